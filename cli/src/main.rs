@@ -1,0 +1,3 @@
+//! The `deltarule` command.
+
+fn main() {}

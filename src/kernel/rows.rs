@@ -27,3 +27,11 @@ pub fn softmax<T: Vectorized>(_isa: Isa, x: &mut [T], cols: usize) {
         row.iter_mut().for_each(|v| *v /= sum);
     }
 }
+
+/// The gradient through a softmax, row by row: `delta_j <- a_j (delta_j - sum_k delta_k a_k)`.
+pub fn softmax_backward<T: Vectorized>(_isa: Isa, a: &[T], delta: &mut [T], cols: usize) {
+    for (a, delta) in a.chunks_exact(cols).zip(delta.chunks_exact_mut(cols)) {
+        let mean = a.iter().zip(delta.iter()).fold(T::ZERO, |s, (&a, &d)| a.mul_add(d, s));
+        delta.iter_mut().zip(a).for_each(|(d, &a)| *d = a * (*d - mean));
+    }
+}

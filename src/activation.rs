@@ -1,0 +1,296 @@
+//! Activation functions: the closed list [`Activation`], and the open door [`ActivationFn`] for anybody's own.
+//!
+//! Row 3 of the house: imports the engines and the ground. Begin reading at [`ActivationFn`].
+
+use crate::error::{Error, Result};
+use crate::float::Float;
+use crate::kernel::{elementwise, rows};
+use crate::scalar::Scalar;
+use crate::simd::Isa;
+use serde::{Deserialize, Serialize};
+use std::fmt::{self, Debug};
+
+/// What a layer does to its weighted sums `z`.
+///
+/// One function is asked for: value and slope at one `z`, for any [`Scalar`]. The rest has defaults.
+///
+/// ```
+/// use deltarule::activation::ActivationFn;
+/// use deltarule::gradcheck;
+/// use deltarule::scalar::Scalar;
+///
+/// /// Bent identity: `(sqrt(z^2 + 1) - 1) / 2 + z`.
+/// #[derive(Clone, Debug)]
+/// struct BentIdentity;
+///
+/// impl ActivationFn for BentIdentity {
+///     fn value_and_slope<T: Scalar>(&self, z: T) -> (T, T) {
+///         let two = T::from_f64(2.0);
+///         let root = (z * z + T::ONE).sqrt();
+///         ((root - T::ONE) / two + z, z / (two * root) + T::ONE)
+///     }
+/// }
+///
+/// let points = [-3.0, -0.5, 0.0, 0.25, 4.0];
+/// gradcheck::scalar(|z| BentIdentity.value_and_slope(z).0, |z| BentIdentity.value_and_slope(z).1, &points).require().unwrap();
+/// ```
+pub trait ActivationFn: Clone + Debug + Send + Sync + 'static {
+    /// The value and the derivative at `z`.
+    fn value_and_slope<T: Scalar>(&self, z: T) -> (T, T);
+
+    /// Replaces each weighted sum by its activation. `cols` is the row length, for functions of whole rows.
+    ///
+    /// **Overwrites** `z`.
+    fn apply<T: Float>(&self, isa: Isa, z: &mut [T], cols: usize) {
+        let _ = (isa, cols);
+        z.iter_mut().for_each(|z| *z = self.value_and_slope(*z).0);
+    }
+
+    /// [`apply`](Self::apply), and keeps the slopes for [`backward`](Self::backward).
+    ///
+    /// **Overwrites** `z` and `slope`.
+    fn apply_with_slope<T: Float>(&self, isa: Isa, z: &mut [T], slope: &mut [T], cols: usize) {
+        let _ = (isa, cols);
+        z.iter_mut().zip(slope).for_each(|(z, slope)| (*z, *slope) = self.value_and_slope(*z));
+    }
+
+    /// Turns the gradient with respect to the activations `a` into the one with respect to the weighted sums.
+    ///
+    /// **Overwrites** `delta`.
+    fn backward<T: Float>(&self, isa: Isa, a: &[T], slope: &[T], delta: &mut [T], cols: usize) {
+        let _ = (a, cols);
+        elementwise::multiply(isa, delta, slope);
+    }
+
+    /// Whether it has a slope that training can follow.
+    fn is_differentiable(&self) -> bool {
+        true
+    }
+
+    /// The member of the closed list that this is, if it is one: how a loss recognises its own link.
+    fn builtin(&self) -> Option<Activation> {
+        None
+    }
+}
+
+/// The built-in activations.
+///
+/// All are defined for every input: NaN stays NaN, and at the infinities they take their limits.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Activation {
+    /// `z`.
+    Identity,
+    /// Heaviside: 1 where `z > 0`, else 0. It has no useful slope: only the perceptron rule trains it.
+    Step,
+    /// The logistic sigmoid `1 / (1 + exp(-z))`.
+    Sigmoid,
+    /// The hyperbolic tangent.
+    Tanh,
+    /// `max(z, 0)`; its slope at 0 is taken as 0.
+    Relu,
+    /// `z` where positive, else `slope z`.
+    LeakyRelu {
+        /// The slope of the negative side.
+        slope: f64,
+    },
+    /// `z` where positive, else `alpha (exp(z) - 1)` (Clevert, Unterthiner and Hochreiter 2016).
+    Elu {
+        /// Minus the limit at minus infinity.
+        alpha: f64,
+    },
+    /// Scaled ELU with the constants that keep mean 0 and variance 1 (Klambauer et al. 2017, eq. 14).
+    Selu,
+    /// `ln(1 + exp(z))`.
+    Softplus,
+    /// `z sigmoid(z)`, also called swish.
+    Silu,
+    /// `z Phi(z)` with the normal distribution function, in its exact form by `erf` (Hendrycks and Gimpel 2016).
+    Gelu,
+    /// GELU in its tanh form, `z (1 + tanh(sqrt(2/pi) (z + 0.044715 z^3))) / 2`.
+    GeluTanh,
+    /// `exp(z_j) / sum(exp(z))` over the row: for the output layer only.
+    Softmax,
+}
+
+/// SELU's scale (Klambauer et al. 2017, the fixed point of eq. 4 and 5).
+const SELU_SCALE: f64 = 1.050_700_987_355_480_5;
+/// SELU's alpha.
+const SELU_ALPHA: f64 = 1.673_263_242_354_377_2;
+
+impl Activation {
+    /// Every built-in activation, with the constants its users expect.
+    pub const ALL: [Self; 13] = [
+        Self::Identity,
+        Self::Step,
+        Self::Sigmoid,
+        Self::Tanh,
+        Self::Relu,
+        Self::LeakyRelu { slope: 0.01 },
+        Self::Elu { alpha: 1.0 },
+        Self::Selu,
+        Self::Softplus,
+        Self::Silu,
+        Self::Gelu,
+        Self::GeluTanh,
+        Self::Softmax,
+    ];
+
+    /// Reads a name such as `tanh`, `leaky_relu` or `leaky_relu=0.2`.
+    ///
+    /// **Errors** name the list.
+    pub fn parse(text: &str) -> Result<Self> {
+        let (name, constant) = match text.split_once('=') {
+            Some((name, number)) => (name, Some(number)),
+            None => (text, None),
+        };
+        let name = match name {
+            "logistic" => "sigmoid",
+            "linear" => "identity",
+            "swish" => "silu",
+            "heaviside" => "step",
+            name => name,
+        };
+        let found = Self::ALL.into_iter().find(|a| a.name() == name);
+        let refuse = || {
+            let names: Vec<_> = Self::ALL.iter().map(Self::name).collect();
+            Error::setting("activation", format!("one of {}", names.join(", ")), format!("'{text}'"))
+        };
+        let Some(number) = constant else { return found.ok_or_else(refuse) };
+        let number = number.parse().ok().filter(|n: &f64| n.is_finite() && *n >= 0.0).ok_or_else(refuse)?;
+        match found {
+            Some(Self::LeakyRelu { .. }) => Ok(Self::LeakyRelu { slope: number }),
+            Some(Self::Elu { .. }) => Ok(Self::Elu { alpha: number }),
+            _ => Err(refuse()),
+        }
+    }
+
+    /// The name without constants.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Identity => "identity",
+            Self::Step => "step",
+            Self::Sigmoid => "sigmoid",
+            Self::Tanh => "tanh",
+            Self::Relu => "relu",
+            Self::LeakyRelu { .. } => "leaky_relu",
+            Self::Elu { .. } => "elu",
+            Self::Selu => "selu",
+            Self::Softplus => "softplus",
+            Self::Silu => "silu",
+            Self::Gelu => "gelu",
+            Self::GeluTanh => "gelu_tanh",
+            Self::Softmax => "softmax",
+        }
+    }
+}
+
+impl fmt::Display for Activation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::LeakyRelu { slope: number } | Self::Elu { alpha: number } => write!(f, "{}={number}", self.name()),
+            _ => f.write_str(self.name()),
+        }
+    }
+}
+
+/// `z` where it is positive or NaN, else the value and slope of `below`.
+fn rectified<T: Scalar>(z: T, scale: T, below: impl FnOnce() -> (T, T)) -> (T, T) {
+    if z.real() <= 0.0 { below() } else { (scale * z, scale) }
+}
+
+/// `z gate(z)` and its slope `gate + z gate'`; the product's limit where the gate has shut.
+fn gated<T: Scalar>(z: T, gate: T, gate_slope: T) -> (T, T) {
+    if gate == T::ZERO { (T::ZERO, T::ZERO) } else { (z * gate, z.mul_add(gate_slope, gate)) }
+}
+
+impl ActivationFn for Activation {
+    fn value_and_slope<T: Scalar>(&self, z: T) -> (T, T) {
+        let constant = T::from_f64;
+        match *self {
+            Self::Identity => (z, T::ONE),
+            Self::Step if z.real().is_nan() => (z, T::ZERO),
+            Self::Step => (if z.real() > 0.0 { T::ONE } else { T::ZERO }, T::ZERO),
+            Self::Sigmoid => {
+                let s = z.sigmoid();
+                (s, s * (T::ONE - s))
+            }
+            Self::Tanh => {
+                let t = z.tanh();
+                (t, T::ONE - t * t)
+            }
+            Self::Relu => rectified(z, T::ONE, || (T::ZERO, T::ZERO)),
+            Self::LeakyRelu { slope } => rectified(z, T::ONE, || (constant(slope) * z, constant(slope))),
+            Self::Elu { alpha } => {
+                let alpha = constant(alpha);
+                rectified(z, T::ONE, || (alpha * z.exp_m1(), alpha * z.exp()))
+            }
+            Self::Selu => {
+                let alpha = constant(SELU_SCALE * SELU_ALPHA);
+                rectified(z, constant(SELU_SCALE), || (alpha * z.exp_m1(), alpha * z.exp()))
+            }
+            Self::Softplus => (z.softplus(), z.sigmoid()),
+            Self::Silu => {
+                let s = z.sigmoid();
+                gated(z, s, s * (-z).sigmoid())
+            }
+            Self::Gelu => {
+                let half = constant(0.5);
+                let density = constant((0.5 / std::f64::consts::PI).sqrt()) * (-(half * z * z)).exp();
+                gated(z, half * (-z * constant(std::f64::consts::FRAC_1_SQRT_2)).erfc(), density)
+            }
+            Self::GeluTanh => {
+                let root = (2.0 / std::f64::consts::PI).sqrt();
+                let cubic = constant(root * 0.044_715) * z * z;
+                let t = (z * (constant(root) + cubic)).tanh();
+                let slope = constant(root) + constant(3.0) * cubic;
+                let half = constant(0.5);
+                let gate = half * (T::ONE + t);
+                // Once the gate is fully open or shut its slope is 0, also where `slope` has overflowed.
+                let shut = T::ONE - t * t;
+                gated(z, gate, if shut == T::ZERO { T::ZERO } else { half * shut * slope })
+            }
+            // Of a row that is this unit alone; rows go through `apply`.
+            Self::Softmax => (z - z + T::ONE, T::ZERO),
+        }
+    }
+
+    fn apply<T: Float>(&self, isa: Isa, z: &mut [T], cols: usize) {
+        match self {
+            Self::Identity => {}
+            Self::Sigmoid => elementwise::sigmoid(isa, z),
+            Self::Tanh => elementwise::tanh(isa, z),
+            Self::Relu => elementwise::relu(isa, z),
+            Self::Softmax => rows::softmax(isa, z, cols),
+            _ => z.iter_mut().for_each(|z| *z = self.value_and_slope(*z).0),
+        }
+    }
+
+    fn apply_with_slope<T: Float>(&self, isa: Isa, z: &mut [T], slope: &mut [T], cols: usize) {
+        match self {
+            Self::Identity => {}
+            Self::Sigmoid => elementwise::sigmoid_with_slope(isa, z, slope),
+            Self::Tanh => elementwise::tanh_with_slope(isa, z, slope),
+            Self::Relu => elementwise::relu_with_slope(isa, z, slope),
+            Self::Softmax => rows::softmax(isa, z, cols),
+            _ => z.iter_mut().zip(slope).for_each(|(z, slope)| (*z, *slope) = self.value_and_slope(*z)),
+        }
+    }
+
+    fn backward<T: Float>(&self, isa: Isa, a: &[T], slope: &[T], delta: &mut [T], cols: usize) {
+        match self {
+            Self::Identity => {}
+            Self::Softmax => rows::softmax_backward(isa, a, delta, cols),
+            _ => elementwise::multiply(isa, delta, slope),
+        }
+    }
+
+    fn is_differentiable(&self) -> bool {
+        *self != Self::Step
+    }
+
+    fn builtin(&self) -> Option<Activation> {
+        Some(*self)
+    }
+}

@@ -1,0 +1,133 @@
+//! Initial weights: how wide the first random numbers are.
+//!
+//! Row 3 of the house: imports `activation`, `rng`, `scalar`.
+
+use crate::activation::Activation;
+use crate::error::{Error, Result};
+use crate::rng::Rng;
+use crate::scalar::Scalar;
+use serde::{Deserialize, Serialize};
+
+/// The distribution of initial weights. Biases start at 0.
+///
+/// `n` is the layer's number of inputs, `m` of outputs.
+///
+/// **Determinism**: the same [`Rng`] gives the same weights on every platform.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Init {
+    /// Uniform within `sqrt(6 / (n + m))` (Glorot and Bengio 2010, eq. 16).
+    GlorotUniform,
+    /// Normal with deviation `sqrt(2 / (n + m))`.
+    GlorotNormal,
+    /// Uniform within `sqrt(6 / n)` (He et al. 2015, eq. 10, as a uniform).
+    HeUniform,
+    /// Normal with deviation `sqrt(2 / n)` (He et al. 2015, eq. 10).
+    HeNormal,
+    /// Uniform within `sqrt(3 / n)` (LeCun et al. 1998, section 4.6, as a uniform).
+    LecunUniform,
+    /// Normal with deviation `sqrt(1 / n)` (LeCun et al. 1998, eq. 16).
+    LecunNormal,
+    /// Uniform within `limit`.
+    Uniform {
+        /// The largest magnitude.
+        limit: f64,
+    },
+    /// Normal with the given deviation.
+    Normal {
+        /// The standard deviation.
+        deviation: f64,
+    },
+    /// All zero: for one-layer networks, whose units need no difference to begin with.
+    Zeros,
+}
+
+impl Init {
+    /// Every initialiser, with unit width where it is a choice.
+    pub const ALL: [Self; 9] = [
+        Self::GlorotUniform,
+        Self::GlorotNormal,
+        Self::HeUniform,
+        Self::HeNormal,
+        Self::LecunUniform,
+        Self::LecunNormal,
+        Self::Uniform { limit: 1.0 },
+        Self::Normal { deviation: 1.0 },
+        Self::Zeros,
+    ];
+
+    /// What suits an activation: He for rectifiers, LeCun for SELU, Glorot for the rest.
+    pub fn suited_to(activation: Activation) -> Self {
+        match activation {
+            Activation::Relu
+            | Activation::LeakyRelu { .. }
+            | Activation::Elu { .. }
+            | Activation::Softplus
+            | Activation::Silu
+            | Activation::Gelu
+            | Activation::GeluTanh => Self::HeUniform,
+            Activation::Selu => Self::LecunNormal,
+            _ => Self::GlorotUniform,
+        }
+    }
+
+    /// Reads a name such as `he_normal`, `uniform=0.5` or `normal=1`.
+    ///
+    /// **Errors** name the list.
+    pub fn parse(text: &str) -> Result<Self> {
+        let (name, number) = text.split_once('=').map_or((text, None), |(name, number)| (name, Some(number)));
+        let width = match number {
+            None => Some(1.0),
+            Some(number) => number.parse().ok().filter(|w: &f64| w.is_finite() && *w >= 0.0),
+        };
+        let found = Self::ALL.into_iter().find(|i| i.name() == name).zip(width);
+        match found {
+            Some((Self::Uniform { .. }, limit)) => Ok(Self::Uniform { limit }),
+            Some((Self::Normal { .. }, deviation)) => Ok(Self::Normal { deviation }),
+            Some((init, _)) if number.is_none() => Ok(init),
+            _ => {
+                let names: Vec<_> = Self::ALL.iter().map(Self::name).collect();
+                Err(Error::setting("init", format!("one of {}", names.join(", ")), format!("'{text}'")))
+            }
+        }
+    }
+
+    /// The name without constants.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::GlorotUniform => "glorot_uniform",
+            Self::GlorotNormal => "glorot_normal",
+            Self::HeUniform => "he_uniform",
+            Self::HeNormal => "he_normal",
+            Self::LecunUniform => "lecun_uniform",
+            Self::LecunNormal => "lecun_normal",
+            Self::Uniform { .. } => "uniform",
+            Self::Normal { .. } => "normal",
+            Self::Zeros => "zeros",
+        }
+    }
+
+    /// Draws the weights of a layer of `inputs` x `outputs`, in the order of the slice.
+    ///
+    /// **Overwrites** `weights`.
+    pub fn fill<T: Scalar>(self, rng: &mut Rng, inputs: usize, outputs: usize, weights: &mut [T]) {
+        let (n, m) = (inputs as f64, outputs as f64);
+        let mut uniform = |limit: f64| weights.iter_mut().for_each(|w| *w = rng.uniform(-limit, limit));
+        match self {
+            Self::GlorotUniform => uniform((6.0 / (n + m)).sqrt()),
+            Self::HeUniform => uniform((6.0 / n).sqrt()),
+            Self::LecunUniform => uniform((3.0 / n).sqrt()),
+            Self::Uniform { limit } => uniform(limit),
+            Self::GlorotNormal => normal(rng, (2.0 / (n + m)).sqrt(), weights),
+            Self::HeNormal => normal(rng, (2.0 / n).sqrt(), weights),
+            Self::LecunNormal => normal(rng, (1.0 / n).sqrt(), weights),
+            Self::Normal { deviation } => normal(rng, deviation, weights),
+            Self::Zeros => weights.fill(T::ZERO),
+        }
+    }
+}
+
+fn normal<T: Scalar>(rng: &mut Rng, deviation: f64, weights: &mut [T]) {
+    weights.iter_mut().for_each(|w| *w = rng.normal(0.0, deviation));
+}

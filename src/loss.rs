@@ -1,0 +1,234 @@
+//! Loss functions: the closed list [`Loss`], and the open door [`LossFn`] for anybody's own.
+//!
+//! A loss speaks of one row and knows neither means nor weights: those are applied in one place, in
+//! [`pass`](crate::network::pass). Row 3 of the house: imports `activation` and the ground.
+
+use crate::activation::Activation;
+use crate::error::{Error, Result};
+use crate::scalar::Scalar;
+use serde::{Deserialize, Serialize};
+use std::fmt::{self, Debug};
+
+/// How wrong one row of outputs is.
+///
+/// ```
+/// use deltarule::gradcheck;
+/// use deltarule::loss::LossFn;
+/// use deltarule::scalar::Scalar;
+///
+/// /// Logarithm of the hyperbolic cosine of the error, summed over outputs.
+/// #[derive(Clone, Debug)]
+/// struct LogCosh;
+///
+/// impl LossFn for LogCosh {
+///     fn row<T: Scalar>(&self, output: &[T], target: &[T], delta: &mut [T]) -> T {
+///         let mut sum = T::ZERO;
+///         for ((&o, &t), d) in output.iter().zip(target).zip(delta) {
+///             let e = (o - t).abs();
+///             sum += e + (-(e + e)).exp().ln_1p() - T::from_f64(std::f64::consts::LN_2);
+///             *d = (o - t).tanh();
+///         }
+///         sum
+///     }
+/// }
+///
+/// let (output, target) = ([0.3, -1.2], [1.0, 0.5]);
+/// let mut gradient = [0.0; 2];
+/// LogCosh.row(&output, &target, &mut gradient);
+/// let value = |o: &[f64]| LogCosh.row(o, &target, &mut [0.0; 2]);
+/// gradcheck::check(value, &gradient, &output, &Default::default()).require().unwrap();
+/// ```
+pub trait LossFn: Clone + Debug + Send + Sync + 'static {
+    /// The loss of one row, summed over its outputs; writes the gradient with respect to `output` to `delta`.
+    ///
+    /// **Shapes**: all three have as many elements as the network has outputs. **Overwrites** `delta`.
+    fn row<T: Scalar>(&self, output: &[T], target: &[T], delta: &mut [T]) -> T;
+
+    /// The output activation whose input this loss reads: where a network ends in it, the loss is given the weighted
+    /// sums themselves, so that it stays finite and its gradient simple. With any other output activation the loss is
+    /// given the outputs.
+    fn link(&self) -> Option<Activation> {
+        None
+    }
+
+    /// What a target must be for this loss to mean anything, as an error if `target` is not.
+    fn check_target(&self, target: &[f64]) -> Result<()> {
+        let _ = target;
+        Ok(())
+    }
+}
+
+/// The built-in losses.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Loss {
+    /// Half the square of the error, summed over outputs.
+    #[default]
+    SquaredError,
+    /// The absolute error, summed over outputs; its slope at 0 is taken as 0.
+    AbsoluteError,
+    /// Half the square up to `delta`, then linear with slope `delta` (Huber 1964).
+    Huber {
+        /// Where the square ends.
+        delta: f64,
+    },
+    /// `-t ln(s) - (1 - t) ln(1 - s)` with `s = sigmoid(logit)`, summed over outputs: binary and multi-label targets
+    /// in `0..=1`. Reads logits.
+    LogisticCrossEntropy,
+    /// `-sum(t ln(p))` with `p = softmax(logits)`: targets that are distributions, such as one-hot rows. Reads logits.
+    SoftmaxCrossEntropy,
+}
+
+impl Loss {
+    /// Every built-in loss, with the constants its users expect.
+    pub const ALL: [Self; 5] = [
+        Self::SquaredError,
+        Self::AbsoluteError,
+        Self::Huber { delta: 1.0 },
+        Self::LogisticCrossEntropy,
+        Self::SoftmaxCrossEntropy,
+    ];
+
+    /// Reads a name such as `squared_error`, `huber` or `huber=0.5`.
+    ///
+    /// **Errors** name the list.
+    pub fn parse(text: &str) -> Result<Self> {
+        let refuse = || {
+            let names: Vec<_> = Self::ALL.iter().map(Self::name).collect();
+            Error::setting("loss", format!("one of {}", names.join(", ")), format!("'{text}'"))
+        };
+        if let Some(number) = text.strip_prefix("huber=") {
+            let delta = number.parse().ok().filter(|d: &f64| d.is_finite() && *d > 0.0).ok_or_else(refuse)?;
+            return Ok(Self::Huber { delta });
+        }
+        Self::ALL.into_iter().find(|l| l.name() == text).ok_or_else(refuse)
+    }
+
+    /// The name without constants.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::SquaredError => "squared_error",
+            Self::AbsoluteError => "absolute_error",
+            Self::Huber { .. } => "huber",
+            Self::LogisticCrossEntropy => "logistic_cross_entropy",
+            Self::SoftmaxCrossEntropy => "softmax_cross_entropy",
+        }
+    }
+}
+
+impl fmt::Display for Loss {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Huber { delta } => write!(f, "huber={delta}"),
+            _ => f.write_str(self.name()),
+        }
+    }
+}
+
+/// The sum over outputs of a loss that looks at each error alone: `one` gives value and slope.
+fn each_error<T: Scalar>(output: &[T], target: &[T], delta: &mut [T], one: impl Fn(T) -> (T, T)) -> T {
+    let mut sum = T::ZERO;
+    for ((&o, &t), d) in output.iter().zip(target).zip(delta) {
+        let (value, slope) = one(o - t);
+        sum += value;
+        *d = slope;
+    }
+    sum
+}
+
+/// The sign, 0 at 0, NaN for NaN.
+fn sign<T: Scalar>(x: T) -> T {
+    match x.real() {
+        r if r > 0.0 => T::ONE,
+        r if r < 0.0 => -T::ONE,
+        _ => x,
+    }
+}
+
+/// The cross-entropy of a softmax. With `top` the largest logit, `ln(sum(exp(o)))` is `top + ln(sum(exp(o - top)))`;
+/// the loss is summed as `t (ln(sum) - (o - top))`, so that no large numbers cancel.
+fn softmax_cross_entropy<T: Scalar>(output: &[T], target: &[T], delta: &mut [T]) -> T {
+    let mut top = output[0];
+    for &o in output {
+        if o.real() > top.real() {
+            top = o;
+        }
+    }
+    let mut sum = T::ZERO;
+    for (&o, d) in output.iter().zip(delta.iter_mut()) {
+        *d = (o - top).exp();
+        sum += *d;
+    }
+    let log_sum = sum.ln();
+    let (mut value, mut mass) = (T::ZERO, T::ZERO);
+    for (&o, &t) in output.iter().zip(target) {
+        // A class without mass adds nothing, even where its logit is minus infinity.
+        if t != T::ZERO {
+            value += t * (log_sum - (o - top));
+            mass += t;
+        }
+    }
+    let share = mass / sum;
+    delta.iter_mut().zip(target).for_each(|(d, &t)| *d = *d * share - t);
+    value
+}
+
+impl LossFn for Loss {
+    fn row<T: Scalar>(&self, output: &[T], target: &[T], delta: &mut [T]) -> T {
+        match *self {
+            Self::SquaredError => each_error(output, target, delta, |e| (T::from_f64(0.5) * e * e, e)),
+            Self::AbsoluteError => each_error(output, target, delta, |e| (e.abs(), sign(e))),
+            Self::Huber { delta: knee } => {
+                let (half, knee) = (T::from_f64(0.5), T::from_f64(knee));
+                each_error(output, target, delta, |e| {
+                    if e.abs().real() <= knee.real() {
+                        (half * e * e, e)
+                    } else {
+                        (knee * (e.abs() - half * knee), knee * sign(e))
+                    }
+                })
+            }
+            Self::LogisticCrossEntropy => {
+                let mut sum = T::ZERO;
+                for ((&o, &t), d) in output.iter().zip(target).zip(delta) {
+                    // Each term keeps its full accuracy: softplus(o) - t o would cancel where the network is right.
+                    let right = if t == T::ZERO { T::ZERO } else { t * (-o).softplus() };
+                    let wrong = if t == T::ONE { T::ZERO } else { (T::ONE - t) * o.softplus() };
+                    sum += right + wrong;
+                    *d = o.sigmoid() - t;
+                }
+                sum
+            }
+            Self::SoftmaxCrossEntropy => softmax_cross_entropy(output, target, delta),
+        }
+    }
+
+    fn link(&self) -> Option<Activation> {
+        match self {
+            Self::LogisticCrossEntropy => Some(Activation::Sigmoid),
+            Self::SoftmaxCrossEntropy => Some(Activation::Softmax),
+            _ => None,
+        }
+    }
+
+    fn check_target(&self, target: &[f64]) -> Result<()> {
+        let refuse = |expected: &str, found: f64| Err(Error::shape(format!("target of {self}"), expected, found));
+        if let Some(&bad) = target.iter().find(|t| !t.is_finite()) {
+            return refuse("a finite number", bad);
+        }
+        if matches!(self, Self::LogisticCrossEntropy | Self::SoftmaxCrossEntropy) {
+            if let Some(&bad) = target.iter().find(|t| !(0.0..=1.0).contains(*t)) {
+                return refuse("a number in 0..=1", bad);
+            }
+        }
+        if *self == Self::SoftmaxCrossEntropy {
+            let sum: f64 = target.iter().sum();
+            // f32 rows of up to 10^4 classes sum to one within this.
+            if (sum - 1.0).abs() > 1e-3 {
+                return refuse("a row that sums to 1", sum);
+            }
+        }
+        Ok(())
+    }
+}

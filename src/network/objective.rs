@@ -1,0 +1,118 @@
+//! What training minimises, and the one place where it is weighted and scaled, for value and gradient alike.
+//!
+//! Row 4 of the house: imports `spec`, `loss`, the engines and the ground.
+//!
+//! The objective is the weighted mean over rows of the loss, plus `l2 / 2` times the sum of squared weights:
+//! `E = sum_i w_i loss_i / sum_i w_i + l2/2 |W|^2`, biases excluded. Its scale does not depend on the batch's size;
+//! scikit-learn's `alpha` is `l2` times the number of rows of the batch it averages over.
+
+use super::spec::Spec;
+use crate::activation::ActivationFn;
+use crate::engine::Engine;
+use crate::error::{Error, Result};
+use crate::float::Float;
+use crate::kernel::vector;
+use crate::loss::{Loss, LossFn};
+use ndarray::ArrayView2;
+use std::ops::Range;
+
+/// Rows to learn from: inputs, targets, and how much each row counts.
+#[derive(Clone, Copy, Debug)]
+pub struct Batch<'a, T> {
+    /// rows x inputs, row-major.
+    pub x: ArrayView2<'a, T>,
+    /// rows x outputs, row-major.
+    pub y: ArrayView2<'a, T>,
+    /// One non-negative weight a row; without them every row counts alike.
+    pub weights: Option<&'a [T]>,
+}
+
+/// What training minimises: the weighted mean of a loss, and the penalty on large weights.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Objective<L = Loss> {
+    /// The loss of a row.
+    pub loss: L,
+    /// The penalty: `l2 / 2` times the sum of squared weights is added, biases excluded.
+    pub l2: f64,
+}
+
+/// Where a training step looked at its numbers: the value of the objective, with and without its penalty.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Value {
+    /// The weighted mean of the rows' losses.
+    pub loss: f64,
+    /// `l2 / 2` times the sum of squared weights.
+    pub penalty: f64,
+}
+
+impl Value {
+    /// What is minimised: loss plus penalty.
+    pub fn objective(&self) -> f64 {
+        self.loss + self.penalty
+    }
+}
+
+/// The loss of one shard's rows and its gradient with respect to the outputs, each row scaled by `weight / total`:
+/// the only place where a mean is taken, for value and gradient alike.
+pub(super) fn loss_rows<T: Float, L: LossFn>(
+    loss: &L,
+    y: &[T],
+    weights: Option<&[T]>,
+    total: f64,
+    outputs: &[T],
+    delta: &mut [T],
+    cols: usize,
+) -> f64 {
+    let mut value = 0.0;
+    let rows = outputs.chunks_exact(cols).zip(y.chunks_exact(cols)).zip(delta.chunks_exact_mut(cols));
+    for (i, ((output, target), delta)) in rows.enumerate() {
+        let share = weights.map_or(1.0, |w| w[i].real()) / total;
+        value += share * loss.row(output, target, delta).real();
+        let share = T::from_f64(share);
+        delta.iter_mut().for_each(|d| *d *= share);
+    }
+    value
+}
+
+/// `l2 / 2` times the sum of squared weights; its gradient is added to `gradient`.
+pub(super) fn penalty<T: Float, A: ActivationFn>(
+    spec: &Spec<A>,
+    params: &[T],
+    l2: f64,
+    engine: Engine,
+    gradient: Option<&mut [T]>,
+) -> f64 {
+    if l2 == 0.0 {
+        return 0.0;
+    }
+    let weights = |range: &Range<usize>| &params[range.clone()];
+    if let Some(gradient) = gradient {
+        for block in spec.blocks() {
+            vector::axpy(engine.isa, T::from_f64(l2), weights(&block.weights), &mut gradient[block.weights.clone()]);
+        }
+    }
+    let square = |range| vector::dot(engine.isa, weights(range), weights(range)).real();
+    l2 / 2.0 * spec.blocks().iter().map(|b| square(&b.weights)).sum::<f64>()
+}
+
+/// The sum of the rows' weights.
+pub(super) fn total_weight<T: Float>(weights: Option<&[T]>, count: usize) -> Result<f64> {
+    if count == 0 {
+        return Err(Error::shape("rows of the batch", "at least 1", 0));
+    }
+    let Some(weights) = weights else { return Ok(count as f64) };
+    if weights.len() != count {
+        return Err(Error::shape("weights", format!("{count}, one a row"), weights.len()));
+    }
+    if let Some(bad) = weights.iter().position(|w| !(w.is_finite() && w.real() >= 0.0)) {
+        return Err(Error::setting(
+            format!("weight of row {}", bad + 1),
+            "a finite number of at least 0",
+            weights[bad],
+        ));
+    }
+    match weights.iter().map(|w| w.real()).sum() {
+        0.0 => Err(Error::setting("weights", "a sum above 0", 0)),
+        total => Ok(total),
+    }
+}

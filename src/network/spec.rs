@@ -1,0 +1,186 @@
+//! The shape of a network: no floats, only sizes and functions, and where each number lies in the flat buffer.
+//!
+//! Row 4 of the house: imports `activation` and `error`.
+
+use crate::activation::{Activation, ActivationFn};
+use crate::error::{Error, Result};
+use serde::{Deserialize, Serialize};
+use std::ops::Range;
+
+/// One dense layer: `outputs` units, each with its weighted sum of all inputs, a bias if wanted, and an activation.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Layer<A = Activation> {
+    /// Number of units.
+    pub outputs: usize,
+    /// Whether each unit adds a bias.
+    pub bias: bool,
+    /// What each unit does to its weighted sum.
+    pub activation: A,
+}
+
+impl<A> Layer<A> {
+    /// A layer with biases.
+    pub fn new(outputs: usize, activation: A) -> Self {
+        Self { outputs, bias: true, activation }
+    }
+
+    /// A layer without biases.
+    pub fn without_bias(outputs: usize, activation: A) -> Self {
+        Self { outputs, bias: false, activation }
+    }
+}
+
+/// Where one layer lies in the flat buffer of parameters: the weights row after row (inputs x outputs: all that one
+/// input feeds lies together), then the biases.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Block {
+    /// Width of the layer's input.
+    pub inputs: usize,
+    /// Number of units.
+    pub outputs: usize,
+    /// The weights, inputs x outputs.
+    pub weights: Range<usize>,
+    /// The biases; empty if the layer has none.
+    pub bias: Range<usize>,
+}
+
+/// A feedforward network as plain data: the input's width and the layers.
+///
+/// Comparable, printable, serialisable; made only through [`Spec::new`], so that every one is sound.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(
+    into = "Plain<A>",
+    try_from = "Plain<A>",
+    bound(serialize = "A: Serialize + ActivationFn", deserialize = "A: Deserialize<'de> + ActivationFn")
+)]
+pub struct Spec<A = Activation> {
+    inputs: usize,
+    layers: Vec<Layer<A>>,
+    blocks: Vec<Block>,
+}
+
+/// A spec as it is written.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Plain<A> {
+    inputs: usize,
+    layers: Vec<Layer<A>>,
+}
+
+impl<A> From<Spec<A>> for Plain<A> {
+    fn from(spec: Spec<A>) -> Self {
+        Self { inputs: spec.inputs, layers: spec.layers }
+    }
+}
+
+impl<A: ActivationFn> TryFrom<Plain<A>> for Spec<A> {
+    type Error = Error;
+    fn try_from(plain: Plain<A>) -> Result<Self> {
+        Self::new(plain.inputs, plain.layers)
+    }
+}
+
+impl<A: ActivationFn> Spec<A> {
+    /// A network of `layers` on `inputs` numbers a row.
+    ///
+    /// **Errors**: no inputs, no layers, a layer of no units, a softmax before the output layer, or more parameters
+    /// than can be addressed.
+    pub fn new(inputs: usize, layers: Vec<Layer<A>>) -> Result<Self> {
+        if inputs == 0 {
+            return Err(Error::setting("inputs", "at least 1", 0));
+        }
+        if layers.is_empty() {
+            return Err(Error::setting("layers", "at least 1", 0));
+        }
+        let mut blocks = Vec::with_capacity(layers.len());
+        let (mut width, mut start) = (inputs, 0usize);
+        for (l, layer) in layers.iter().enumerate() {
+            if layer.outputs == 0 {
+                return Err(Error::setting(format!("units of layer {}", l + 1), "at least 1", 0));
+            }
+            if layer.activation.builtin() == Some(Activation::Softmax) && l + 1 < layers.len() {
+                let name = format!("activation of layer {}", l + 1);
+                return Err(Error::setting(name, "an activation for hidden layers", "softmax"));
+            }
+            let biases = if layer.bias { layer.outputs } else { 0 };
+            let end = (width.checked_mul(layer.outputs))
+                .and_then(|weights| weights.checked_add(biases))
+                .and_then(|length| length.checked_add(start))
+                // Slices end at isize::MAX bytes.
+                .filter(|end| *end <= isize::MAX as usize / 8)
+                .ok_or_else(|| {
+                    Error::setting(
+                        format!("size of layer {}", l + 1),
+                        "addressable",
+                        format!("{width} x {}", layer.outputs),
+                    )
+                })?;
+            let split = end - biases;
+            blocks.push(Block { inputs: width, outputs: layer.outputs, weights: start..split, bias: split..end });
+            (width, start) = (layer.outputs, end);
+        }
+        Ok(Self { inputs, layers, blocks })
+    }
+
+    /// A multilayer perceptron: `hidden` layers of one activation, then an output layer, all with biases.
+    ///
+    /// **Errors** as [`Spec::new`].
+    pub fn mlp(inputs: usize, hidden: &[usize], activation: A, outputs: usize, output_activation: A) -> Result<Self> {
+        let mut layers: Vec<_> = hidden.iter().map(|&units| Layer::new(units, activation.clone())).collect();
+        layers.push(Layer::new(outputs, output_activation));
+        Self::new(inputs, layers)
+    }
+
+    /// The width of an input row.
+    pub fn inputs(&self) -> usize {
+        self.inputs
+    }
+
+    /// The width of an output row.
+    pub fn outputs(&self) -> usize {
+        self.layers[self.layers.len() - 1].outputs
+    }
+
+    /// The layers, first to last.
+    pub fn layers(&self) -> &[Layer<A>] {
+        &self.layers
+    }
+
+    /// Where each layer lies in the flat buffer.
+    pub fn blocks(&self) -> &[Block] {
+        &self.blocks
+    }
+
+    /// How many parameters there are.
+    pub fn parameters(&self) -> usize {
+        self.blocks[self.blocks.len() - 1].bias.end
+    }
+
+    /// The name of the parameter at `index` of the flat buffer, such as `layer 2, weight from input 5 to unit 3`
+    /// (all counted from 1).
+    ///
+    /// **Panics** if there is no such parameter.
+    pub fn parameter_name(&self, index: usize) -> String {
+        let l = self.blocks.iter().position(|b| index < b.bias.end).expect("an index below parameters()");
+        let block = &self.blocks[l];
+        if index >= block.bias.start {
+            return format!("layer {}, bias of unit {}", l + 1, index - block.bias.start + 1);
+        }
+        let (input, unit) =
+            ((index - block.weights.start) / block.outputs, (index - block.weights.start) % block.outputs);
+        format!("layer {}, weight from input {} to unit {}", l + 1, input + 1, unit + 1)
+    }
+
+    /// Refuses a network with an activation that has no slope to follow, naming the layer.
+    pub fn check_differentiable(&self) -> Result<()> {
+        match self.layers.iter().position(|layer| !layer.activation.is_differentiable()) {
+            None => Ok(()),
+            Some(l) => Err(Error::Unsupported(format!(
+                "layer {} has an activation without a usable slope ({:?}): no gradient can train it; \
+                 a single layer of threshold units learns by the perceptron rule",
+                l + 1,
+                self.layers[l].activation
+            ))),
+        }
+    }
+}

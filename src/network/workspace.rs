@@ -1,0 +1,160 @@
+//! Every buffer that a pass needs, allocated once: a step of training allocates nothing.
+//!
+//! A batch is cut into *shards* of rows, each with buffers of its own. How many is decided by the shapes alone, never
+//! by the number of threads, so the bits of a sum do not depend on them.
+//! Row 4 of the house: imports `spec`, the engines and the ground.
+
+use super::spec::Spec;
+use crate::activation::ActivationFn;
+use crate::engine::Engine;
+use crate::error::{Error, Result};
+use crate::float::Float;
+use crate::threads::Threads;
+
+/// A shard holds at least this many rows: below it, products become too thin for their memory traffic.
+const SHARD_ROWS: usize = 64;
+/// A shard is worth at least this many multiply-adds (about 50 us in f32), hundreds of times the cost of handing it out.
+const SHARD_WORK: usize = 1 << 22;
+/// More shards than this would pay for no machine we know, and each holds a gradient.
+const SHARDS: usize = 16;
+
+/// How many rows a shard has in a workspace for `rows` rows: a function of shapes alone.
+fn shard_rows<A: ActivationFn>(spec: &Spec<A>, rows: usize) -> usize {
+    // Forward, weight gradient and input gradient each multiply once by every weight.
+    let work = spec.parameters().saturating_mul(3).saturating_mul(rows);
+    let count = (rows / SHARD_ROWS).min(work / SHARD_WORK).clamp(1, SHARDS);
+    rows.div_ceil(count).max(1)
+}
+
+/// The buffers of one shard.
+#[derive(Clone, Debug)]
+pub(super) struct Shard<T> {
+    /// For each layer its activations (its weighted sums, until the activation is applied): rows x outputs.
+    pub activations: Vec<Vec<T>>,
+    /// For each layer its slopes: rows x outputs.
+    pub slopes: Vec<Vec<T>>,
+    /// The gradient with respect to a layer's weighted sums, and the same one layer below.
+    pub delta: Vec<T>,
+    pub delta_below: Vec<T>,
+    /// The shard's part of the parameters' gradient; empty where one shard is all, which writes to the caller's.
+    pub gradient: Vec<T>,
+    /// The shard's part of the loss.
+    pub value: f64,
+}
+
+/// The buffers of a pass over batches of up to a fixed number of rows, the engine that computes it, and its threads.
+#[derive(Clone, Debug)]
+pub struct Workspace<T> {
+    pub(super) engine: Engine,
+    pub(super) threads: Threads,
+    trains: bool,
+    rows: usize,
+    /// Rows of each shard but the last, which takes what is left.
+    pub(super) shard_rows: usize,
+    pub(super) shards: Vec<Shard<T>>,
+    /// The widths it was made for, first the inputs.
+    widths: Vec<usize>,
+}
+
+impl<T: Float> Workspace<T> {
+    /// Buffers for training on batches of up to `rows` rows, whose shards `threads` share.
+    ///
+    /// **Determinism**: results have the same bits for any number of threads. **Errors** if the memory cannot be had.
+    pub fn new<A: ActivationFn>(spec: &Spec<A>, rows: usize, engine: Engine, threads: Threads) -> Result<Self> {
+        Self::allocate(spec, rows, engine, threads, true)
+    }
+
+    /// Buffers for predictions and values alone, without those for slopes and gradients.
+    ///
+    /// **Determinism** and **errors** as [`new`](Self::new).
+    pub fn for_prediction<A: ActivationFn>(
+        spec: &Spec<A>,
+        rows: usize,
+        engine: Engine,
+        threads: Threads,
+    ) -> Result<Self> {
+        Self::allocate(spec, rows, engine, threads, false)
+    }
+
+    fn allocate<A: ActivationFn>(
+        spec: &Spec<A>,
+        rows: usize,
+        engine: Engine,
+        threads: Threads,
+        trains: bool,
+    ) -> Result<Self> {
+        let shard_rows = shard_rows(spec, rows);
+        let count = rows.div_ceil(shard_rows).max(1);
+        let widest = spec.layers().iter().map(|l| l.outputs).max().unwrap_or(0);
+        let what = format!("a workspace for {rows} rows");
+        let matrix = |cols: usize| zeros(shard_rows.saturating_mul(cols), &what);
+        let per_layer = || spec.layers().iter().map(|layer| matrix(layer.outputs)).collect::<Result<Vec<_>>>();
+        let shard = || {
+            Ok(Shard {
+                activations: per_layer()?,
+                slopes: if trains { per_layer()? } else { Vec::new() },
+                delta: matrix(if trains { widest } else { spec.outputs() })?,
+                delta_below: matrix(if trains { widest } else { 0 })?,
+                gradient: zeros(if trains && count > 1 { spec.parameters() } else { 0 }, &what)?,
+                value: 0.0,
+            })
+        };
+        let shards = (0..count).map(|_| shard()).collect::<Result<_>>()?;
+        let widths = std::iter::once(spec.inputs()).chain(spec.layers().iter().map(|l| l.outputs)).collect();
+        Ok(Self { engine, threads, trains, rows, shard_rows, shards, widths })
+    }
+
+    /// The engine.
+    pub fn engine(&self) -> Engine {
+        self.engine
+    }
+
+    /// The threads.
+    pub fn threads(&self) -> &Threads {
+        &self.threads
+    }
+
+    /// How many bytes the buffers take.
+    pub fn bytes(&self) -> usize {
+        let numbers = |s: &Shard<T>| {
+            let layers = s.activations.iter().chain(&s.slopes).map(Vec::len).sum::<usize>();
+            layers + s.delta.len() + s.delta_below.len() + s.gradient.len()
+        };
+        self.shards.iter().map(numbers).sum::<usize>() * size_of::<T>()
+    }
+
+    /// How many shards a batch of `rows` rows has.
+    pub(super) fn pieces(&self, rows: usize) -> usize {
+        rows.div_ceil(self.shard_rows).max(1)
+    }
+
+    /// Refuses to train in a workspace for prediction.
+    pub(super) fn check_trains(&self) -> Result<()> {
+        match self.trains {
+            true => Ok(()),
+            false => Err(Error::Unsupported("a gradient was asked for in a workspace made for prediction".into())),
+        }
+    }
+
+    /// Refuses a batch that this workspace was not made for.
+    pub(super) fn check<A: ActivationFn>(&self, spec: &Spec<A>, rows: usize) -> Result<()> {
+        let widths = std::iter::once(spec.inputs()).chain(spec.layers().iter().map(|l| l.outputs));
+        if !widths.clone().eq(self.widths.iter().copied()) {
+            let found: Vec<_> = widths.collect();
+            return Err(Error::shape("workspace", format!("made for layers {:?}", self.widths), format!("{found:?}")));
+        }
+        if rows > self.rows {
+            return Err(Error::shape("rows of the batch", format!("at most {}, the workspace's", self.rows), rows));
+        }
+        Ok(())
+    }
+}
+
+/// `length` zeros, or the error that says how many bytes could not be had.
+pub(crate) fn zeros<T: Float>(length: usize, what: &str) -> Result<Vec<T>> {
+    let refuse = || Error::Memory { what: what.to_string(), bytes: length.saturating_mul(size_of::<T>()) };
+    let mut buffer = Vec::new();
+    buffer.try_reserve_exact(length).map_err(|_| refuse())?;
+    buffer.resize(length, T::ZERO);
+    Ok(buffer)
+}

@@ -52,3 +52,13 @@ impl Rng {
         }
     }
 }
+
+/// The streams of a seed: one for each use.
+pub mod stream {
+    /// Initial weights.
+    pub const WEIGHTS: u64 = 1;
+    /// Which rows are held out or form which fold.
+    pub const SPLIT: u64 = 2;
+    /// The order of rows: this plus the epoch's number.
+    pub const SHUFFLE: u64 = 1 << 32;
+}

@@ -9,6 +9,8 @@ use crate::activation::ActivationFn;
 use crate::engine::Engine;
 use crate::error::{Error, Result};
 use crate::float::Float;
+use crate::kernel::vector;
+use crate::simd::Isa;
 use crate::threads::Threads;
 
 /// A shard holds at least this many rows: below it, products become too thin for their memory traffic.
@@ -112,6 +114,12 @@ impl<T: Float> Workspace<T> {
     /// The threads.
     pub fn threads(&self) -> &Threads {
         &self.threads
+    }
+
+    /// The first layer (from 0) whose activations in the last pass were not all finite.
+    pub fn layer_not_finite(&self, isa: Isa) -> Option<usize> {
+        let layers = self.shards[0].activations.len();
+        (0..layers).find(|&l| self.shards.iter().any(|s| !vector::all_finite(isa, &s.activations[l])))
     }
 
     /// How many bytes the buffers take.

@@ -1,0 +1,111 @@
+//! Files that appear whole or not at all.
+//!
+//! Ground of the house: imports `error`.
+
+use crate::error::{Error, Result};
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+/// Whether a file that is already there may be replaced.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Existing {
+    /// It stays, and writing is an error.
+    Keep,
+    /// It is replaced, at once and as a whole.
+    Replace,
+}
+
+/// Refuses to write to `path` before any work is done for it: it exists and must be kept, it is a folder, or its folder
+/// does not exist.
+pub fn check_writable(path: &Path, existing: Existing) -> Result<()> {
+    let refuse = |kind, reason: &str| Err(Error::io(path, io::Error::new(kind, reason.to_string())));
+    let folder = folder_of(path);
+    match fs::metadata(path) {
+        Ok(found) if found.is_dir() => return refuse(io::ErrorKind::IsADirectory, "is a folder, expected a file to write"),
+        Ok(found) if found.is_file() && existing == Existing::Keep => {
+            return refuse(io::ErrorKind::AlreadyExists, "exists already (--force replaces it)");
+        }
+        Ok(_) => {}
+        Err(_) if !folder.is_dir() => {
+            return refuse(io::ErrorKind::NotFound, &format!("the folder '{}' does not exist", folder.display()));
+        }
+        Err(_) => {}
+    }
+    Ok(())
+}
+
+/// Writes `bytes` to `path` so that at every instant, and after a crash, the path holds the old file or the new one:
+/// into a temporary file of the same folder, fsync, rename, fsync of the folder. What is not a regular file (a device, a
+/// pipe) is written to as it is.
+///
+/// **Errors** name the path and the system's reason; the old file is untouched and the temporary one removed.
+pub fn write_whole(path: &Path, bytes: &[u8], existing: Existing) -> Result<()> {
+    check_writable(path, existing)?;
+    // Through a symbolic link, the file it points to is replaced and the link stays.
+    let path = fs::canonicalize(path).unwrap_or_else(|_| path.to_path_buf());
+    let fail = |source| Error::io(&path, source);
+    let old = fs::metadata(&path).ok();
+    if old.as_ref().is_some_and(|found| !found.is_file()) {
+        return File::options().write(true).open(&path).and_then(|mut f| f.write_all(bytes)).map_err(fail);
+    }
+    let temporary = temporary_beside(&path);
+    let written = (|| {
+        let mut file = File::options().write(true).create_new(true).open(&temporary)?;
+        file.write_all(bytes)?;
+        if let Some(old) = &old {
+            file.set_permissions(old.permissions())?;
+        }
+        file.sync_all()?;
+        match existing {
+            Existing::Replace => fs::rename(&temporary, &path)?,
+            // A link refuses a name that was taken meanwhile, which a rename would silently replace.
+            Existing::Keep => match fs::hard_link(&temporary, &path) {
+                Err(e) if e.kind() != io::ErrorKind::AlreadyExists => fs::rename(&temporary, &path)?,
+                linked => linked.and_then(|()| fs::remove_file(&temporary))?,
+            },
+        }
+        sync_folder(folder_of(&path))
+    })();
+    written.map_err(|source| {
+        // The first error is the one to report, whether or not the clean-up works.
+        let _ = fs::remove_file(&temporary);
+        fail(source)
+    })
+}
+
+/// Reads a regular file of at most `limit` bytes.
+///
+/// **Errors** name the path: missing, unreadable, not a regular file, or too large.
+pub fn read_whole(path: &Path, limit: u64) -> Result<Vec<u8>> {
+    let fail = |source| Error::io(path, source);
+    let invalid = |reason: String| Error::io(path, io::Error::new(io::ErrorKind::InvalidInput, reason));
+    let found = fs::metadata(path).map_err(fail)?;
+    if !found.is_file() {
+        return Err(invalid("expected a regular file".into()));
+    }
+    if found.len() > limit {
+        return Err(invalid(format!("holds {} bytes, expected at most {limit}", found.len())));
+    }
+    fs::read(path).map_err(fail)
+}
+
+fn folder_of(path: &Path) -> &Path {
+    match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    }
+}
+
+/// A name in the same folder that no other process uses.
+fn temporary_beside(path: &Path) -> PathBuf {
+    let mut name = std::ffi::OsString::from(".");
+    name.push(path.file_name().unwrap_or_default());
+    name.push(format!(".{}.tmp", std::process::id()));
+    folder_of(path).join(name)
+}
+
+/// Makes a rename in `folder` last through a power cut, where the system can.
+fn sync_folder(folder: &Path) -> io::Result<()> {
+    if cfg!(unix) { File::open(folder)?.sync_all() } else { Ok(()) }
+}

@@ -1,0 +1,349 @@
+//! The model file: safetensors with PyTorch's names and layout, one metadata key, and a checksum over everything that
+//! counts.
+//!
+//! ```text
+//! tensors     0.weight  outputs x inputs      0.bias  outputs      1.weight ...
+//! metadata    deltarule = {"format":1,"sha256":"...","model":{...}}
+//! sha256      over the text of "model", then 0.weight, 0.bias, 1.weight, ... as little-endian bytes
+//! ```
+//!
+//! Reading is written as refusals: whatever the writer would not have written is an error. The same model gives the same
+//! file, byte for byte.
+
+use super::{Input, Model, Provenance};
+use crate::data::Target;
+use crate::error::{Error, Result};
+use crate::file::{self, Existing};
+use crate::float::Float;
+use crate::loss::Loss;
+use crate::network::{Network, Spec};
+use safetensors::tensor::{Dtype as TensorType, SafeTensors, TensorView};
+use serde::de::{Deserializer, MapAccess, Visitor};
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+use sha2::{Digest, Sha256};
+use std::collections::HashMap;
+use std::fmt;
+use std::path::Path;
+
+/// The version of the document that this library writes, and the newest it reads.
+const FORMAT: u32 = 1;
+/// The one metadata key.
+const KEY: &str = "deltarule";
+/// The largest file that is read.
+const LIMIT: u64 = 16 << 30;
+
+/// The type of a model's numbers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Dtype {
+    /// Single precision.
+    F32,
+    /// Double precision.
+    F64,
+}
+
+impl Dtype {
+    fn of<T: Float>() -> Self {
+        if T::NAME == "f32" { Self::F32 } else { Self::F64 }
+    }
+
+    fn tensor_type(self) -> TensorType {
+        match self {
+            Self::F32 => TensorType::F32,
+            Self::F64 => TensorType::F64,
+        }
+    }
+}
+
+/// What stands in the metadata key.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Envelope<'a> {
+    format: u32,
+    sha256: String,
+    #[serde(borrow)]
+    model: &'a RawValue,
+}
+
+/// All of a model but its tensors.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Document {
+    dtype: Dtype,
+    network: Spec,
+    input: Input,
+    target: Target,
+    loss: Loss,
+    provenance: Provenance,
+}
+
+/// The tensors of a network, in the file's order and layout: name, shape, little-endian bytes.
+fn tensors<T: Float>(network: &Network<T>) -> Vec<(String, Vec<usize>, Vec<u8>)> {
+    let mut tensors = Vec::new();
+    for l in 0..network.spec().layers().len() {
+        let (weights, bias) = (network.weights(l), network.bias(l));
+        let bytes = |numbers: &mut dyn Iterator<Item = &T>| {
+            let mut bytes = Vec::new();
+            numbers.for_each(|n| n.write_le(&mut bytes));
+            bytes
+        };
+        let shape = vec![weights.ncols(), weights.nrows()];
+        tensors.push((format!("{l}.weight"), shape, bytes(&mut weights.t().iter())));
+        if !bias.is_empty() {
+            tensors.push((format!("{l}.bias"), vec![bias.len()], bytes(&mut bias.iter())));
+        }
+    }
+    tensors
+}
+
+fn hex(digest: impl AsRef<[u8]>) -> String {
+    digest.as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// The SHA-256 of a network's parameters, in the file's order and layout, little-endian: two trainings with the same bits
+/// have the same.
+pub(super) fn parameters_sha256<T: Float>(network: &Network<T>) -> String {
+    let mut hash = Sha256::new();
+    tensors(network).iter().for_each(|(_, _, bytes)| hash.update(bytes));
+    hex(hash.finalize())
+}
+
+impl<T: Float> Model<T> {
+    /// The SHA-256 of the parameters, in the file's order and layout, little-endian, in the training type: what makes
+    /// "same bits" checkable.
+    pub fn parameters_sha256(&self) -> String {
+        parameters_sha256(&self.network)
+    }
+
+    /// The model as the bytes of its file.
+    ///
+    /// **Errors** if a parameter is not finite, naming it.
+    pub fn to_bytes(&self) -> Result<Vec<u8>> {
+        if let Some(bad) = self.network.params().iter().position(|p| !p.is_finite()) {
+            let what = self.network.spec().parameter_name(bad);
+            return Err(Error::shape(what, "a finite number", self.network.params()[bad]));
+        }
+        let dtype = Dtype::of::<T>();
+        let document = Document {
+            dtype,
+            network: self.network.spec().clone(),
+            input: self.input.clone(),
+            target: self.target.clone(),
+            loss: self.loss,
+            provenance: self.provenance.clone(),
+        };
+        let unwritable = |e: &dyn fmt::Display| Error::Unsupported(format!("the model cannot be written: {e}"));
+        let document = serde_json::to_string(&document).map_err(|e| unwritable(&e))?;
+        let tensors = tensors(&self.network);
+        let mut hash = Sha256::new_with_prefix(&document);
+        tensors.iter().for_each(|(_, _, bytes)| hash.update(bytes));
+        let envelope = format!(r#"{{"format":{FORMAT},"sha256":"{}","model":{document}}}"#, hex(hash.finalize()));
+        let views = tensors
+            .iter()
+            .map(|(name, shape, bytes)| Ok((name, TensorView::new(dtype.tensor_type(), shape.clone(), bytes)?)))
+            .collect::<std::result::Result<Vec<_>, safetensors::SafeTensorError>>()
+            .map_err(|e| unwritable(&e))?;
+        safetensors::serialize(views, Some(HashMap::from([(KEY.into(), envelope)]))).map_err(|e| unwritable(&e))
+    }
+
+    /// Writes the model's file, whole or not at all.
+    ///
+    /// **Errors** name the path and the system's reason; an older file is then untouched.
+    pub fn save(&self, path: &Path, existing: Existing) -> Result<()> {
+        file::write_whole(path, &self.to_bytes()?, existing)
+    }
+
+    /// Reads a model's file.
+    ///
+    /// **Errors** name the path and what was expected and found; a file of the other [`Dtype`] is one of them.
+    pub fn load(path: &Path) -> Result<Self> {
+        Self::from_bytes(&read(path)?, path)
+    }
+
+    /// Reads a model from the bytes of its file; `path` is for messages.
+    ///
+    /// **Errors** as [`load`](Self::load).
+    pub fn from_bytes(bytes: &[u8], path: &Path) -> Result<Self> {
+        parse(bytes).map_err(|message| Error::model(path, message))
+    }
+}
+
+/// The bytes of a model's file.
+///
+/// **Errors** name the path and the system's reason.
+pub fn read(path: &Path) -> Result<Vec<u8>> {
+    file::read_whole(path, LIMIT)
+}
+
+/// The type of the numbers of a model's file; `path` is for messages.
+///
+/// **Errors** as [`Model::load`].
+pub fn peek_dtype(bytes: &[u8], path: &Path) -> Result<Dtype> {
+    let dtype = || -> std::result::Result<Dtype, String> {
+        let metadata = header(bytes)?;
+        let envelope = envelope(&metadata)?;
+        Ok(document(&envelope)?.dtype)
+    };
+    dtype().map_err(|message| Error::model(path, message))
+}
+
+/// The text in the file's one metadata key, from a header without a surprise in it.
+fn header(bytes: &[u8]) -> std::result::Result<String, String> {
+    if let Some(kind) = other_kind(bytes) {
+        return Err(format!("it is {kind}, expected safetensors"));
+    }
+    let (length, rest) = bytes.split_at_checked(8).ok_or("it is too short for safetensors")?;
+    let length = u64::from_le_bytes(length.try_into().expect("8 bytes"));
+    let text = (usize::try_from(length).ok())
+        .and_then(|length| rest.get(..length))
+        .ok_or_else(|| format!("it is cut short or no safetensors file: a header of {length} bytes in {}", bytes.len()))?;
+    // The format's library lets the last of two tensors of one name win, so names are checked here.
+    let entries: UniqueKeys<'_> =
+        serde_json::from_slice(text).map_err(|e| format!("its header is not what safetensors says: {e}"))?;
+    let metadata = entries.0.iter().find(|(key, _)| key == "__metadata__").ok_or("it has no metadata, expected the key 'deltarule'")?;
+    let metadata: UniqueKeys<'_> =
+        serde_json::from_str(metadata.1.get()).map_err(|e| format!("its metadata are damaged: {e}"))?;
+    match &metadata.0[..] {
+        [(key, value)] if key == KEY => serde_json::from_str(value.get()).map_err(|e| format!("its metadata are damaged: {e}")),
+        keys => {
+            let found: Vec<_> = keys.iter().map(|(key, _)| format!("{key:?}")).take(5).collect();
+            Err(format!("expected the metadata key 'deltarule' alone, found {}", found.join(", ")))
+        }
+    }
+}
+
+fn envelope(metadata: &str) -> std::result::Result<Envelope<'_>, String> {
+    #[derive(Deserialize)]
+    struct Version {
+        format: u32,
+    }
+    let damaged = |e: serde_json::Error| format!("its metadata are damaged: {e}");
+    let Version { format } = serde_json::from_str(metadata).map_err(damaged)?;
+    if format != FORMAT {
+        return Err(format!("it is of format {format}, and this program reads format {FORMAT}"));
+    }
+    serde_json::from_str(metadata).map_err(damaged)
+}
+
+fn document(envelope: &Envelope<'_>) -> std::result::Result<Document, String> {
+    serde_json::from_str(envelope.model.get()).map_err(|e| format!("its description is damaged: {e}"))
+}
+
+fn parse<T: Float>(bytes: &[u8]) -> std::result::Result<Model<T>, String> {
+    let metadata = header(bytes)?;
+    let envelope = envelope(&metadata)?;
+    debug_assert_eq!(envelope.format, FORMAT);
+    let file = SafeTensors::deserialize(bytes).map_err(|e| format!("its tensors are damaged: {e}"))?;
+    let Document { dtype, network: spec, input, target, loss, provenance } = document(&envelope)?;
+    if dtype != Dtype::of::<T>() {
+        return Err(format!("its numbers are {dtype:?}, expected {}", T::NAME));
+    }
+
+    let mut hash = Sha256::new_with_prefix(envelope.model.get());
+    let mut params = Vec::new();
+    let mut expected = 0;
+    for (l, (layer, block)) in spec.layers().iter().zip(spec.blocks()).enumerate() {
+        let weights = numbers::<T>(&file, &format!("{l}.weight"), &[block.outputs, block.inputs], dtype, &mut hash)?;
+        // From the file's outputs x inputs to ours.
+        params.extend((0..block.inputs).flat_map(|i| weights.iter().skip(i).step_by(block.inputs)));
+        expected += 1;
+        if layer.bias {
+            params.extend(numbers::<T>(&file, &format!("{l}.bias"), &[block.outputs], dtype, &mut hash)?);
+            expected += 1;
+        }
+    }
+    if file.len() != expected {
+        return Err(format!("expected {expected} tensors, found {}", file.len()));
+    }
+    if hex(hash.finalize()) != envelope.sha256 {
+        return Err("its checksum does not fit its content: it was damaged or edited".into());
+    }
+    if let Some(bad) = params.iter().position(|p| !p.is_finite()) {
+        return Err(format!("{} is {}, expected a finite number", spec.parameter_name(bad), params[bad]));
+    }
+    check_ends(&spec, &input, &target)?;
+    let network = Network::from_params(spec, params).map_err(|e| e.to_string())?;
+    Ok(Model { input, network, target, loss, provenance })
+}
+
+/// The numbers of one tensor, which are also taken into the hash.
+fn numbers<T: Float>(
+    file: &SafeTensors<'_>,
+    name: &str,
+    shape: &[usize],
+    dtype: Dtype,
+    hash: &mut Sha256,
+) -> std::result::Result<Vec<T>, String> {
+    let tensor = file.tensor(name).map_err(|_| format!("tensor {name} is missing"))?;
+    if tensor.dtype() != dtype.tensor_type() || tensor.shape() != shape {
+        return Err(format!(
+            "tensor {name}: expected {:?} {shape:?}, found {:?} {:?}",
+            dtype.tensor_type(),
+            tensor.dtype(),
+            tensor.shape()
+        ));
+    }
+    hash.update(tensor.data());
+    Ok(tensor.data().chunks_exact(size_of::<T>()).map(T::read_le).collect())
+}
+
+/// Refuses a network that does not fit what comes before and after it.
+fn check_ends(spec: &Spec, input: &Input, target: &Target) -> std::result::Result<(), String> {
+    match input {
+        Input::Table(features) => features.check()?,
+        Input::Images { height, width } if height.checked_mul(*width).is_none_or(|pixels| pixels == 0) => {
+            return Err(format!("images of {height} x {width} pixels"));
+        }
+        Input::Images { .. } => {}
+    }
+    target.check()?;
+    if input.width() != spec.inputs() {
+        return Err(format!("its preprocessing makes {} inputs, its network takes {}", input.width(), spec.inputs()));
+    }
+    let (classes, outputs) = (target.labels().len(), spec.outputs());
+    if outputs != classes.max(1) && !(classes == 2 && outputs == 1) {
+        return Err(format!("its target has {classes} classes, its network {outputs} outputs"));
+    }
+    Ok(())
+}
+
+/// What a file is that is not safetensors, by its first bytes.
+fn other_kind(bytes: &[u8]) -> Option<&'static str> {
+    match bytes {
+        [] => Some("empty"),
+        [b'P', b'K', 3, 4, ..] => Some("a zip archive (as of PyTorch's .pt or NumPy's .npz)"),
+        [0x80, 2..=5, ..] if bytes.get(8) != Some(&b'{') => Some("a Python pickle"),
+        [0x1f, 0x8b, ..] => Some("gzipped"),
+        [0, 0, 8, 1..=3, ..] => Some("an IDX file"),
+        [b'<', ..] if bytes.get(8) != Some(&b'{') => Some("a text or XML file"),
+        _ if bytes.iter().take(64).all(|b| b.is_ascii_graphic() || b.is_ascii_whitespace()) => Some("a text file"),
+        _ => None,
+    }
+}
+
+/// The entries of a JSON object, in order; a key that stands twice is an error.
+struct UniqueKeys<'a>(Vec<(String, &'a RawValue)>);
+
+impl<'de> Deserialize<'de> for UniqueKeys<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
+        struct Entries;
+        impl<'de> Visitor<'de> for Entries {
+            type Value = UniqueKeys<'de>;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object with distinct keys")
+            }
+            fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> std::result::Result<Self::Value, M::Error> {
+                let (mut entries, mut seen) = (Vec::new(), std::collections::HashSet::new());
+                while let Some((key, value)) = map.next_entry::<String, &RawValue>()? {
+                    if !seen.insert(key.clone()) {
+                        return Err(serde::de::Error::custom(format!("the key {key:?} stands twice")));
+                    }
+                    entries.push((key, value));
+                }
+                Ok(UniqueKeys(entries))
+            }
+        }
+        deserializer.deserialize_map(Entries)
+    }
+}

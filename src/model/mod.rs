@@ -1,0 +1,185 @@
+//! A model: the whole pipeline from raw rows to labelled predictions, in one file.
+//!
+//! Row 6 of the house: imports everything below. Begin reading at [`Recipe::fit`], which makes a [`Model`];
+//! `format.rs` saves and loads it.
+
+mod format;
+mod recipe;
+mod source;
+
+use crate::activation::Activation;
+use crate::data::idx::Idx;
+use crate::data::{Features, Target};
+use crate::error::{Error, Result};
+use crate::float::Float;
+use crate::loss::Loss;
+use crate::network::Network;
+pub use format::{Dtype, peek_dtype, read};
+use ndarray::{Array2, ArrayView2};
+pub use recipe::{Fitted, Recipe};
+use serde::{Deserialize, Serialize};
+pub use source::Source;
+
+/// What turns raw rows into a network's inputs.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Input {
+    /// The columns of a table: categories one-hot, numbers standardised.
+    Table(Features),
+    /// Grey images of one size: pixels over 255.
+    Images {
+        /// Rows of pixels.
+        height: usize,
+        /// Pixels of a row.
+        width: usize,
+    },
+}
+
+impl Input {
+    /// The number of network inputs.
+    pub fn width(&self) -> usize {
+        match self {
+            Self::Table(features) => features.width(),
+            Self::Images { height, width } => height * width,
+        }
+    }
+
+    /// The name of each network input.
+    pub fn names(&self) -> Vec<String> {
+        match self {
+            Self::Table(features) => features.names(),
+            Self::Images { height, width } => {
+                (0..height * width).map(|p| format!("pixel {},{}", p / width + 1, p % width + 1)).collect()
+            }
+        }
+    }
+
+    /// The network's inputs for the given rows of `source`.
+    ///
+    /// **Shapes**: rows x [`width`](Self::width). **Errors** name file, line, column and value.
+    pub fn encode<T: Float>(&self, source: &Source, rows: &[usize]) -> Result<Array2<T>> {
+        match (self, source) {
+            (Self::Table(features), Source::Table { table, .. }) => features.encode(table, rows),
+            (Self::Images { height, width }, Source::Images { images, .. }) => {
+                let found = image_size(images);
+                if found != (*height, *width) {
+                    let message =
+                        format!("expected images of {height} x {width} pixels, found {} x {}", found.0, found.1);
+                    return Err(Error::data(&images.name, message));
+                }
+                images.pixels(rows)
+            }
+            (Self::Table(_), Source::Images { images, .. }) => {
+                Err(Error::data(&images.name, "holds images, and the model expects the columns of a table"))
+            }
+            (Self::Images { height, width }, Source::Table { table, .. }) => {
+                let message = format!("holds a table, and the model expects images of {height} x {width} pixels");
+                Err(Error::data(table.name(), message))
+            }
+        }
+    }
+}
+
+/// Height and width of the images of an IDX file.
+fn image_size(images: &Idx) -> (usize, usize) {
+    match images.dims[..] {
+        [_, height, width] => (height, width),
+        _ => (1, images.width()),
+    }
+}
+
+/// Where a model comes from, for those who find it later.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Provenance {
+    /// The version of this library that trained it.
+    pub version: String,
+    /// The file it was trained on.
+    pub data: String,
+    /// Rows it was trained on.
+    pub rows: usize,
+    /// The seed of split, weights and order.
+    pub seed: u64,
+    /// How it was trained, in words.
+    pub training: String,
+    /// Epochs it was trained for.
+    pub epochs: usize,
+}
+
+/// A trained pipeline: preprocessing, network, and the meaning of its outputs.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Model<T> {
+    /// From raw rows to the network's inputs.
+    pub input: Input,
+    /// The network.
+    pub network: Network<T>,
+    /// From the network's outputs to labels or numbers.
+    pub target: Target,
+    /// The loss it was trained with.
+    pub loss: Loss,
+    /// Where it comes from.
+    pub provenance: Provenance,
+}
+
+/// What a model says of some rows.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Predictions {
+    /// The probability of each class: rows x classes, each row summing to 1 (four independent sigmoids are scaled to).
+    Classes(Array2<f64>),
+    /// A number a row, in the target's own units.
+    Numbers(Vec<f64>),
+}
+
+impl Predictions {
+    /// The most probable class of each row (the first of equals); nothing for numbers.
+    pub fn classes(&self) -> Vec<usize> {
+        match self {
+            Self::Numbers(_) => Vec::new(),
+            Self::Classes(p) => p.rows().into_iter().map(|row| argmax(row.iter().copied())).collect(),
+        }
+    }
+}
+
+fn argmax(values: impl Iterator<Item = f64>) -> usize {
+    values.enumerate().fold((0, f64::NEG_INFINITY), |best, (i, v)| if v > best.1 { (i, v) } else { best }).0
+}
+
+impl<T: Float> Model<T> {
+    /// The predictions for the given rows of `source`.
+    ///
+    /// **Errors** name file, line, column and value.
+    pub fn predict(&self, source: &Source, rows: &[usize]) -> Result<Predictions> {
+        let x = self.input.encode(source, rows)?;
+        self.predict_encoded(x.view())
+    }
+
+    /// The predictions for rows that are already encoded.
+    pub fn predict_encoded(&self, x: ArrayView2<'_, T>) -> Result<Predictions> {
+        let outputs = self.network.predict(x)?;
+        if let Target::Number { .. } = self.target {
+            return Ok(Predictions::Numbers(self.target.inverse_all(outputs.view())?));
+        }
+        let classes = self.target.labels().len();
+        let mut probabilities = Array2::zeros((outputs.nrows(), classes));
+        for (output, mut p) in outputs.rows().into_iter().zip(probabilities.rows_mut()) {
+            if output.len() == 1 {
+                let second = output[0].real();
+                (p[0], p[1]) = (1.0 - second, second);
+            } else {
+                p.iter_mut().zip(output).for_each(|(p, &o)| *p = o.real());
+                if self.network.spec().layers().last().map(|l| l.activation) == Some(Activation::Sigmoid) {
+                    let sum: f64 = p.sum();
+                    p.mapv_inplace(|v| if sum > 0.0 { v / sum } else { 1.0 / classes as f64 });
+                }
+            }
+        }
+        Ok(Predictions::Classes(probabilities))
+    }
+
+    /// The network's targets for the given rows of `source`: one column for a number or two classes, else one-hot.
+    ///
+    /// **Errors** name file, line, column and value.
+    pub fn encode_targets(&self, source: &Source, rows: &[usize]) -> Result<Array2<T>> {
+        source.encode_targets(&self.target, rows, self.network.spec().outputs())
+    }
+}

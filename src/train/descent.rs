@@ -1,0 +1,243 @@
+//! Mini-batch descent: gather, gradient, step; an epoch after another.
+
+use super::stopping::Watch;
+use super::{Epoch, History, Observer, Stopped, Trainer};
+use crate::activation::ActivationFn;
+use crate::error::{Error, Result};
+use crate::float::Float;
+use crate::kernel::vector;
+use crate::loss::LossFn;
+use crate::network::objective::{Batch, Value};
+use crate::network::workspace::{Workspace, zeros};
+use crate::network::{Network, Spec, pass};
+use crate::optim::{Method, Optimizer};
+use crate::rng::{Rng, stream};
+use ndarray::ArrayView2;
+
+/// A loss this many times the larger of the first loss and 1 has run away: an adaptive method that does so stays
+/// finite for ever.
+const RUN_AWAY: f64 = 1000.0;
+
+pub(super) fn fit<T: Float, A: ActivationFn, L: LossFn>(
+    trainer: &Trainer<L>,
+    method: Method,
+    net: &mut Network<T, A>,
+    training: Batch<'_, T>,
+    held_back: Option<Batch<'_, T>>,
+    observe: &mut Observer<'_>,
+) -> Result<History> {
+    let mut descent = Descent::new(trainer, method, net.spec(), training)?;
+    let mut judge = held_back.map(|rows| Judge::new(trainer, net.spec(), rows)).transpose()?;
+    let mut watch = Watch::new(trainer.stopping, judge.is_some());
+    let mut history = History { training: Vec::new(), validation: Vec::new(), stopped: Stopped::Epochs, kept: 0 };
+    let mut best = net.params().to_vec();
+    let mut before = net.params().to_vec();
+
+    for number in 1..=trainer.epochs {
+        before.copy_from_slice(net.params());
+        let (spec, params) = net.parts_mut();
+        let outcome = trainer.threads.enter(|| descent.epoch(spec, params, number));
+        let value = match outcome {
+            Ok(value) => value,
+            Err(diverged) => {
+                params.copy_from_slice(&before);
+                return Err(diverged);
+            }
+        };
+        let validation = judge.as_mut().map(|judge| judge.loss(spec, params)).transpose()?;
+        history.training.push(value.loss);
+        history.validation.extend(validation);
+        let (lowest, stop) = watch.see(validation.unwrap_or(value.objective()));
+        if judge.is_none() || lowest {
+            history.kept = number;
+        }
+        if judge.is_some() && lowest {
+            best.copy_from_slice(params);
+        }
+        let go_on = observe(&Epoch { number, training: value.loss, validation });
+        if go_on.is_break() {
+            history.stopped = Stopped::Observer;
+            break;
+        }
+        if let Some(stop) = stop {
+            history.stopped = stop;
+            break;
+        }
+    }
+    if judge.is_some() {
+        net.params_mut().copy_from_slice(&best);
+    }
+    Ok(history)
+}
+
+/// Everything that a step needs, allocated before the first.
+struct Descent<'a, T, L> {
+    trainer: &'a Trainer<L>,
+    training: Batch<'a, T>,
+    workspace: Workspace<T>,
+    optimizer: Optimizer<T>,
+    gradient: Vec<T>,
+    /// The order in which the rows are taken.
+    order: Vec<usize>,
+    /// The rows of a mini-batch, gathered: inputs, targets, weights.
+    gathered: (Vec<T>, Vec<T>, Vec<T>),
+    first_loss: Option<f64>,
+}
+
+impl<'a, T: Float, L: LossFn> Descent<'a, T, L> {
+    fn new<A: ActivationFn>(trainer: &'a Trainer<L>, method: Method, spec: &Spec<A>, training: Batch<'a, T>) -> Result<Self> {
+        let count = training.x.nrows();
+        let batch = trainer.batch.min(count);
+        let gather = |width: usize| zeros(if trainer.shuffle { batch.saturating_mul(width) } else { 0 }, "a mini-batch");
+        Ok(Self {
+            trainer,
+            training,
+            workspace: Workspace::new(spec, batch, trainer.engine, trainer.threads.clone())?,
+            optimizer: Optimizer::new(method, spec.parameters()),
+            gradient: zeros(spec.parameters(), "the gradient")?,
+            order: (0..count).collect(),
+            gathered: (gather(spec.inputs())?, gather(spec.outputs())?, gather(1)?),
+            first_loss: None,
+        })
+    }
+
+    /// One pass over the rows; the mean over them of the objective while it ran.
+    fn epoch<A: ActivationFn>(&mut self, spec: &Spec<A>, params: &mut [T], number: usize) -> Result<Value> {
+        let count = self.order.len();
+        let size = self.trainer.batch.min(count);
+        if self.trainer.shuffle {
+            // From the identity, so that an epoch's order depends on its number alone.
+            self.order.iter_mut().enumerate().for_each(|(i, o)| *o = i);
+            Rng::with_stream(self.trainer.seed, stream::SHUFFLE + number as u64).shuffle(&mut self.order);
+        }
+        let (mut loss, mut penalty, mut total) = (0.0, 0.0, 0.0);
+        for (b, start) in (0..count).step_by(size).enumerate() {
+            let rows = start..count.min(start + size);
+            let weight = match self.training.weights {
+                None => rows.len() as f64,
+                Some(_) => self.batch_weight(rows.clone()),
+            };
+            if weight == 0.0 {
+                continue;
+            }
+            let value = self.step(spec, params, rows, number, b + 1)?;
+            loss += weight * value.loss;
+            penalty += weight * value.penalty;
+            total += weight;
+        }
+        if total == 0.0 {
+            return Err(Error::setting("weights", "a sum above 0", 0));
+        }
+        Ok(Value { loss: loss / total, penalty: penalty / total })
+    }
+
+    fn batch_weight(&self, rows: std::ops::Range<usize>) -> f64 {
+        let weights = self.training.weights.unwrap_or_default();
+        rows.map(|r| weights[if self.trainer.shuffle { self.order[r] } else { r }].real()).sum()
+    }
+
+    /// One step on the rows at `rows` of the order.
+    fn step<A: ActivationFn>(
+        &mut self,
+        spec: &Spec<A>,
+        params: &mut [T],
+        rows: std::ops::Range<usize>,
+        epoch: usize,
+        number: usize,
+    ) -> Result<Value> {
+        let batch = if self.trainer.shuffle {
+            gather(&self.training, &self.order[rows], &mut self.gathered)
+        } else {
+            slice(&self.training, rows)
+        };
+        let objective = &self.trainer.objective;
+        let value = pass::value_and_gradient(spec, params, batch, objective, &mut self.workspace, &mut self.gradient)?;
+        let diverged = |what: &str, value: f64, layer: Option<usize>| {
+            Err(Error::Diverged { epoch, batch: number, layer: layer.map(|l| l + 1), what: what.into(), value })
+        };
+        let isa = self.trainer.engine.isa;
+        let bound = RUN_AWAY * self.first_loss.get_or_insert(value.loss).max(1.0);
+        if !value.objective().is_finite() || value.loss > bound {
+            let layer = self.workspace.layer_not_finite(isa).or_else(|| first_not_finite(isa, spec, params));
+            return diverged("loss", value.objective(), layer);
+        }
+        if !vector::all_finite(isa, &self.gradient) {
+            return diverged("gradient", f64::NAN, first_not_finite(isa, spec, &self.gradient));
+        }
+        self.optimizer.step(isa, self.trainer.learning_rate, &self.gradient, params);
+        if !vector::all_finite(isa, params) {
+            return diverged("weights", f64::NAN, first_not_finite(isa, spec, params));
+        }
+        Ok(value)
+    }
+}
+
+/// The first layer (from 0) that holds a number that is not finite.
+fn first_not_finite<T: Float, A: ActivationFn>(isa: crate::simd::Isa, spec: &Spec<A>, params: &[T]) -> Option<usize> {
+    spec.blocks().iter().position(|b| !vector::all_finite(isa, &params[b.weights.start..b.bias.end]))
+}
+
+/// The rows of `training` that `order` lists, copied into `buffers`.
+fn gather<'b, T: Float>(training: &Batch<'_, T>, order: &[usize], buffers: &'b mut (Vec<T>, Vec<T>, Vec<T>)) -> Batch<'b, T> {
+    let copy = |from: &ArrayView2<'_, T>, to: &mut [T]| {
+        let width = from.ncols();
+        let from = from.as_slice().expect("row-major, as fit() has checked");
+        for (to, &row) in to.chunks_exact_mut(width).zip(order) {
+            to.copy_from_slice(&from[row * width..(row + 1) * width]);
+        }
+    };
+    let (x, y, w) = buffers;
+    copy(&training.x, x);
+    copy(&training.y, y);
+    if let Some(weights) = training.weights {
+        w.iter_mut().zip(order).for_each(|(w, &row)| *w = weights[row]);
+    }
+    let view = |data: &'b [T], width: usize| {
+        ArrayView2::from_shape((order.len(), width), &data[..order.len() * width]).expect("as many as gathered")
+    };
+    Batch {
+        x: view(x, training.x.ncols()),
+        y: view(y, training.y.ncols()),
+        weights: training.weights.map(|_| &w[..order.len()]),
+    }
+}
+
+/// The rows of `training` at `rows`, in place.
+fn slice<'b, T: Float>(training: &Batch<'b, T>, rows: std::ops::Range<usize>) -> Batch<'b, T> {
+    let take = |array: &ArrayView2<'b, T>| array.split_at(ndarray::Axis(0), rows.end).0.split_at(ndarray::Axis(0), rows.start).1;
+    Batch { x: take(&training.x), y: take(&training.y), weights: training.weights.map(|w| &w[rows.clone()]) }
+}
+
+/// The loss on held-back rows, in pieces of bounded memory.
+pub(super) struct Judge<'a, T, L> {
+    trainer: &'a Trainer<L>,
+    rows: Batch<'a, T>,
+    workspace: Workspace<T>,
+}
+
+/// Rows judged at a time.
+const JUDGED: usize = 1024;
+
+impl<'a, T: Float, L: LossFn> Judge<'a, T, L> {
+    pub(super) fn new<A: ActivationFn>(trainer: &'a Trainer<L>, spec: &Spec<A>, rows: Batch<'a, T>) -> Result<Self> {
+        let size = rows.x.nrows().min(JUDGED);
+        let workspace = Workspace::for_prediction(spec, size, trainer.engine, trainer.threads.clone())?;
+        Ok(Self { trainer, rows, workspace })
+    }
+
+    /// The weighted mean loss, without penalty.
+    pub(super) fn loss<A: ActivationFn>(&mut self, spec: &Spec<A>, params: &[T]) -> Result<f64> {
+        let count = self.rows.x.nrows();
+        let (mut loss, mut total) = (0.0, 0.0);
+        for start in (0..count).step_by(JUDGED) {
+            let rows = slice(&self.rows, start..count.min(start + JUDGED));
+            let weight = rows.weights.map_or(rows.x.nrows() as f64, |w| w.iter().map(|w| w.real()).sum());
+            if weight > 0.0 {
+                let value = pass::value(spec, params, rows, &self.trainer.objective, &mut self.workspace)?;
+                loss += weight * value.loss;
+                total += weight;
+            }
+        }
+        Ok(loss / total)
+    }
+}

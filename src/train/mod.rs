@@ -1,0 +1,223 @@
+//! Training: epochs, shuffled mini-batches or whole-batch solvers, when to stop, and what to keep.
+//!
+//! Row 6 of the house: imports everything below. Begin reading at [`Trainer::fit`].
+
+mod descent;
+mod stopping;
+mod whole_batch;
+
+use crate::activation::ActivationFn;
+use crate::engine::Engine;
+use crate::error::{Error, Result};
+use crate::float::Float;
+use crate::loss::{Loss, LossFn};
+use crate::network::Network;
+use crate::network::objective::{Batch, Objective};
+use crate::optim::Method;
+use crate::threads::Threads;
+use serde::Serialize;
+use std::ops::ControlFlow;
+pub use stopping::Stopping;
+
+/// How the parameters are moved.
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum Solver {
+    /// A step after each mini-batch.
+    Steps(Method),
+    /// L-BFGS with a strong-Wolfe line search on the whole batch; an epoch is an iteration. It chooses its own rate.
+    Lbfgs,
+    /// Rosenblatt's rule for one layer of threshold units, row by row.
+    Perceptron,
+}
+
+/// How a network is trained: plain settings, all public.
+///
+/// ```
+/// use deltarule::prelude::*;
+/// use ndarray::array;
+///
+/// let (x, y) = (array![[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]], array![[0.0], [1.0], [1.0], [0.0]]);
+/// let spec = Spec::mlp(2, &[8], Activation::Tanh, 1, Activation::Sigmoid)?;
+/// let mut net = Network::<f64>::new(spec, None, &mut Rng::new(1))?;
+/// let trainer = Trainer {
+///     solver: Solver::Lbfgs,
+///     objective: Objective { loss: Loss::LogisticCrossEntropy, l2: 0.0 },
+///     ..Trainer::default()
+/// };
+/// let batch = Batch { x: x.view(), y: y.view(), weights: None };
+/// let history = trainer.fit(&mut net, batch, None, &mut |_| std::ops::ControlFlow::Continue(()))?;
+/// assert!(history.training.last().unwrap() < &1e-3);
+/// # Ok::<(), deltarule::Error>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct Trainer<L = Loss> {
+    /// How the parameters are moved.
+    pub solver: Solver,
+    /// What is minimised.
+    pub objective: Objective<L>,
+    /// The length of a step, in the solver's own unit.
+    pub learning_rate: f64,
+    /// The most passes over the data.
+    pub epochs: usize,
+    /// Rows of a mini-batch; more than there are means all.
+    pub batch: usize,
+    /// Whether each epoch takes the rows in a new random order.
+    pub shuffle: bool,
+    /// The seed of those orders.
+    pub seed: u64,
+    /// When to stop before the last epoch.
+    pub stopping: Stopping,
+    /// Instruction set and GEMM backend.
+    pub engine: Engine,
+    /// The threads that share each batch.
+    pub threads: Threads,
+}
+
+impl Default for Trainer {
+    fn default() -> Self {
+        Self {
+            solver: Solver::Steps(Method::adam()),
+            objective: Objective::default(),
+            learning_rate: 0.001,
+            epochs: 200,
+            batch: 200,
+            shuffle: true,
+            seed: 0,
+            stopping: Stopping::default(),
+            engine: Engine::default(),
+            threads: Threads::one(),
+        }
+    }
+}
+
+/// Why a training ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Stopped {
+    /// All epochs were used.
+    Epochs,
+    /// The training loss no longer fell.
+    TrainingStalled,
+    /// The loss on the held-back rows no longer fell; the best parameters were restored.
+    ValidationStalled,
+    /// The solver found nothing left to gain.
+    Converged,
+    /// The observer asked for it.
+    Observer,
+}
+
+/// One epoch, as the observer sees it.
+#[derive(Clone, Copy, Debug)]
+pub struct Epoch {
+    /// Its number, from 1.
+    pub number: usize,
+    /// The mean training loss while it ran, without penalty.
+    pub training: f64,
+    /// The loss on the held-back rows after it.
+    pub validation: Option<f64>,
+}
+
+/// What happened in a training.
+#[derive(Clone, Debug)]
+pub struct History {
+    /// The mean training loss of each epoch, without penalty.
+    pub training: Vec<f64>,
+    /// The loss on the held-back rows after each epoch; empty without them.
+    pub validation: Vec<f64>,
+    /// Why it ended.
+    pub stopped: Stopped,
+    /// The epoch, from 1, whose parameters were kept.
+    pub kept: usize,
+}
+
+/// Told of each epoch; breaking ends the training with what it has.
+pub type Observer<'a> = dyn FnMut(&Epoch) -> ControlFlow<()> + 'a;
+
+impl<L: LossFn> Trainer<L> {
+    /// Trains `net` on `training`, and judges it after each epoch on `held_back` rows if there are any: training then
+    /// stops when their loss stalls, and the best parameters are restored.
+    ///
+    /// **Shapes**: `x` rows x inputs, `y` rows x outputs. **Determinism**: the same seed, data and settings give the
+    /// same bits, for any number of threads. **Errors**: shapes, settings out of range, targets that the loss refuses,
+    /// no memory, and [`Error::Diverged`] in the step in which a value stops being finite or the loss exceeds 1,000
+    /// times the larger of the first loss and 1; `net` then holds the parameters of the last good epoch.
+    pub fn fit<T: Float, A: ActivationFn>(
+        &self,
+        net: &mut Network<T, A>,
+        training: Batch<'_, T>,
+        held_back: Option<Batch<'_, T>>,
+        observe: &mut Observer<'_>,
+    ) -> Result<History> {
+        self.check()?;
+        for batch in std::iter::once(&training).chain(&held_back) {
+            check_batch(net, batch)?;
+            if self.solver != Solver::Perceptron {
+                self.check_targets(batch)?;
+            }
+        }
+        match self.solver {
+            Solver::Steps(method) => descent::fit(self, method, net, training, held_back, observe),
+            Solver::Lbfgs => whole_batch::lbfgs(self, net, training, held_back, observe),
+            Solver::Perceptron => whole_batch::perceptron(self, net, training, observe),
+        }
+    }
+
+    /// Refuses settings out of range.
+    fn check(&self) -> Result<()> {
+        let positive = |x: f64| x.is_finite() && x > 0.0;
+        if let Solver::Steps(method) = self.solver {
+            method.check()?;
+        }
+        if !positive(self.learning_rate) {
+            return Err(Error::setting("learning rate", "a finite number above 0", self.learning_rate));
+        }
+        if !(self.objective.l2.is_finite() && self.objective.l2 >= 0.0) {
+            return Err(Error::setting("l2", "a finite number of at least 0", self.objective.l2));
+        }
+        for (name, value) in [("epochs", self.epochs), ("batch", self.batch)] {
+            if value == 0 {
+                return Err(Error::setting(name, "at least 1", 0));
+            }
+        }
+        self.stopping.check()
+    }
+
+    /// Refuses targets that the loss has no meaning for, naming the row.
+    fn check_targets<T: Float>(&self, batch: &Batch<'_, T>) -> Result<()> {
+        let mut target = vec![0.0; batch.y.ncols()];
+        for (i, row) in batch.y.rows().into_iter().enumerate() {
+            row.iter().zip(&mut target).for_each(|(&y, t)| *t = y.real());
+            self.objective.loss.check_target(&target).map_err(|e| match e {
+                Error::Shape { what, expected, found } => Error::Shape { what: format!("row {}: {what}", i + 1), expected, found },
+                other => other,
+            })?;
+        }
+        Ok(())
+    }
+}
+
+/// Refuses rows that do not fit the network, and inputs that are not finite.
+fn check_batch<T: Float, A: ActivationFn>(net: &Network<T, A>, batch: &Batch<'_, T>) -> Result<()> {
+    let rows = batch.x.nrows();
+    if rows == 0 {
+        return Err(Error::shape("training rows", "at least 1", 0));
+    }
+    let widths = [("x", &batch.x, net.spec().inputs()), ("y", &batch.y, net.spec().outputs())];
+    for (name, array, width) in widths {
+        if array.dim() != (rows, width) {
+            return Err(Error::shape(name, format!("{rows} x {width}"), format!("{} x {}", array.nrows(), array.ncols())));
+        }
+        if !array.is_standard_layout() {
+            return Err(Error::shape(name, "rows in standard (row-major) layout", "another layout"));
+        }
+        if let Some(((i, j), value)) = array.indexed_iter().find(|(_, v)| !v.is_finite()) {
+            return Err(Error::shape(format!("{name}, row {}, column {}", i + 1, j + 1), "a finite number", value));
+        }
+    }
+    match batch.weights {
+        Some(weights) if weights.len() != rows => Err(Error::shape("weights", format!("{rows}, one a row"), weights.len())),
+        _ => Ok(()),
+    }
+}

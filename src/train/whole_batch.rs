@@ -1,0 +1,120 @@
+//! Solvers that look at all rows before each move: L-BFGS; and the perceptron rule, which looks at each.
+
+use super::descent::Judge;
+use super::stopping::Watch;
+use super::{Epoch, History, Observer, Stopped, Trainer};
+use crate::activation::{Activation, ActivationFn};
+use crate::error::{Error, Result};
+use crate::float::Float;
+use crate::loss::LossFn;
+use crate::network::objective::Batch;
+use crate::network::workspace::Workspace;
+use crate::network::{Network, pass};
+use crate::optim::lbfgs::{self, Lbfgs};
+use crate::optim::perceptron;
+use std::ops::ControlFlow;
+
+pub(super) fn lbfgs<T: Float, A: ActivationFn, L: LossFn>(
+    trainer: &Trainer<L>,
+    net: &mut Network<T, A>,
+    training: Batch<'_, T>,
+    held_back: Option<Batch<'_, T>>,
+    observe: &mut Observer<'_>,
+) -> Result<History> {
+    let rows = training.x.nrows();
+    let mut workspace = Workspace::new(net.spec(), rows, trainer.engine, trainer.threads.clone())?;
+    let mut judge = held_back.map(|rows| Judge::new(trainer, net.spec(), rows)).transpose()?;
+    let mut watch = Watch::new(trainer.stopping, judge.is_some());
+    let mut history = History { training: Vec::new(), validation: Vec::new(), stopped: Stopped::Epochs, kept: 0 };
+    let mut best = net.params().to_vec();
+    let (spec, params) = net.parts_mut();
+    let mut solver = Lbfgs::new(spec.parameters(), lbfgs::Options { max_iterations: trainer.epochs, ..Default::default() });
+    let mut broken = None;
+
+    let objective = |params: &[T], gradient: &mut [T]| {
+        pass::value_and_gradient(spec, params, training, &trainer.objective, &mut workspace, gradient).map(|v| v.objective())
+    };
+    let report = solver.minimize(trainer.engine.isa, params, objective, |iteration| {
+        let validation = match judge.as_mut().map(|judge| judge.loss(spec, iteration.params)).transpose() {
+            Ok(validation) => validation,
+            Err(error) => {
+                broken = Some(error);
+                return ControlFlow::Break(());
+            }
+        };
+        let number = iteration.number;
+        history.training.push(iteration.value);
+        history.validation.extend(validation);
+        if let Some(validation) = validation {
+            let (lowest, stop) = watch.see(validation);
+            if lowest {
+                best.copy_from_slice(iteration.params);
+                history.kept = number;
+            }
+            if let Some(stop) = stop {
+                history.stopped = stop;
+                return ControlFlow::Break(());
+            }
+        } else {
+            history.kept = number;
+        }
+        let go_on = observe(&Epoch { number, training: iteration.value, validation });
+        if go_on.is_break() {
+            history.stopped = Stopped::Observer;
+        }
+        go_on
+    })?;
+    if let Some(error) = broken {
+        return Err(error);
+    }
+    if report.converged() {
+        history.stopped = Stopped::Converged;
+    }
+    if judge.is_some() {
+        net.params_mut().copy_from_slice(&best);
+    }
+    Ok(history)
+}
+
+/// The perceptron rule, one pass over the rows after another, until no row is wrong.
+pub(super) fn perceptron<T: Float, A: ActivationFn, L: LossFn>(
+    trainer: &Trainer<L>,
+    net: &mut Network<T, A>,
+    training: Batch<'_, T>,
+    observe: &mut Observer<'_>,
+) -> Result<History> {
+    let [layer] = net.spec().layers() else {
+        return Err(Error::Unsupported(format!(
+            "the perceptron rule trains one layer of threshold units, and this network has {} layers",
+            net.spec().layers().len()
+        )));
+    };
+    if layer.activation.builtin() != Some(Activation::Step) {
+        return Err(Error::Unsupported(format!(
+            "the perceptron rule trains threshold units (activation 'step'), and this layer is {:?}",
+            layer.activation
+        )));
+    }
+    let (count, inputs) = training.x.dim();
+    let outputs = training.y.ncols();
+    let mut history = History { training: Vec::new(), validation: Vec::new(), stopped: Stopped::Epochs, kept: 0 };
+    let (spec, params) = net.parts_mut();
+    let (weights, bias) = params.split_at_mut(spec.blocks()[0].bias.start);
+    let x = training.x.as_slice().expect("row-major, as fit() has checked");
+    let y = training.y.as_slice().expect("row-major, as fit() has checked");
+    for number in 1..=trainer.epochs {
+        let mistakes = perceptron::pass(weights, bias, x, y, inputs, outputs, T::from_f64(trainer.learning_rate));
+        let wrong = mistakes as f64 / (count * outputs) as f64;
+        history.training.push(wrong);
+        history.kept = number;
+        if observe(&Epoch { number, training: wrong, validation: None }).is_break() {
+            history.stopped = Stopped::Observer;
+            break;
+        }
+        if mistakes == 0 {
+            history.stopped = Stopped::Converged;
+            break;
+        }
+    }
+    Ok(history)
+}

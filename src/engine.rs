@@ -2,30 +2,138 @@
 //!
 //! Row 2 of the house: imports `simd` and `error`.
 
+use crate::error::{Error, Result};
 use crate::simd::Isa;
+use std::fmt;
 
 /// The library that multiplies matrices.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Backend {
     /// The kernels built in: nothing to install.
     #[default]
     Embedded,
-    /// A linked CBLAS (feature `blas` or `openblas`); without it this asks for something absent, which
-    /// [`Engine::check`](Engine::check) refuses.
+    /// A linked CBLAS (cargo feature `blas` or `openblas`); without it [`Engine::new`] refuses this.
     Blas,
 }
 
-/// The instruction set of our kernels and the GEMM backend.
+impl Backend {
+    /// Reads a backend's name: `embedded` or `blas`.
+    ///
+    /// **Errors** if it is neither.
+    pub fn parse(name: &str) -> Result<Self> {
+        match name {
+            "embedded" => Ok(Self::Embedded),
+            "blas" => Ok(Self::Blas),
+            _ => Err(Error::setting("gemm", "embedded or blas", name)),
+        }
+    }
+
+    /// The name that [`parse`](Self::parse) reads.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Embedded => "embedded",
+            Self::Blas => "blas",
+        }
+    }
+
+    /// Whether this build holds the backend.
+    pub fn available(self) -> bool {
+        match self {
+            Self::Embedded => true,
+            Self::Blas => cfg!(feature = "blas"),
+        }
+    }
+}
+
+impl fmt::Display for Backend {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+/// The instruction set of our kernels and the GEMM backend: an engine that exists can run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Engine {
-    /// The instruction set of our own kernels.
-    pub isa: Isa,
+    pub(crate) isa: Isa,
+    pub(crate) backend: Backend,
+}
+
+impl Engine {
+    /// An engine of these two.
+    ///
+    /// **Errors** if this machine lacks the instruction set or this build the backend.
+    pub fn new(isa: Isa, backend: Backend) -> Result<Self> {
+        if !runs_here(isa) {
+            return Err(Error::setting("isa", "an instruction set that this machine has", format!("{isa:?}")));
+        }
+        if !backend.available() {
+            return Err(Error::Unsupported(format!(
+                "gemm: '{backend}' is not in this build: build with the cargo feature 'openblas' (the system's OpenBLAS) or \
+                 'blas' (a CBLAS that your binary links), or choose 'embedded'"
+            )));
+        }
+        Ok(Self { isa, backend })
+    }
+
+    /// The instruction set of our own kernels, the embedded GEMM's included.
+    pub fn isa(self) -> Isa {
+        self.isa
+    }
+
     /// Who multiplies large matrices.
-    pub backend: Backend,
+    pub fn backend(self) -> Backend {
+        self.backend
+    }
 }
 
 impl Default for Engine {
     fn default() -> Self {
         Self { isa: Isa::current(), backend: Backend::default() }
+    }
+}
+
+/// Whether this machine has the instructions of `isa`.
+fn runs_here(isa: Isa) -> bool {
+    match isa {
+        Isa::Portable => true,
+        #[cfg(target_arch = "x86_64")]
+        Isa::Avx2 => is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma"),
+        #[cfg(target_arch = "x86_64")]
+        Isa::Avx512 => {
+            is_x86_feature_detected!("avx512f")
+                && is_x86_feature_detected!("avx512bw")
+                && is_x86_feature_detected!("avx512dq")
+                && is_x86_feature_detected!("avx512vl")
+        }
+        #[cfg(target_arch = "aarch64")]
+        Isa::Neon => true,
+        #[allow(unreachable_patterns, reason = "which levels remain depends on the architecture")]
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_backends_name_reads_back_and_another_is_refused() {
+        for backend in [Backend::Embedded, Backend::Blas] {
+            assert_eq!(Backend::parse(backend.name()).unwrap(), backend);
+            assert_eq!(format!("{backend:>10}").trim_start(), backend.name());
+        }
+        let message = Backend::parse("cuda").unwrap_err().to_string();
+        assert_eq!(message, "gemm: expected embedded or blas, found cuda");
+    }
+
+    #[test]
+    fn an_engine_that_cannot_run_is_refused_in_words() {
+        let absent = if cfg!(target_arch = "aarch64") { Isa::Avx2 } else { Isa::Neon };
+        assert!(Engine::new(absent, Backend::Embedded).unwrap_err().to_string().contains("isa"));
+        let blas = Engine::new(Isa::Portable, Backend::Blas);
+        assert_eq!(blas.is_ok(), cfg!(feature = "blas"));
+        if let Err(refusal) = blas {
+            assert!(refusal.to_string().contains("'openblas'"), "{refusal}");
+        }
     }
 }

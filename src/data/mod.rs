@@ -1,1 +1,31 @@
-//! (to come)
+//! From a file to arrays: tables, what their columns mean, and how rows are parted.
+//!
+//! A [`Table`] holds the cells of a CSV file as text. [`Features`] decides what its input columns are, learns means
+//! and levels from the training rows and turns any rows into numbers; [`Target`] does the same for the column to
+//! predict. Both are plain data and part of a saved model. [`split`] parts rows into training and test, and [`idx`] reads
+//! images.
+//!
+//! Row 5 of the house: imports `scalar`, `rng`, `error` and ndarray; knows no network and no model.
+//! Begin reading at `table.rs`, then `cell.rs` (what counts as a number) and `features.rs`.
+
+mod array;
+pub mod cell;
+mod column;
+#[cfg(feature = "files")]
+pub mod csv;
+pub mod features;
+pub mod idx;
+mod input;
+#[cfg(feature = "files")]
+mod records;
+pub mod split;
+mod standard;
+pub mod table;
+pub mod target;
+mod warning;
+
+pub use features::{Features, Missing};
+pub use split::{Split, Strata};
+pub use table::Table;
+pub use target::{Target, Task};
+pub use warning::Warning;

@@ -1,13 +1,23 @@
-//! C <- alpha op(A) op(B) + beta C behind one contract. (Interface with the reference body; the backends follow.)
+//! `C <- alpha A B + beta C` behind one contract, whoever multiplies.
 //!
-//! Row 2 of the house: imports `engine`, `simd`, `scalar`, `error`.
+//! Row 2 of the house: imports `engine`, `simd`, `scalar`, `error`. Begin with [`gemm`]; [`Mat`] and [`MatMut`] are the checked
+//! views it takes. `embedded` is the backend that needs nothing installed, [`blas`] a linked CBLAS.
+//!
+//! What holds for every backend is tested for every backend in `tests/gemm.rs`. All `unsafe` stands in the two backends.
 
-use crate::engine::Engine;
+#[allow(unsafe_code, reason = "calls C")]
+pub mod blas;
+#[allow(unsafe_code, reason = "calls micro-kernels that take pointers")]
+mod embedded;
+
+use crate::engine::{Backend, Engine};
 use crate::simd::Vectorized;
+use std::ops::Range;
 
-/// A borrowed matrix: row-major with a row stride, or its transpose.
+/// A borrowed matrix: row-major with a row stride, or the transpose of one.
 #[derive(Clone, Copy, Debug)]
 pub struct Mat<'a, T> {
+    /// From the first element to the last, no further: what unsafe code may rely on.
     data: &'a [T],
     rows: usize,
     cols: usize,
@@ -24,9 +34,32 @@ impl<'a, T> Mat<'a, T> {
         Self { data, rows, cols, row_stride: cols, col_stride: 1 }
     }
 
+    /// The matrix of `rows` x `cols` whose rows begin `row_stride` elements apart in `data`.
+    ///
+    /// **Panics** if `row_stride` is less than `cols`, or if `data` ends before the last element.
+    pub fn with_stride(data: &'a [T], rows: usize, cols: usize, row_stride: usize) -> Self {
+        let data = &data[..extent(data.len(), rows, cols, row_stride)];
+        Self { data, rows, cols, row_stride, col_stride: 1 }
+    }
+
     /// The transpose: nothing moves.
     pub fn t(self) -> Self {
         Self { rows: self.cols, cols: self.rows, row_stride: self.col_stride, col_stride: self.row_stride, ..self }
+    }
+
+    /// The rows of `range` as a matrix of their own: nothing moves.
+    ///
+    /// **Panics** if there are not so many rows.
+    pub fn row_range(self, range: Range<usize>) -> Self {
+        assert!(range.start <= range.end && range.end <= self.rows, "rows {range:?} of {}", self.rows);
+        let rows = range.len();
+        let data = if rows == 0 || self.cols == 0 {
+            &[]
+        } else {
+            let first = range.start * self.row_stride;
+            &self.data[first..=first + (rows - 1) * self.row_stride + (self.cols - 1) * self.col_stride]
+        };
+        Self { data, rows, ..self }
     }
 
     /// Number of rows.
@@ -43,6 +76,7 @@ impl<'a, T> Mat<'a, T> {
 /// A borrowed row-major matrix that can be written.
 #[derive(Debug)]
 pub struct MatMut<'a, T> {
+    /// From the first element to the last, no further: what unsafe code may rely on.
     data: &'a mut [T],
     rows: usize,
     cols: usize,
@@ -57,27 +91,122 @@ impl<'a, T> MatMut<'a, T> {
         assert_eq!(Some(data.len()), rows.checked_mul(cols), "a {rows} x {cols} matrix in a slice of {}", data.len());
         Self { data, rows, cols, row_stride: cols }
     }
+
+    /// The matrix of `rows` x `cols` whose rows begin `row_stride` elements apart in `data`.
+    ///
+    /// **Panics** if `row_stride` is less than `cols`, or if `data` ends before the last element.
+    pub fn with_stride(data: &'a mut [T], rows: usize, cols: usize, row_stride: usize) -> Self {
+        let end = extent(data.len(), rows, cols, row_stride);
+        Self { data: &mut data[..end], rows, cols, row_stride }
+    }
+
+    /// The same matrix for a shorter time.
+    pub fn reborrow(&mut self) -> MatMut<'_, T> {
+        MatMut { data: self.data, rows: self.rows, cols: self.cols, row_stride: self.row_stride }
+    }
+
+    /// The first `row` rows and the others: nothing moves.
+    ///
+    /// **Panics** if there are not so many rows.
+    pub fn split_at_row(self, row: usize) -> (Self, Self) {
+        let Self { data, rows, cols, row_stride } = self;
+        assert!(row <= rows, "row {row} of {rows}");
+        // With the last row in the upper part, the lower part is empty and may not begin behind the data.
+        let (upper, lower) = data.split_at_mut((row * row_stride).min(data.len()));
+        let upper = Self::with_stride(upper, row, cols, row_stride);
+        (upper, Self::with_stride(lower, rows - row, cols, row_stride))
+    }
+
+    /// The rows of `range` as a matrix of their own: nothing moves.
+    ///
+    /// **Panics** if there are not so many rows.
+    pub fn row_range(self, range: Range<usize>) -> Self {
+        assert!(range.start <= range.end && range.end <= self.rows, "rows {range:?} of {}", self.rows);
+        self.split_at_row(range.end).0.split_at_row(range.start).1
+    }
+
+    /// Number of rows.
+    pub fn rows(&self) -> usize {
+        self.rows
+    }
+
+    /// Number of columns.
+    pub fn cols(&self) -> usize {
+        self.cols
+    }
 }
 
-/// The scalars that have a GEMM.
-pub trait Gemm: Vectorized {}
+/// How many of `available` elements a row-major matrix covers, from its first to its last.
+fn extent(available: usize, rows: usize, cols: usize, row_stride: usize) -> usize {
+    assert!(row_stride >= cols, "rows of {cols} elements that begin {row_stride} apart overlap");
+    let needed = match rows {
+        0 => Some(0),
+        _ if cols == 0 => Some(0),
+        _ => (rows - 1).checked_mul(row_stride).and_then(|before_last| before_last.checked_add(cols)),
+    };
+    assert!(
+        needed.is_some_and(|needed| needed <= available),
+        "a {rows} x {cols} matrix with row stride {row_stride} in a slice of {available}"
+    );
+    needed.unwrap_or(0)
+}
+
+/// The scalars that have a GEMM: `f32` and `f64`. Sealed: the backends' hooks are private.
+pub trait Gemm: Vectorized + embedded::Embedded + blas::call::Cblas {}
 impl Gemm for f32 {}
 impl Gemm for f64 {}
 
-/// `C <- alpha A B + beta C`; with `beta` zero, C is not read and may hold NaN. Transposes are [`Mat::t`].
+/// `C <- alpha A B + beta C`; transposes are [`Mat::t`].
 ///
-/// **Panics** if the shapes do not fit: A is m x k, B is k x n, C is m x n.
-pub fn gemm<T: Gemm>(_engine: Engine, alpha: T, a: Mat<'_, T>, b: Mat<'_, T>, beta: T, c: MatMut<'_, T>) {
-    assert!(a.cols == b.rows && a.rows == c.rows && b.cols == c.cols);
-    for i in 0..c.rows {
-        for j in 0..c.cols {
-            let mut sum = T::ZERO;
-            for p in 0..a.cols {
-                sum = a.data[i * a.row_stride + p * a.col_stride]
-                    .mul_add(b.data[p * b.row_stride + j * b.col_stride], sum);
-            }
-            let c = &mut c.data[i * c.row_stride + j];
-            *c = if beta == T::ZERO { alpha * sum } else { alpha * sum + beta * *c };
+/// **Shapes**: A is m x k, B is k x n, C is m x n. If m or n is 0 nothing happens; if k is 0, `C <- beta C`.
+///
+/// **Overwrites**: C. With `beta` zero, C is not read and may hold NaN; with `alpha` zero, A and B are not. What lies between
+/// C's rows stays.
+///
+/// **Accuracy**: each element of A B within `k u` of the sum of its `|a||b|`, `u` being the unit roundoff. NaN, infinities and subnormal
+/// numbers go through as IEEE 754 has it.
+///
+/// **Determinism**: with the embedded backend an element of C depends on its row of A and its column of B alone, not on m, n,
+/// strides, transposes or caches: rows may be computed in any shards. Its sum runs over p upwards, one fused multiply-add each,
+/// in blocks of [`DEPTH`] whose sums are added to C in order; so the bits are also the same on every instruction set.
+/// BLAS promises nothing of this; the same call gives the same bits.
+///
+/// **Panics** if the shapes do not fit.
+pub fn gemm<T: Gemm>(engine: Engine, alpha: T, a: Mat<'_, T>, b: Mat<'_, T>, beta: T, c: MatMut<'_, T>) {
+    assert!(
+        a.cols == b.rows && a.rows == c.rows && b.cols == c.cols,
+        "gemm: {} x {} times {} x {} into {} x {}",
+        a.rows,
+        a.cols,
+        b.rows,
+        b.cols,
+        c.rows,
+        c.cols
+    );
+    if c.rows == 0 || c.cols == 0 {
+        return;
+    }
+    if a.cols == 0 || alpha == T::ZERO {
+        return scale(beta, c);
+    }
+    match engine.backend {
+        Backend::Blas if blas::takes(&a, &b, &c) => blas::gemm(alpha, a, b, beta, c),
+        Backend::Embedded | Backend::Blas => embedded::gemm(engine.isa, alpha, a, b, beta, c),
+    }
+}
+
+/// The longest sum that the embedded backend forms before it adds to C: part of what decides the bits, hence a constant where
+/// others ask the caches. 512 is where a strip of 64 columns still passes through a second-level cache of 256 KiB.
+pub const DEPTH: usize = 512;
+
+/// `C <- beta C`, and zero without reading C if `beta` is zero.
+fn scale<T: Gemm>(beta: T, c: MatMut<'_, T>) {
+    for row in c.data.chunks_mut(c.row_stride) {
+        let row = &mut row[..c.cols];
+        if beta == T::ZERO {
+            row.fill(T::ZERO);
+        } else if beta != T::ONE {
+            row.iter_mut().for_each(|element| *element *= beta);
         }
     }
 }

@@ -1,0 +1,374 @@
+//! L-BFGS: Newton's method with a curvature learnt from the last few steps.
+//!
+//! Each iteration asks `history.rs` for a direction and `line_search.rs` for a step along it. Begin reading at
+//! [`Lbfgs::minimize`].
+//!
+//! **Source**: Liu and Nocedal 1989. Defaults are those of SciPy's L-BFGS-B, iterations those of scikit-learn.
+
+use super::history::{History, dot};
+use super::line_search::{Point, Wolfe, search};
+use super::zeros;
+use crate::error::{Error, Result};
+use crate::kernel::vector;
+use crate::simd::{Isa, Vectorized};
+use serde::{Deserialize, Serialize};
+use std::fmt;
+use std::ops::ControlFlow;
+
+/// When to stop, and what to remember.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Options {
+    /// How many steps are remembered.
+    pub history: usize,
+    /// Most iterations; scikit-learn's `max_iter`.
+    pub max_iterations: usize,
+    /// Most evaluations of the objective; scikit-learn's `max_fun`.
+    pub max_evaluations: usize,
+    /// Most evaluations along one direction; SciPy's `maxls`.
+    pub max_search_evaluations: usize,
+    /// Small enough a gradient: every component's absolute value is at most this. SciPy's `gtol`, into which
+    /// scikit-learn puts its `tol`, 1e-4 by default.
+    pub gradient_tolerance: f64,
+    /// Small enough a decrease: `(before - after) / max(|before|, |after|, 1)` is at most this. SciPy's `ftol`, 1e7
+    /// times the `f64` epsilon, which scikit-learn leaves as it is. 0 stops only where the value falls no more.
+    pub function_tolerance: f64,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            history: 10,
+            max_iterations: 200,
+            max_evaluations: 15_000,
+            max_search_evaluations: 20,
+            gradient_tolerance: 1e-5,
+            function_tolerance: 1e7 * f64::EPSILON,
+        }
+    }
+}
+
+impl Options {
+    /// The longest history that makes sense: beyond some tens it costs more than it tells.
+    const MOST_HISTORY: usize = 1000;
+
+    /// Whether every option is in its range.
+    ///
+    /// **Errors** name the first that is not.
+    pub fn check(&self) -> Result<()> {
+        if !(1..=Self::MOST_HISTORY).contains(&self.history) {
+            return Err(Error::setting("history", format!("1 to {}", Self::MOST_HISTORY), self.history));
+        }
+        let counts =
+            [("max_evaluations", self.max_evaluations), ("max_search_evaluations", self.max_search_evaluations)];
+        if let Some((name, found)) = counts.into_iter().find(|&(_, count)| count == 0) {
+            return Err(Error::setting(name, "at least 1", found));
+        }
+        for (name, found) in
+            [("gradient_tolerance", self.gradient_tolerance), ("function_tolerance", self.function_tolerance)]
+        {
+            if !(found >= 0.0 && found.is_finite()) {
+                return Err(Error::setting(name, "a finite number, at least 0", found));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Why a minimisation ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Stop {
+    /// The gradient is within its tolerance: a stationary point.
+    Gradient,
+    /// The value falls no more than its tolerance, or than rounding lets one see.
+    Decrease,
+    /// No step along the steepest descent gave less, though the slope promised it: the gradient is wrong, the objective
+    /// jumps, or its rounding errors are far above those of its type.
+    LineSearch,
+    /// As many iterations as allowed.
+    IterationLimit,
+    /// As many evaluations as allowed.
+    EvaluationLimit,
+    /// The observer asked to stop.
+    Observer,
+}
+
+impl Stop {
+    /// Whether a minimum was found, as far as the tolerances and the type can tell.
+    pub fn converged(self) -> bool {
+        matches!(self, Self::Gradient | Self::Decrease)
+    }
+}
+
+impl fmt::Display for Stop {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Gradient => "the gradient is within its tolerance",
+            Self::Decrease => "the value no longer falls",
+            Self::LineSearch => "no step along the steepest descent gave less: is the gradient right?",
+            Self::IterationLimit => "as many iterations as allowed",
+            Self::EvaluationLimit => "as many evaluations as allowed",
+            Self::Observer => "asked to stop",
+        })
+    }
+}
+
+/// What an observer sees after each iteration.
+#[derive(Clone, Copy, Debug)]
+pub struct Iteration<'a, T> {
+    /// The iteration's number, from 1.
+    pub number: usize,
+    /// The objective at `params`.
+    pub value: f64,
+    /// The largest absolute value in the gradient at `params`.
+    pub gradient: f64,
+    /// The step taken, in lengths of the direction; 1 is the model's own step.
+    pub step: f64,
+    /// Evaluations so far.
+    pub evaluations: usize,
+    /// The point reached.
+    pub params: &'a [T],
+}
+
+/// How a minimisation ended.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Report {
+    /// Why.
+    pub stopped: Stop,
+    /// Iterations done.
+    pub iterations: usize,
+    /// Evaluations of the objective.
+    pub evaluations: usize,
+    /// The objective where it ended: the least of all accepted points, never above the start's.
+    pub value: f64,
+    /// The largest absolute value in the gradient there.
+    pub gradient: f64,
+}
+
+/// A minimiser for `len` parameters, with all the memory that it will need.
+///
+/// ```
+/// use deltarule::{optim::{Lbfgs, lbfgs::Options}, simd::Isa};
+/// use std::ops::ControlFlow::Continue;
+///
+/// let mut params = [-1.2, 1.0];
+/// let rosenbrock = |p: &[f64], grad: &mut [f64]| {
+///     let (a, b) = (1.0 - p[0], p[1] - p[0] * p[0]);
+///     grad.copy_from_slice(&[-2.0 * a - 400.0 * p[0] * b, 200.0 * b]);
+///     Ok(a * a + 100.0 * b * b)
+/// };
+/// let report = Lbfgs::new(2, Options::default())?
+///     .minimize(Isa::current(), &mut params, rosenbrock, |_| Continue(()))?;
+/// assert!(report.stopped.converged() && (params[0] - 1.0).abs() < 1e-4);
+/// # Ok::<(), deltarule::error::Error>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct Lbfgs<T> {
+    options: Options,
+    history: History<T>,
+    direction: Vec<T>,
+    grad: Vec<T>,
+    trial: Vec<T>,
+    trial_grad: Vec<T>,
+    /// The rounding error of `T`, below which differences tell nothing.
+    rounding: f64,
+}
+
+impl<T: Vectorized> Lbfgs<T> {
+    /// c1 and c2 of the Wolfe conditions: the values of Nocedal and Wright for quasi-Newton methods.
+    const WOLFE: (f64, f64) = (1e-4, 0.9);
+
+    /// A minimiser for `len` parameters.
+    ///
+    /// **Errors** if an option is outside its range or memory is short: it needs `2 history + 4` times that of the
+    /// parameters.
+    pub fn new(len: usize, options: Options) -> Result<Self> {
+        options.check()?;
+        let buffer = || zeros(len, 1, "L-BFGS");
+        Ok(Self {
+            options,
+            history: History::new(len, options.history)?,
+            direction: buffer()?,
+            grad: buffer()?,
+            trial: buffer()?,
+            trial_grad: buffer()?,
+            rounding: rounding::<T>(),
+        })
+    }
+
+    /// Minimises `objective`, which writes its gradient and gives its value, from `params` on. Allocates nothing.
+    ///
+    /// A value or gradient that is not finite makes the step shorter. Where the line search fails, the history is
+    /// dropped and the steepest descent tried, once. The value never rises from one accepted point to the next, and the
+    /// number of evaluations is bounded, whatever the objective does.
+    ///
+    /// **Overwrites** `params` with the last accepted point, also where it returns an error.
+    ///
+    /// **Determinism**: as the objective's.
+    ///
+    /// **Errors** of `objective`; if `params` has another length than [`new`](Self::new) was told; if the start's value
+    /// or gradient is not finite.
+    pub fn minimize(
+        &mut self,
+        isa: Isa,
+        params: &mut [T],
+        mut objective: impl FnMut(&[T], &mut [T]) -> Result<f64>,
+        mut observe: impl FnMut(&Iteration<'_, T>) -> ControlFlow<()>,
+    ) -> Result<Report> {
+        if params.len() != self.grad.len() {
+            return Err(Error::shape("parameters to minimise over", self.grad.len(), params.len()));
+        }
+        self.history.clear();
+        let value = objective(params, &mut self.grad)?;
+        self.check_start(value)?;
+        let mut report =
+            Report { stopped: Stop::Gradient, iterations: 0, evaluations: 1, value, gradient: largest(&self.grad) };
+        loop {
+            let limit = if report.gradient <= self.options.gradient_tolerance {
+                Some(Stop::Gradient)
+            } else if report.iterations >= self.options.max_iterations {
+                Some(Stop::IterationLimit)
+            } else if report.evaluations >= self.options.max_evaluations {
+                Some(Stop::EvaluationLimit)
+            } else {
+                None
+            };
+            let stop = match limit {
+                None => self.iterate(isa, params, &mut report, &mut objective, &mut observe)?,
+                stop => stop,
+            };
+            if let Some(stopped) = stop {
+                report.stopped = stopped;
+                return Ok(report);
+            }
+        }
+    }
+
+    /// One step: direction, line search, and what was learnt. Says why to stop, if there is a reason.
+    fn iterate(
+        &mut self,
+        isa: Isa,
+        params: &mut [T],
+        report: &mut Report,
+        objective: &mut impl FnMut(&[T], &mut [T]) -> Result<f64>,
+        observe: &mut impl FnMut(&Iteration<'_, T>) -> ControlFlow<()>,
+    ) -> Result<Option<Stop>> {
+        let point = loop {
+            let slope = self.choose_direction(isa, report.iterations == 0);
+            let start = Point { step: 0.0, value: report.value, slope };
+            if let Some(point) = self.search(isa, params, start, &mut report.evaluations, objective)? {
+                break point;
+            }
+            // A search keeps one evaluation back.
+            if report.evaluations + 1 >= self.options.max_evaluations {
+                return Ok(Some(Stop::EvaluationLimit));
+            }
+            if self.history.is_empty() {
+                // What the slope promises over the first trial is less than values of this size can show.
+                let invisible = -slope <= self.rounding * report.value.abs().max(1.0);
+                return Ok(Some(if invisible { Stop::Decrease } else { Stop::LineSearch }));
+            }
+            self.history.clear();
+        };
+
+        self.history.push(isa, self.rounding, (params, &self.grad), (&self.trial, &self.trial_grad));
+        params.copy_from_slice(&self.trial);
+        self.grad.copy_from_slice(&self.trial_grad);
+        let gain = report.value - point.value;
+        let scale = report.value.abs().max(point.value.abs()).max(1.0);
+        report.iterations += 1;
+        report.value = point.value;
+        report.gradient = largest(&self.grad);
+        let seen = observe(&Iteration {
+            number: report.iterations,
+            value: report.value,
+            gradient: report.gradient,
+            step: point.step,
+            evaluations: report.evaluations,
+            params,
+        });
+        Ok(if seen.is_break() {
+            Some(Stop::Observer)
+        } else if report.gradient > self.options.gradient_tolerance && gain <= self.options.function_tolerance * scale {
+            Some(Stop::Decrease)
+        } else {
+            None
+        })
+    }
+
+    /// Sets the direction and gives the slope along it, which is negative.
+    ///
+    /// Without a history, or where rounding has spoilt what it says, it is the steepest descent. Nothing is known of its
+    /// scale, so the first trial moves the parameters by 1 (as SciPy does), and in a restart, near a minimum perhaps, by
+    /// no more than the gradient.
+    fn choose_direction(&mut self, isa: Isa, first: bool) -> f64 {
+        if !self.history.is_empty() {
+            self.history.descend(isa, &self.grad, &mut self.direction);
+            let slope = dot(isa, &self.grad, &self.direction);
+            if slope < 0.0 && slope.is_finite() && vector::all_finite(isa, &self.direction) {
+                return slope;
+            }
+            self.history.clear();
+        }
+        // In units of the largest component, whose square cannot overflow.
+        let unit = largest(&self.grad);
+        let length = unit * self.grad.iter().map(|g| (g.real() / unit).powi(2)).sum::<f64>().sqrt();
+        self.direction.copy_from_slice(&self.grad);
+        let factor = if first { 1.0 / length } else { (1.0 / length).min(1.0) };
+        vector::scale(isa, T::from_f64(-factor), &mut self.direction);
+        dot(isa, &self.grad, &self.direction)
+    }
+
+    /// Looks along the direction; leaves the point that it gives in `trial` and `trial_grad`.
+    fn search(
+        &mut self,
+        isa: Isa,
+        params: &[T],
+        start: Point,
+        evaluations: &mut usize,
+        objective: &mut impl FnMut(&[T], &mut [T]) -> Result<f64>,
+    ) -> Result<Option<Point>> {
+        let left = self.options.max_evaluations - *evaluations;
+        let wolfe = Wolfe {
+            decrease: Self::WOLFE.0,
+            curvature: Self::WOLFE.1,
+            evaluations: left.min(self.options.max_search_evaluations),
+            rounding: self.rounding,
+        };
+        search(start, 1.0, wolfe, |step| {
+            *evaluations += 1;
+            self.trial.copy_from_slice(params);
+            vector::axpy(isa, T::from_f64(step), &self.direction, &mut self.trial);
+            let value = objective(&self.trial, &mut self.trial_grad)?;
+            Ok(Point { step, value, slope: dot(isa, &self.trial_grad, &self.direction) })
+        })
+    }
+
+    fn check_start(&self, value: f64) -> Result<()> {
+        if !value.is_finite() {
+            return Err(Error::setting("the objective at the start", "a finite number", value));
+        }
+        match self.grad.iter().position(|g| !g.is_finite()) {
+            Some(index) => {
+                let name = format!("the gradient at the start, index {index}");
+                Err(Error::setting(name, "a finite number", self.grad[index].real()))
+            }
+            None => Ok(()),
+        }
+    }
+}
+
+/// The largest absolute value; 0 for an empty slice.
+fn largest<T: Vectorized>(x: &[T]) -> f64 {
+    x.iter().fold(0.0, |most, x| most.max(x.real().abs()))
+}
+
+/// The relative rounding error of `T`: half its epsilon.
+fn rounding<T: Vectorized>() -> f64 {
+    let mut rounding = 1.0;
+    while T::from_f64(1.0 + rounding) != T::ONE {
+        rounding /= 2.0;
+    }
+    rounding
+}

@@ -22,7 +22,9 @@ pub fn check_writable(path: &Path, existing: Existing) -> Result<()> {
     let refuse = |kind, reason: &str| Err(Error::io(path, io::Error::new(kind, reason.to_string())));
     let folder = folder_of(path);
     match fs::metadata(path) {
-        Ok(found) if found.is_dir() => return refuse(io::ErrorKind::IsADirectory, "is a folder, expected a file to write"),
+        Ok(found) if found.is_dir() => {
+            return refuse(io::ErrorKind::IsADirectory, "is a folder, expected a file to write");
+        }
         Ok(found) if found.is_file() && existing == Existing::Keep => {
             return refuse(io::ErrorKind::AlreadyExists, "exists already (--force replaces it)");
         }

@@ -5,6 +5,7 @@ pub mod activation;
 pub mod data;
 pub mod engine;
 pub mod error;
+pub mod file;
 pub mod float;
 pub mod gemm;
 pub mod gradcheck;
@@ -12,12 +13,14 @@ pub mod init;
 pub mod kernel;
 pub mod loss;
 pub mod metrics;
+pub mod model;
 pub mod network;
 pub mod optim;
 pub mod rng;
 pub mod scalar;
 pub mod simd;
 pub mod threads;
+pub mod train;
 
 pub use error::{Error, Result};
 
@@ -32,6 +35,8 @@ pub mod prelude {
     pub use crate::network::pass;
     pub use crate::network::workspace::Workspace;
     pub use crate::network::{Layer, Network, Spec};
+    pub use crate::optim::Method;
     pub use crate::rng::Rng;
     pub use crate::threads::Threads;
+    pub use crate::train::{Solver, Stopping, Trainer};
 }

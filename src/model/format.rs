@@ -195,17 +195,23 @@ fn header(bytes: &[u8]) -> std::result::Result<String, String> {
     }
     let (length, rest) = bytes.split_at_checked(8).ok_or("it is too short for safetensors")?;
     let length = u64::from_le_bytes(length.try_into().expect("8 bytes"));
-    let text = (usize::try_from(length).ok())
-        .and_then(|length| rest.get(..length))
-        .ok_or_else(|| format!("it is cut short or no safetensors file: a header of {length} bytes in {}", bytes.len()))?;
+    let text = (usize::try_from(length).ok()).and_then(|length| rest.get(..length)).ok_or_else(|| {
+        format!("it is cut short or no safetensors file: a header of {length} bytes in {}", bytes.len())
+    })?;
     // The format's library lets the last of two tensors of one name win, so names are checked here.
     let entries: UniqueKeys<'_> =
         serde_json::from_slice(text).map_err(|e| format!("its header is not what safetensors says: {e}"))?;
-    let metadata = entries.0.iter().find(|(key, _)| key == "__metadata__").ok_or("it has no metadata, expected the key 'deltarule'")?;
+    let metadata = entries
+        .0
+        .iter()
+        .find(|(key, _)| key == "__metadata__")
+        .ok_or("it has no metadata, expected the key 'deltarule'")?;
     let metadata: UniqueKeys<'_> =
         serde_json::from_str(metadata.1.get()).map_err(|e| format!("its metadata are damaged: {e}"))?;
     match &metadata.0[..] {
-        [(key, value)] if key == KEY => serde_json::from_str(value.get()).map_err(|e| format!("its metadata are damaged: {e}")),
+        [(key, value)] if key == KEY => {
+            serde_json::from_str(value.get()).map_err(|e| format!("its metadata are damaged: {e}"))
+        }
         keys => {
             let found: Vec<_> = keys.iter().map(|(key, _)| format!("{key:?}")).take(5).collect();
             Err(format!("expected the metadata key 'deltarule' alone, found {}", found.join(", ")))

@@ -152,10 +152,15 @@ impl Recipe {
         let units = if classes == 2 && output != Activation::Softmax { 1 } else { classes.max(1) };
         let count = self.activations.len();
         if count != 1 && count != self.hidden.len() {
-            return Err(Error::setting("activations", format!("1, or one for each of {} hidden layers", self.hidden.len()), count));
+            return Err(Error::setting(
+                "activations",
+                format!("1, or one for each of {} hidden layers", self.hidden.len()),
+                count,
+            ));
         }
         let activation = |l: usize| self.activations[if count == 1 { 0 } else { l }];
-        let mut layers: Vec<_> = self.hidden.iter().enumerate().map(|(l, &units)| Layer::new(units, activation(l))).collect();
+        let mut layers: Vec<_> =
+            self.hidden.iter().enumerate().map(|(l, &units)| Layer::new(units, activation(l))).collect();
         layers.push(Layer::new(units, output));
         Ok((Spec::new(input.width(), layers)?, loss))
     }

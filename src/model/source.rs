@@ -73,7 +73,10 @@ impl Source {
                 found.sort_unstable();
                 found.dedup();
                 if let [only] = found[..] {
-                    return Err(Error::data(&labels.name, format!("all labels are {only}: expected at least 2 classes")));
+                    return Err(Error::data(
+                        &labels.name,
+                        format!("all labels are {only}: expected at least 2 classes"),
+                    ));
                 }
                 let names = found.iter().map(u8::to_string).collect();
                 let (height, width) = image_size(images);

@@ -13,7 +13,7 @@ use crate::error::{Error, Result};
 use crate::float::Float;
 use crate::kernel::vector;
 use crate::loss::{Loss, LossFn};
-use ndarray::ArrayView2;
+use ndarray::{ArrayView2, s};
 use std::ops::Range;
 
 /// Rows to learn from: inputs, targets, and how much each row counts.
@@ -25,6 +25,21 @@ pub struct Batch<'a, T> {
     pub y: ArrayView2<'a, T>,
     /// One non-negative weight a row; without them every row counts alike.
     pub weights: Option<&'a [T]>,
+}
+
+impl<T> Batch<'_, T> {
+    /// The same rows, borrowed for a shorter time.
+    pub fn view(&self) -> Batch<'_, T> {
+        Batch { x: self.x.view(), y: self.y.view(), weights: self.weights }
+    }
+
+    /// Some of the rows, in place.
+    ///
+    /// **Panics** if there are not so many.
+    pub fn rows(&self, rows: Range<usize>) -> Batch<'_, T> {
+        let part = |array| ArrayView2::slice_move(array, s![rows.clone(), ..]);
+        Batch { x: part(self.x.view()), y: part(self.y.view()), weights: self.weights.map(|w| &w[rows.clone()]) }
+    }
 }
 
 /// What training minimises: the weighted mean of a loss, and the penalty on large weights.

@@ -71,9 +71,9 @@ pub(super) fn fit<T: Float, A: ActivationFn, L: LossFn>(
 }
 
 /// Everything that a step needs, allocated before the first.
-struct Descent<'a, T, L> {
+struct Descent<'a, 'd, T, L> {
     trainer: &'a Trainer<L>,
-    training: Batch<'a, T>,
+    training: Batch<'d, T>,
     workspace: Workspace<T>,
     optimizer: Optimizer<T>,
     gradient: Vec<T>,
@@ -84,16 +84,22 @@ struct Descent<'a, T, L> {
     first_loss: Option<f64>,
 }
 
-impl<'a, T: Float, L: LossFn> Descent<'a, T, L> {
-    fn new<A: ActivationFn>(trainer: &'a Trainer<L>, method: Method, spec: &Spec<A>, training: Batch<'a, T>) -> Result<Self> {
+impl<'a, 'd, T: Float, L: LossFn> Descent<'a, 'd, T, L> {
+    fn new<A: ActivationFn>(
+        trainer: &'a Trainer<L>,
+        method: Method,
+        spec: &Spec<A>,
+        training: Batch<'d, T>,
+    ) -> Result<Self> {
         let count = training.x.nrows();
         let batch = trainer.batch.min(count);
-        let gather = |width: usize| zeros(if trainer.shuffle { batch.saturating_mul(width) } else { 0 }, "a mini-batch");
+        let gather =
+            |width: usize| zeros(if trainer.shuffle { batch.saturating_mul(width) } else { 0 }, "a mini-batch");
         Ok(Self {
             trainer,
             training,
             workspace: Workspace::new(spec, batch, trainer.engine, trainer.threads.clone())?,
-            optimizer: Optimizer::new(method, spec.parameters()),
+            optimizer: Optimizer::new(method, spec.parameters())?,
             gradient: zeros(spec.parameters(), "the gradient")?,
             order: (0..count).collect(),
             gathered: (gather(spec.inputs())?, gather(spec.outputs())?, gather(1)?),
@@ -148,7 +154,7 @@ impl<'a, T: Float, L: LossFn> Descent<'a, T, L> {
         let batch = if self.trainer.shuffle {
             gather(&self.training, &self.order[rows], &mut self.gathered)
         } else {
-            slice(&self.training, rows)
+            self.training.rows(rows)
         };
         let objective = &self.trainer.objective;
         let value = pass::value_and_gradient(spec, params, batch, objective, &mut self.workspace, &mut self.gradient)?;
@@ -178,7 +184,11 @@ fn first_not_finite<T: Float, A: ActivationFn>(isa: crate::simd::Isa, spec: &Spe
 }
 
 /// The rows of `training` that `order` lists, copied into `buffers`.
-fn gather<'b, T: Float>(training: &Batch<'_, T>, order: &[usize], buffers: &'b mut (Vec<T>, Vec<T>, Vec<T>)) -> Batch<'b, T> {
+fn gather<'b, T: Float>(
+    training: &Batch<'_, T>,
+    order: &[usize],
+    buffers: &'b mut (Vec<T>, Vec<T>, Vec<T>),
+) -> Batch<'b, T> {
     let copy = |from: &ArrayView2<'_, T>, to: &mut [T]| {
         let width = from.ncols();
         let from = from.as_slice().expect("row-major, as fit() has checked");
@@ -202,24 +212,18 @@ fn gather<'b, T: Float>(training: &Batch<'_, T>, order: &[usize], buffers: &'b m
     }
 }
 
-/// The rows of `training` at `rows`, in place.
-fn slice<'b, T: Float>(training: &Batch<'b, T>, rows: std::ops::Range<usize>) -> Batch<'b, T> {
-    let take = |array: &ArrayView2<'b, T>| array.split_at(ndarray::Axis(0), rows.end).0.split_at(ndarray::Axis(0), rows.start).1;
-    Batch { x: take(&training.x), y: take(&training.y), weights: training.weights.map(|w| &w[rows.clone()]) }
-}
-
 /// The loss on held-back rows, in pieces of bounded memory.
-pub(super) struct Judge<'a, T, L> {
+pub(super) struct Judge<'a, 'd, T, L> {
     trainer: &'a Trainer<L>,
-    rows: Batch<'a, T>,
+    rows: Batch<'d, T>,
     workspace: Workspace<T>,
 }
 
 /// Rows judged at a time.
 const JUDGED: usize = 1024;
 
-impl<'a, T: Float, L: LossFn> Judge<'a, T, L> {
-    pub(super) fn new<A: ActivationFn>(trainer: &'a Trainer<L>, spec: &Spec<A>, rows: Batch<'a, T>) -> Result<Self> {
+impl<'a, 'd, T: Float, L: LossFn> Judge<'a, 'd, T, L> {
+    pub(super) fn new<A: ActivationFn>(trainer: &'a Trainer<L>, spec: &Spec<A>, rows: Batch<'d, T>) -> Result<Self> {
         let size = rows.x.nrows().min(JUDGED);
         let workspace = Workspace::for_prediction(spec, size, trainer.engine, trainer.threads.clone())?;
         Ok(Self { trainer, rows, workspace })
@@ -230,7 +234,7 @@ impl<'a, T: Float, L: LossFn> Judge<'a, T, L> {
         let count = self.rows.x.nrows();
         let (mut loss, mut total) = (0.0, 0.0);
         for start in (0..count).step_by(JUDGED) {
-            let rows = slice(&self.rows, start..count.min(start + JUDGED));
+            let rows = self.rows.rows(start..count.min(start + JUDGED));
             let weight = rows.weights.map_or(rows.x.nrows() as f64, |w| w.iter().map(|w| w.real()).sum());
             if weight > 0.0 {
                 let value = pass::value(spec, params, rows, &self.trainer.objective, &mut self.workspace)?;

@@ -104,6 +104,8 @@ pub enum Stopped {
     ValidationStalled,
     /// The solver found nothing left to gain.
     Converged,
+    /// No step along the steepest descent gave less: the rounding of the type hides what is left, or a slope is wrong.
+    LineSearch,
     /// The observer asked for it.
     Observer,
 }
@@ -151,11 +153,9 @@ impl<L: LossFn> Trainer<L> {
         observe: &mut Observer<'_>,
     ) -> Result<History> {
         self.check()?;
-        for batch in std::iter::once(&training).chain(&held_back) {
-            check_batch(net, batch)?;
-            if self.solver != Solver::Perceptron {
-                self.check_targets(batch)?;
-            }
+        self.check_rows(net, &training)?;
+        if let Some(held_back) = &held_back {
+            self.check_rows(net, held_back)?;
         }
         match self.solver {
             Solver::Steps(method) => descent::fit(self, method, net, training, held_back, observe),
@@ -184,13 +184,19 @@ impl<L: LossFn> Trainer<L> {
         self.stopping.check()
     }
 
-    /// Refuses targets that the loss has no meaning for, naming the row.
-    fn check_targets<T: Float>(&self, batch: &Batch<'_, T>) -> Result<()> {
+    /// Refuses rows that do not fit the network, and targets that the loss has no meaning for, naming the row.
+    fn check_rows<T: Float, A: ActivationFn>(&self, net: &Network<T, A>, batch: &Batch<'_, T>) -> Result<()> {
+        check_shapes(net, batch)?;
+        if self.solver == Solver::Perceptron {
+            return Ok(());
+        }
         let mut target = vec![0.0; batch.y.ncols()];
         for (i, row) in batch.y.rows().into_iter().enumerate() {
             row.iter().zip(&mut target).for_each(|(&y, t)| *t = y.real());
             self.objective.loss.check_target(&target).map_err(|e| match e {
-                Error::Shape { what, expected, found } => Error::Shape { what: format!("row {}: {what}", i + 1), expected, found },
+                Error::Shape { what, expected, found } => {
+                    Error::Shape { what: format!("row {}: {what}", i + 1), expected, found }
+                }
                 other => other,
             })?;
         }
@@ -199,7 +205,7 @@ impl<L: LossFn> Trainer<L> {
 }
 
 /// Refuses rows that do not fit the network, and inputs that are not finite.
-fn check_batch<T: Float, A: ActivationFn>(net: &Network<T, A>, batch: &Batch<'_, T>) -> Result<()> {
+fn check_shapes<T: Float, A: ActivationFn>(net: &Network<T, A>, batch: &Batch<'_, T>) -> Result<()> {
     let rows = batch.x.nrows();
     if rows == 0 {
         return Err(Error::shape("training rows", "at least 1", 0));
@@ -207,7 +213,11 @@ fn check_batch<T: Float, A: ActivationFn>(net: &Network<T, A>, batch: &Batch<'_,
     let widths = [("x", &batch.x, net.spec().inputs()), ("y", &batch.y, net.spec().outputs())];
     for (name, array, width) in widths {
         if array.dim() != (rows, width) {
-            return Err(Error::shape(name, format!("{rows} x {width}"), format!("{} x {}", array.nrows(), array.ncols())));
+            return Err(Error::shape(
+                name,
+                format!("{rows} x {width}"),
+                format!("{} x {}", array.nrows(), array.ncols()),
+            ));
         }
         if !array.is_standard_layout() {
             return Err(Error::shape(name, "rows in standard (row-major) layout", "another layout"));
@@ -217,7 +227,9 @@ fn check_batch<T: Float, A: ActivationFn>(net: &Network<T, A>, batch: &Batch<'_,
         }
     }
     match batch.weights {
-        Some(weights) if weights.len() != rows => Err(Error::shape("weights", format!("{rows}, one a row"), weights.len())),
+        Some(weights) if weights.len() != rows => {
+            Err(Error::shape("weights", format!("{rows}, one a row"), weights.len()))
+        }
         _ => Ok(()),
     }
 }

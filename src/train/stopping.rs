@@ -8,7 +8,8 @@ use crate::error::{Error, Result};
 /// The loss is the held-back rows' if there are any, else the training objective.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Stopping {
-    /// The least fall that counts, as a share of the best loss so far: no unit of the loss is special.
+    /// The least fall that counts, as a share of the first epoch's loss: so no unit of the loss is special, and a loss
+    /// that falls to zero stalls at last (measured against itself it never would).
     pub tolerance: f64,
     /// How many epochs without it are borne; `usize::MAX` means never stop.
     pub patience: usize,
@@ -16,7 +17,7 @@ pub struct Stopping {
 
 impl Default for Stopping {
     fn default() -> Self {
-        Self { tolerance: 1e-3, patience: 10 }
+        Self { tolerance: 1e-4, patience: 10 }
     }
 }
 
@@ -41,6 +42,8 @@ pub(super) struct Watch {
     rule: Stopping,
     /// Whether the loss watched is that of held-back rows.
     held_back: bool,
+    /// The first epoch's loss.
+    first: Option<f64>,
     /// The lowest loss, by however little.
     lowest: f64,
     /// The loss that the next must undercut by the tolerance to count.
@@ -51,14 +54,15 @@ pub(super) struct Watch {
 
 impl Watch {
     pub(super) fn new(rule: Stopping, held_back: bool) -> Self {
-        Self { rule, held_back, lowest: f64::INFINITY, mark: f64::INFINITY, waited: 0 }
+        Self { rule, held_back, first: None, lowest: f64::INFINITY, mark: f64::INFINITY, waited: 0 }
     }
 
     /// Takes in an epoch's loss; says whether it is the lowest so far, and whether to stop.
     pub(super) fn see(&mut self, loss: f64) -> (bool, Option<Stopped>) {
         let lowest = loss < self.lowest;
         self.lowest = self.lowest.min(loss);
-        if loss < self.mark * (1.0 - self.rule.tolerance) {
+        let fall = self.rule.tolerance * self.first.get_or_insert(loss).abs();
+        if loss < self.mark - fall {
             (self.mark, self.waited) = (loss, 0);
         } else {
             self.waited += 1;

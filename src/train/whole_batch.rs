@@ -11,7 +11,7 @@ use crate::network::objective::Batch;
 use crate::network::workspace::Workspace;
 use crate::network::{Network, pass};
 use crate::optim::lbfgs::{self, Lbfgs};
-use crate::optim::perceptron;
+use crate::optim::perceptron::Perceptron;
 use std::ops::ControlFlow;
 
 pub(super) fn lbfgs<T: Float, A: ActivationFn, L: LossFn>(
@@ -28,11 +28,13 @@ pub(super) fn lbfgs<T: Float, A: ActivationFn, L: LossFn>(
     let mut history = History { training: Vec::new(), validation: Vec::new(), stopped: Stopped::Epochs, kept: 0 };
     let mut best = net.params().to_vec();
     let (spec, params) = net.parts_mut();
-    let mut solver = Lbfgs::new(spec.parameters(), lbfgs::Options { max_iterations: trainer.epochs, ..Default::default() });
+    let mut solver =
+        Lbfgs::new(spec.parameters(), lbfgs::Options { max_iterations: trainer.epochs, ..Default::default() })?;
     let mut broken = None;
 
     let objective = |params: &[T], gradient: &mut [T]| {
-        pass::value_and_gradient(spec, params, training, &trainer.objective, &mut workspace, gradient).map(|v| v.objective())
+        pass::value_and_gradient(spec, params, training.view(), &trainer.objective, &mut workspace, gradient)
+            .map(|v| v.objective())
     };
     let report = solver.minimize(trainer.engine.isa, params, objective, |iteration| {
         let validation = match judge.as_mut().map(|judge| judge.loss(spec, iteration.params)).transpose() {
@@ -67,8 +69,10 @@ pub(super) fn lbfgs<T: Float, A: ActivationFn, L: LossFn>(
     if let Some(error) = broken {
         return Err(error);
     }
-    if report.converged() {
-        history.stopped = Stopped::Converged;
+    match report.stopped {
+        lbfgs::Stop::LineSearch => history.stopped = Stopped::LineSearch,
+        stop if stop.converged() => history.stopped = Stopped::Converged,
+        _ => {}
     }
     if judge.is_some() {
         net.params_mut().copy_from_slice(&best);
@@ -102,8 +106,9 @@ pub(super) fn perceptron<T: Float, A: ActivationFn, L: LossFn>(
     let (weights, bias) = params.split_at_mut(spec.blocks()[0].bias.start);
     let x = training.x.as_slice().expect("row-major, as fit() has checked");
     let y = training.y.as_slice().expect("row-major, as fit() has checked");
+    let mut rule = Perceptron::<T>::new(inputs, outputs)?;
     for number in 1..=trainer.epochs {
-        let mistakes = perceptron::pass(weights, bias, x, y, inputs, outputs, T::from_f64(trainer.learning_rate));
+        let mistakes = rule.pass(trainer.engine.isa, x, y, weights, bias)?;
         let wrong = mistakes as f64 / (count * outputs) as f64;
         history.training.push(wrong);
         history.kept = number;

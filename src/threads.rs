@@ -1,7 +1,7 @@
 //! One pool of threads, or none.
 //!
 //! Work is handed out as a fixed list of pieces; which thread takes which piece never changes a result.
-//! Ground of the house: imports `error`.
+//! Ground of the house: imports `error`. What it allocates and what becomes of panics is tested in `tests/threads.rs`.
 
 use crate::error::{Error, Result};
 use rayon::prelude::*;
@@ -12,17 +12,22 @@ use std::sync::Arc;
 pub struct Threads(Option<Arc<rayon::ThreadPool>>);
 
 impl Threads {
+    /// The most threads a pool may have: above the 768 hardware threads of the largest two-socket machines, and well below
+    /// the 32768 tasks at which a Linux system as installed refuses more.
+    pub const MAX: usize = 1024;
+
     /// The calling thread alone: nothing of rayon is on the path.
     pub fn one() -> Self {
         Self(None)
     }
 
-    /// A pool of `count` threads; 0 means one for each available core.
+    /// A pool of `count` threads; 0 means one for each available core, of which it takes no more than [`MAX`](Self::MAX).
     ///
-    /// **Errors** if the system cannot start them.
+    /// **Errors** if `count` is above [`MAX`](Self::MAX), or the system cannot start so many.
     pub fn new(count: usize) -> Result<Self> {
         let count = match count {
-            0 => std::thread::available_parallelism().map_or(1, |n| n.get()),
+            0 => std::thread::available_parallelism().map_or(1, |n| n.get()).min(Self::MAX),
+            n if n > Self::MAX => return Err(Error::setting("threads", format!("0 (all cores) to {}", Self::MAX), n)),
             n => n,
         };
         if count == 1 {
@@ -44,6 +49,8 @@ impl Threads {
     }
 
     /// Runs `work` inside the pool, so that what it hands out allocates nothing: to be entered once for many steps.
+    ///
+    /// **Panics** if `work` does; the pool can be used again.
     pub fn enter<R: Send>(&self, work: impl FnOnce() -> R + Send) -> R {
         match &self.0 {
             None => work(),
@@ -51,7 +58,9 @@ impl Threads {
         }
     }
 
-    /// Calls `work` with the index of each piece and the piece.
+    /// Calls `work` with the index of each piece and the piece, once each, in any order and on any thread.
+    ///
+    /// **Panics** with the panic of a piece, after the pieces begun have ended; the others may not have been called.
     pub fn for_each<P: Send>(&self, pieces: &mut [P], work: impl Fn(usize, &mut P) + Sync) {
         match &self.0 {
             Some(pool) if pieces.len() > 1 => {
@@ -59,5 +68,48 @@ impl Threads {
             }
             _ => pieces.iter_mut().enumerate().for_each(|(i, piece)| work(i, piece)),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn there_are_as_many_threads_as_asked_for() {
+        assert_eq!(Threads::one().count(), 1);
+        assert_eq!(Threads::default().count(), 1);
+        assert_eq!(Threads::new(1).unwrap().count(), 1);
+        assert_eq!(Threads::new(3).unwrap().count(), 3);
+        let cores = std::thread::available_parallelism().unwrap().get();
+        assert_eq!(Threads::new(0).unwrap().count(), cores.min(Threads::MAX));
+    }
+
+    #[test]
+    fn an_absurd_number_is_refused_before_anything_starts() {
+        for count in [Threads::MAX + 1, 100_000, usize::MAX] {
+            let refusal = Threads::new(count).unwrap_err().to_string();
+            assert_eq!(refusal, format!("threads: expected 0 (all cores) to 1024, found {count}"));
+        }
+    }
+
+    #[test]
+    fn every_piece_is_called_once_with_its_index() {
+        for threads in [Threads::one(), Threads::new(4).unwrap()] {
+            for len in [0, 1, 2, 7, 1000] {
+                let mut pieces = vec![0; len];
+                threads.for_each(&mut pieces, |i, piece| *piece += i + 1);
+                assert!(pieces.iter().enumerate().all(|(i, &piece)| piece == i + 1));
+            }
+        }
+    }
+
+    #[test]
+    fn entering_runs_inside_and_gives_the_result() {
+        let threads = Threads::new(2).unwrap();
+        assert!(threads.enter(|| std::thread::current().name().is_some_and(|name| name.starts_with("deltarule-"))));
+        assert_eq!(Threads::one().enter(|| 7), 7);
+        // Entering again inside is the same pool, not a second one.
+        assert_eq!(threads.enter(|| threads.enter(|| threads.count())), 2);
     }
 }

@@ -5,7 +5,7 @@
 //! quotes, text after a closing quote, NUL bytes, UTF-16.
 //! Imports `records` (the grammar), `cell`, `table`, `input`. Begin reading at [`read`].
 
-use super::cell::{Cell, plain, quoted};
+use super::cell::{Cell, count, plain, quoted};
 use super::input::{open, read_some};
 use super::records::{Fault, Record, Records};
 use super::table::Table;
@@ -79,11 +79,11 @@ pub fn read_from(mut source: impl Read, name: &str, options: &Options) -> Result
     let mut chunk = vec![0; SAMPLE_BYTES];
     let mut outcome = records.feed(sample, &mut sink);
     while outcome.is_ok() {
-        let count = read_some(&mut source, &mut chunk).map_err(failed)?;
-        if count == 0 {
+        let length = read_some(&mut source, &mut chunk).map_err(failed)?;
+        if length == 0 {
             break;
         }
-        outcome = records.feed(&chunk[..count], &mut sink);
+        outcome = records.feed(&chunk[..length], &mut sink);
     }
     let final_newline = records.at_line_start();
     let outcome = outcome.and_then(|()| records.finish(&mut sink));
@@ -140,7 +140,7 @@ impl Rows<'_> {
         };
         let (expected, found) = (table.columns().len(), record.ends.len());
         if found != expected {
-            let message = format!("expected {expected} cells as in line {}, found {found}", self.first_line);
+            let message = format!("expected {} as in line {}, found {found}", count(expected, "cell"), self.first_line);
             return Err(Fault { line: record.line, column: None, message });
         }
         table.push_joined(record.line, text, record.ends).map_err(|error| self.refuse(record.line, error))

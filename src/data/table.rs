@@ -4,7 +4,7 @@
 //! 110 MB of text and 190 MB of index, where a `String` for each cell would take 1.5 GB.
 //! Imports `cell` and `error`. Begin reading at [`Table`].
 
-use super::cell::{list, plain};
+use super::cell::{count, list, plain};
 use crate::error::{Error, Result};
 use std::collections::HashMap;
 
@@ -84,7 +84,7 @@ impl Table {
     pub(super) fn push_joined(&mut self, line: u64, text: &str, ends: &[u32]) -> Result<()> {
         debug_assert!(text.len() <= MAX_ROW_BYTES && ends.last().is_none_or(|&end| end as usize == text.len()));
         if ends.len() != self.columns.len() {
-            let message = format!("expected {} cells, found {}", self.columns.len(), ends.len());
+            let message = format!("expected {}, found {}", count(self.columns.len(), "cell"), ends.len());
             return Err(Error::data_at(&self.name, line, None, message));
         }
         let room = self
@@ -93,8 +93,9 @@ impl Table {
             .and_then(|()| self.ends.try_reserve(ends.len()))
             .and_then(|()| self.rows.try_reserve(1));
         if room.is_err() {
-            let bytes = self.text.len() + 4 * self.ends.len() + size_of::<Row>() * self.rows.len();
-            return Err(Error::Memory { what: format!("{}: the table, with more than", self.name), bytes });
+            // What failed is the next doubling.
+            let bytes = 2 * (self.text.len() + 4 * self.ends.len() + size_of::<Row>() * self.rows.len());
+            return Err(Error::Memory { what: format!("{}: the table", self.name), bytes });
         }
         self.rows.push(Row { start: self.text.len(), line });
         self.text.push_str(text);

@@ -94,6 +94,9 @@ impl Records {
     ) -> Result<(), Fault> {
         let mut rest = bytes;
         while let Some(&byte) = rest.first() {
+            if self.state == State::Start && !self.special[byte as usize] && !self.is_space(byte) {
+                self.state = State::Plain;
+            }
             let run = self.run(rest);
             if run > 0 {
                 self.append(&rest[..run])?;
@@ -134,12 +137,9 @@ impl Records {
                     self.has_quotes = true;
                     self.quote_line = self.line;
                 }
-                State::Start | State::Plain if byte == b'"' => {
-                    return Err(self.fault("a quote inside a cell that does not begin with one"));
-                }
+                // Only a quote is left: other bytes are part of a run.
                 State::Start | State::Plain => {
-                    self.append(&[byte])?;
-                    self.state = State::Plain;
+                    return Err(self.fault("a quote inside a cell that does not begin with one"));
                 }
             }
         }

@@ -1,7 +1,7 @@
 //! scratch
-use deltarule::prelude::*;
 use deltarule::data::{csv, split};
-use deltarule::model::{Recipe, Source, Predictions};
+use deltarule::model::{Predictions, Recipe, Source};
+use deltarule::prelude::*;
 use std::path::Path;
 fn main() {
     let a: Vec<String> = std::env::args().collect();
@@ -9,7 +9,9 @@ fn main() {
     let t = table.column("class").unwrap();
     let source = Source::Table { table, target: Some(t) };
     let g = |i: usize, d: f64| a.get(i).map(|s| s.parse::<f64>().unwrap()).unwrap_or(d);
-    let mut accs = vec![]; let mut eps=vec![]; let mut secs=vec![];
+    let mut accs = vec![];
+    let mut eps = vec![];
+    let mut secs = vec![];
     for seed in 0..10u64 {
         let mut recipe = Recipe::default();
         recipe.trainer.seed = seed;
@@ -18,7 +20,9 @@ fn main() {
         recipe.trainer.epochs = g(4, 200.0) as usize;
         recipe.trainer.stopping.tolerance = g(5, 1e-3);
         recipe.trainer.objective.l2 = g(6, 0.0);
-        if let Some(act) = a.get(7) { recipe.activations = vec![Activation::parse(act).unwrap()]; }
+        if let Some(act) = a.get(7) {
+            recipe.activations = vec![Activation::parse(act).unwrap()];
+        }
         recipe.trainer.stopping.patience = g(8, 10.0) as usize;
         recipe.hidden = a.get(9).map(|s| s.split(',').map(|x| x.parse().unwrap()).collect()).unwrap_or(vec![100]);
         let (_, target, _) = source.infer(None, &recipe.features).unwrap();
@@ -36,5 +40,12 @@ fn main() {
         accs.push(ok as f64 / truth.len() as f64);
         eps.push((fitted.history.training.len(), *fitted.history.training.last().unwrap()));
     }
-    println!("{:?}\n{:?}\n{:?}\nmean {:.4} secs {:.2}", accs, eps, secs, accs.iter().sum::<f64>() / 10.0, secs.iter().sum::<f64>()/10.0);
+    println!(
+        "{:?}\n{:?}\n{:?}\nmean {:.4} secs {:.2}",
+        accs,
+        eps,
+        secs,
+        accs.iter().sum::<f64>() / 10.0,
+        secs.iter().sum::<f64>() / 10.0
+    );
 }

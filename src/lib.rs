@@ -21,6 +21,7 @@ pub mod scalar;
 pub mod simd;
 pub mod threads;
 pub mod train;
+pub mod verify;
 
 pub use error::{Error, Result};
 

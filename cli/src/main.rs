@@ -1,3 +1,45 @@
-//! The `deltarule` command.
+//! The `deltarule` command: a shell around the library's public interface.
+//!
+//! Begin reading at `args.rs` (what can be said), then `commands/` (a file for each).
 
-fn main() {}
+mod args;
+mod commands;
+mod input;
+mod picture;
+mod progress;
+mod report;
+
+use clap::Parser;
+use deltarule::Error;
+use std::process::ExitCode;
+
+/// A check failed: a gradient is wrong.
+const CHECK_FAILED: u8 = 1;
+
+fn main() -> ExitCode {
+    let cli = args::Cli::parse();
+    match commands::run(cli.command) {
+        Ok(commands::Outcome::Done) => ExitCode::SUCCESS,
+        Ok(commands::Outcome::CheckFailed) => ExitCode::from(CHECK_FAILED),
+        // The reader of our output has seen enough: nothing went wrong.
+        Err(Error::Io { source, .. }) if source.kind() == std::io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("deltarule: {}", report::printable(&error.to_string()));
+            ExitCode::from(exit_code(&error))
+        }
+    }
+}
+
+/// The exit code of an error: 2 usage, 3 data, 4 model file, 5 divergence, 6 input or output, 7 memory, 130 interrupted.
+fn exit_code(error: &Error) -> u8 {
+    match error {
+        Error::Data { .. } => 3,
+        Error::Model { .. } => 4,
+        Error::Diverged { .. } => 5,
+        Error::Io { .. } => 6,
+        Error::Memory { .. } => 7,
+        Error::Interrupted => 130,
+        // Shapes and settings are what the user asked for.
+        _ => 2,
+    }
+}

@@ -269,6 +269,9 @@ fn parse<T: Float>(bytes: &[u8]) -> std::result::Result<Model<T>, String> {
         return Err(format!("{} is {}, expected a finite number", spec.parameter_name(bad), params[bad]));
     }
     check_ends(&spec, &input, &target)?;
+    if provenance.class_counts.len() != target.labels().len() || (provenance.rows == 0) {
+        return Err("its training rows are not counted for each class".into());
+    }
     let network = Network::from_params(spec, params).map_err(|e| e.to_string())?;
     Ok(Model { input, network, target, loss, provenance })
 }

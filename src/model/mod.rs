@@ -3,6 +3,7 @@
 //! Row 6 of the house: imports everything below. Begin reading at [`Recipe::fit`], which makes a [`Model`];
 //! `format.rs` saves and loads it.
 
+mod evaluation;
 mod format;
 mod recipe;
 mod source;
@@ -14,6 +15,7 @@ use crate::error::{Error, Result};
 use crate::float::Float;
 use crate::loss::Loss;
 use crate::network::Network;
+pub use evaluation::Evaluation;
 pub use format::{Dtype, peek_dtype, read};
 use ndarray::{Array2, ArrayView2};
 pub use recipe::{Fitted, Recipe};
@@ -98,6 +100,8 @@ pub struct Provenance {
     pub data: String,
     /// Rows it was trained on.
     pub rows: usize,
+    /// How many of them were of each class; empty for a number.
+    pub class_counts: Vec<usize>,
     /// The seed of split, weights and order.
     pub seed: u64,
     /// How it was trained, in words.
@@ -128,20 +132,6 @@ pub enum Predictions {
     Classes(Array2<f64>),
     /// A number a row, in the target's own units.
     Numbers(Vec<f64>),
-}
-
-impl Predictions {
-    /// The most probable class of each row (the first of equals); nothing for numbers.
-    pub fn classes(&self) -> Vec<usize> {
-        match self {
-            Self::Numbers(_) => Vec::new(),
-            Self::Classes(p) => p.rows().into_iter().map(|row| argmax(row.iter().copied())).collect(),
-        }
-    }
-}
-
-fn argmax(values: impl Iterator<Item = f64>) -> usize {
-    values.enumerate().fold((0, f64::NEG_INFINITY), |best, (i, v)| if v > best.1 { (i, v) } else { best }).0
 }
 
 impl<T: Float> Model<T> {

@@ -89,6 +89,7 @@ impl Recipe {
             version: env!("CARGO_PKG_VERSION").into(),
             data: source.name().into(),
             rows: training.len(),
+            class_counts: count_classes(source, &target, &training)?,
             seed,
             training: describe(&trainer),
             epochs: 0,
@@ -164,6 +165,15 @@ impl Recipe {
         layers.push(Layer::new(units, output));
         Ok((Spec::new(input.width(), layers)?, loss))
     }
+}
+
+/// How many of the rows are of each class; nothing for a number.
+fn count_classes(source: &Source, target: &Target, rows: &[usize]) -> Result<Vec<usize>> {
+    let mut counts = vec![0; target.labels().len()];
+    if let Target::Classes { .. } = target {
+        source.classes(target, rows)?.into_iter().for_each(|class| counts[class] += 1);
+    }
+    Ok(counts)
 }
 
 /// How a model was trained, in words.

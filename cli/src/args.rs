@@ -1,0 +1,324 @@
+//! What can be said on the command line. Parsing only: nothing here opens a file.
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use std::path::PathBuf;
+
+/// Train, use and verify dense neural networks on a CPU.
+#[derive(Parser, Debug)]
+#[command(name = "deltarule", version, about, max_term_width = 100)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What to do.
+#[derive(Subcommand, Debug)]
+pub enum Command {
+    /// Train a network on a data file: CSV, or IDX images with --labels
+    Train(Box<Train>),
+    /// Predict the target of each row
+    Predict(Predict),
+    /// Measure a model on rows whose target is known
+    Evaluate(Evaluate),
+    /// Check gradients against central differences
+    Gradcheck(Box<Gradcheck>),
+    /// Show what is inside a model file
+    Inspect(Inspect),
+    /// Show instruction set, GEMM backend, threads and version
+    Info(Info),
+}
+
+/// How a data file is read.
+#[derive(Args, Debug)]
+pub struct Reading {
+    /// Whether the first line names the columns
+    #[arg(long, value_enum, default_value_t = Header::Auto, help_heading = "Reading")]
+    pub header: Header,
+    /// The separator, if it is not to be found out: one character, or 'tab'
+    #[arg(long, value_name = "CHAR", help_heading = "Reading")]
+    pub delimiter: Option<String>,
+    /// The labels of IDX images
+    #[arg(long, value_name = "IDXFILE", help_heading = "Reading")]
+    pub labels: Option<PathBuf>,
+}
+
+/// Whether the first line names the columns.
+#[derive(ValueEnum, Clone, Copy, Debug)]
+pub enum Header {
+    /// Find out
+    Auto,
+    /// It does
+    Yes,
+    /// It is data
+    No,
+}
+
+/// How the machine is used.
+#[derive(Args, Debug)]
+pub struct Machine {
+    /// Threads; 0 means one for each core. The result has the same bits for any number
+    #[arg(long, value_name = "N", default_value_t = 0, help_heading = "Machine")]
+    pub threads: usize,
+    /// Who multiplies matrices: embedded, or blas where it was built in
+    #[arg(long, value_name = "BACKEND", default_value = "embedded", help_heading = "Machine")]
+    pub gemm: String,
+}
+
+/// The type of the network's numbers.
+#[derive(ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Dtype {
+    /// Single precision
+    F32,
+    /// Double precision
+    F64,
+}
+
+/// What is to be predicted.
+#[derive(ValueEnum, Clone, Copy, Debug)]
+pub enum Task {
+    /// One of several classes
+    Classify,
+    /// A number
+    Regress,
+}
+
+/// What to do with missing cells.
+#[derive(ValueEnum, Clone, Copy, Debug)]
+pub enum Missing {
+    /// Refuse them, naming their places
+    Error,
+    /// Put the training rows' mean, or most frequent category
+    Mean,
+    /// Leave out their rows
+    Drop,
+}
+
+/// How parameters are moved.
+#[derive(ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Solver {
+    /// Adam, in mini-batches
+    Adam,
+    /// Gradient descent with momentum, in mini-batches
+    Sgd,
+    /// L-BFGS with a strong-Wolfe line search, on all rows
+    Lbfgs,
+    /// Rosenblatt's rule, for a layer of threshold units (implies --hidden none)
+    Perceptron,
+}
+
+/// `deltarule train`.
+#[derive(Args, Debug)]
+pub struct Train {
+    /// The data file; '-' is standard input
+    pub data: PathBuf,
+    /// The column to predict: its name, or its number from 1
+    #[arg(long, value_name = "COL")]
+    pub target: Option<String>,
+    /// Classes or a number; guessed from the column if not given
+    #[arg(long, value_enum)]
+    pub task: Option<Task>,
+    #[command(flatten)]
+    pub reading: Reading,
+    /// Columns that are categories even if they hold numbers
+    #[arg(long, value_name = "COL,…", value_delimiter = ',', help_heading = "Reading")]
+    pub categorical: Vec<String>,
+    /// Columns to leave out
+    #[arg(long, value_name = "COL,…", value_delimiter = ',', help_heading = "Reading")]
+    pub ignore: Vec<String>,
+    /// What to do with missing cells
+    #[arg(long, value_enum, default_value_t = Missing::Error, help_heading = "Reading")]
+    pub missing: Missing,
+
+    /// Units of each hidden layer, first to last, or 'none'
+    #[arg(long, value_name = "N,…", default_value = "100", help_heading = "Network")]
+    pub hidden: String,
+    /// The hidden layers' activation, or one for each: identity, sigmoid, tanh, relu, leaky_relu, elu, selu, softplus, silu, gelu, gelu_tanh
+    #[arg(long, value_name = "NAME,…", default_value = "relu", help_heading = "Network")]
+    pub activation: String,
+    /// The output layer's activation; chosen by the task if not given
+    #[arg(long, value_name = "NAME", help_heading = "Network")]
+    pub output_activation: Option<String>,
+    /// The initial weights: glorot_uniform, glorot_normal, he_uniform, he_normal, lecun_uniform, lecun_normal, uniform=W, normal=S, zeros; chosen by the activation if not given
+    #[arg(long, value_name = "NAME", help_heading = "Network")]
+    pub init: Option<String>,
+    /// The type of the network's numbers
+    #[arg(long, value_enum, default_value_t = Dtype::F32, help_heading = "Network")]
+    pub dtype: Dtype,
+
+    /// The loss: squared_error, absolute_error, huber=D, logistic_cross_entropy, softmax_cross_entropy; chosen by the task if not given
+    #[arg(long, value_name = "NAME", help_heading = "Training")]
+    pub loss: Option<String>,
+    /// How parameters are moved
+    #[arg(long, value_enum, default_value_t = Solver::Adam, help_heading = "Training")]
+    pub solver: Solver,
+    /// The most passes over the data
+    #[arg(long, value_name = "N", default_value_t = 200, help_heading = "Training")]
+    pub epochs: usize,
+    /// Rows of a mini-batch
+    #[arg(long, value_name = "N", default_value_t = 32, help_heading = "Training")]
+    pub batch: usize,
+    /// The learning rate [default: 0.005 for adam, 0.05 for sgd]
+    #[arg(long, value_name = "F", help_heading = "Training")]
+    pub rate: Option<f64>,
+    /// The momentum of sgd
+    #[arg(long, value_name = "F", default_value_t = 0.9, help_heading = "Training")]
+    pub momentum: f64,
+    /// Momentum without Nesterov's look ahead
+    #[arg(long, help_heading = "Training")]
+    pub no_nesterov: bool,
+    /// The penalty on squared weights; scikit-learn's alpha over the rows it averages over
+    #[arg(long, value_name = "F", default_value_t = 0.0, help_heading = "Training")]
+    pub l2: f64,
+    /// The seed of split, weights and order
+    #[arg(long, value_name = "N", default_value_t = 0, help_heading = "Training")]
+    pub seed: u64,
+    /// Stop after so many epochs without progress
+    #[arg(long, value_name = "N", default_value_t = 10, help_heading = "Training")]
+    pub patience: usize,
+    /// The least fall of the loss that is progress, as a share of the first epoch's loss
+    #[arg(long, value_name = "F", default_value_t = 1e-4, help_heading = "Training")]
+    pub tolerance: f64,
+    /// Hold back this share of the training rows, stop when their loss stalls, keep the best parameters
+    #[arg(long, value_name = "SHARE", help_heading = "Training")]
+    pub early_stopping: Option<f64>,
+    #[command(flatten)]
+    pub machine: Machine,
+
+    /// The share of rows held out to measure the model; 0 for none
+    #[arg(long, value_name = "SHARE", default_value_t = 0.2, help_heading = "Measuring")]
+    pub test: f64,
+    /// Cross-validate instead: K folds, R times over; a model to be saved is then trained on all rows
+    #[arg(long, value_name = "K[xR]", conflicts_with = "test", help_heading = "Measuring")]
+    pub cv: Option<String>,
+
+    /// Save the model here
+    #[arg(long, value_name = "FILE", help_heading = "Output")]
+    pub model: Option<PathBuf>,
+    /// Draw the loss over the epochs here (SVG)
+    #[arg(long, value_name = "FILE", help_heading = "Output")]
+    pub plot: Option<PathBuf>,
+    /// Draw the network here (SVG)
+    #[arg(long, value_name = "FILE", help_heading = "Output")]
+    pub diagram: Option<PathBuf>,
+    /// Draw the first layer's weights of image inputs here (SVG)
+    #[arg(long, value_name = "FILE", help_heading = "Output")]
+    pub weights: Option<PathBuf>,
+    /// Replace files that exist
+    #[arg(long, help_heading = "Output")]
+    pub force: bool,
+    /// Print the figures as one JSON object on standard output
+    #[arg(long, help_heading = "Output")]
+    pub json: bool,
+}
+
+/// `deltarule predict`.
+#[derive(Args, Debug)]
+pub struct Predict {
+    /// The model file
+    pub model: PathBuf,
+    /// The data file; '-' is standard input
+    pub data: PathBuf,
+    #[command(flatten)]
+    pub reading: Reading,
+    /// Also print the probability of each class
+    #[arg(long)]
+    pub proba: bool,
+    /// Write here instead of standard output
+    #[arg(long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
+    /// Replace a file that exists
+    #[arg(long)]
+    pub force: bool,
+}
+
+/// `deltarule evaluate`.
+#[derive(Args, Debug)]
+pub struct Evaluate {
+    /// The model file
+    pub model: PathBuf,
+    /// The data file; '-' is standard input
+    pub data: PathBuf,
+    #[command(flatten)]
+    pub reading: Reading,
+    /// Print the figures as one JSON object on standard output
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `deltarule gradcheck`.
+#[derive(Args, Debug)]
+pub struct Gradcheck {
+    /// A model file, to be checked on rows of DATA
+    #[arg(requires = "data", conflicts_with_all = ["inputs", "hidden", "outputs", "activation", "output_activation", "loss"])]
+    pub model: Option<PathBuf>,
+    /// The data file; '-' is standard input
+    pub data: Option<PathBuf>,
+    #[command(flatten)]
+    pub reading: Reading,
+    /// Without a model: inputs of a random network
+    #[arg(long, value_name = "N", default_value_t = 20)]
+    pub inputs: usize,
+    /// Units of each hidden layer, or 'none'
+    #[arg(long, value_name = "N,…", default_value = "10")]
+    pub hidden: String,
+    /// Outputs
+    #[arg(long, value_name = "N", default_value_t = 3)]
+    pub outputs: usize,
+    /// The hidden layers' activation
+    #[arg(long, value_name = "NAME", default_value = "tanh")]
+    pub activation: String,
+    /// The output layer's activation
+    #[arg(long, value_name = "NAME", default_value = "softmax")]
+    pub output_activation: String,
+    /// The loss
+    #[arg(long, value_name = "NAME", default_value = "softmax_cross_entropy")]
+    pub loss: String,
+    /// The penalty on squared weights
+    #[arg(long, value_name = "F", default_value_t = 0.0)]
+    pub l2: f64,
+    /// How many rows to check on
+    #[arg(long, value_name = "N", default_value_t = 16)]
+    pub rows: usize,
+    /// Check so many random directions instead of every parameter
+    #[arg(long, value_name = "N")]
+    pub directions: Option<usize>,
+    /// The largest relative error that passes
+    #[arg(long, value_name = "F", default_value_t = 1e-7)]
+    pub tolerance: f64,
+    /// The seed of random networks, rows and directions
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub seed: u64,
+    /// Print the report as one JSON object on standard output
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `deltarule inspect`.
+#[derive(Args, Debug)]
+pub struct Inspect {
+    /// The model file
+    pub model: PathBuf,
+    /// Draw the network here (SVG)
+    #[arg(long, value_name = "FILE")]
+    pub diagram: Option<PathBuf>,
+    /// Draw the first layer's weights of image inputs here (SVG)
+    #[arg(long, value_name = "FILE")]
+    pub weights: Option<PathBuf>,
+    /// Replace files that exist
+    #[arg(long)]
+    pub force: bool,
+    /// Print it as one JSON object on standard output
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `deltarule info`.
+#[derive(Args, Debug)]
+pub struct Info {
+    #[command(flatten)]
+    pub machine: Machine,
+    /// Print it as one JSON object on standard output
+    #[arg(long)]
+    pub json: bool,
+}

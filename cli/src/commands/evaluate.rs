@@ -1,0 +1,29 @@
+//! `deltarule evaluate`: a model's figures on rows whose target is known.
+
+use super::{AnyModel, Outcome, with_model};
+use crate::args::Evaluate;
+use crate::input::{self, Target};
+use crate::report::{self, EvaluationJson};
+use deltarule::Result;
+use deltarule::model::Input;
+
+pub fn run(args: &Evaluate) -> Result<Outcome> {
+    let any = AnyModel::load(&args.model)?;
+    with_model!(any, model => {
+        let target = match model.input {
+            Input::Table(_) => Target::Column(model.target.name()),
+            Input::Images { .. } => Target::Unknown,
+        };
+        let source = input::open(&args.data, &args.reading, target)?;
+        let rows: Vec<usize> = (0..source.rows()).collect();
+        let evaluation = model.evaluate(&source, &rows)?;
+        eprint!("{}", report::table(source.name(), &evaluation));
+        if let Some(confusion) = &evaluation.confusion {
+            eprintln!("\n{}", report::printable(&confusion.to_string()));
+        }
+        if args.json {
+            report::print_json(&EvaluationJson::from(&evaluation))?;
+        }
+    });
+    Ok(Outcome::Done)
+}

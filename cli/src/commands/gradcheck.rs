@@ -1,0 +1,92 @@
+//! `deltarule gradcheck`: is the gradient right, of a model on data or of a random network?
+
+use super::{AnyModel, Outcome, widths, with_model};
+use crate::args::Gradcheck;
+use crate::input::{self, Target};
+use crate::report;
+use deltarule::gradcheck::{Mode, Options, Report, Verdict};
+use deltarule::model::Input;
+use deltarule::prelude::*;
+use deltarule::{Result, verify};
+use ndarray::Array2;
+use serde_json::json;
+
+pub fn run(args: &Gradcheck) -> Result<Outcome> {
+    let mode = match args.directions {
+        None => Mode::EveryCoordinate,
+        Some(count) => Mode::Directions { count, seed: args.seed },
+    };
+    let options = Options { mode, tolerance: args.tolerance, ..Options::default() };
+    let (report, spec, what) = match (&args.model, &args.data) {
+        (Some(model), Some(data)) => of_model(args, model, data, &options)?,
+        _ => of_random_network(args, &options)?,
+    };
+    let name = |index: usize| match args.directions {
+        None => spec.parameter_name(index),
+        Some(_) => format!("direction {}", index + 1),
+    };
+    if args.json {
+        let entry = |e: &deltarule::gradcheck::Entry| {
+            json!({ "parameter": name(e.index), "index": e.index, "analytic": e.analytic, "numeric": e.numeric,
+                    "error": e.error, "estimate": e.estimate, "step": e.step })
+        };
+        report::print_json(&json!({
+            "verdict": report.verdict, "network": what, "parameters": spec.parameters(), "tolerance": report.tolerance,
+            "checked": report.checked, "agreed": report.agreed, "disagreed": report.disagreed, "kinks": report.kinks,
+            "inconclusive": report.inconclusive, "worst": report.worst.as_ref().map(entry),
+            "wrong": report.wrong.iter().map(entry).collect::<Vec<_>>(), "message": report.message,
+        }))?;
+    } else {
+        report::print_line(&format!("{what}\n{report}"))?;
+        for entry in report.worst.iter().chain(&report.wrong) {
+            report::print_line(&format!("  {} is {}", entry.index, name(entry.index)))?;
+        }
+    }
+    Ok(if report.verdict == Verdict::Wrong { Outcome::CheckFailed } else { Outcome::Done })
+}
+
+/// The gradient of a saved model on the first rows of a data file.
+fn of_model(args: &Gradcheck, path: &std::path::Path, data: &std::path::Path, options: &Options) -> Result<(Report, Spec, String)> {
+    let any = AnyModel::load(path)?;
+    with_model!(any, model => {
+        let target = match model.input {
+            Input::Table(_) => Target::Column(model.target.name()),
+            Input::Images { .. } => Target::Unknown,
+        };
+        let source = input::open(data, &args.reading, target)?;
+        let rows: Vec<usize> = (0..source.rows().min(args.rows)).collect();
+        let (x, y) = (model.input.encode(&source, &rows)?, model.encode_targets(&source, &rows)?);
+        let batch = Batch { x: x.view(), y: y.view(), weights: None };
+        let objective = Objective { loss: model.loss, l2: args.l2 };
+        let report = verify::parameters(&model.network, batch, &objective, options)?;
+        let what = format!("{} on {}, checked in f64", path.display(), report::count(rows.len(), "row"));
+        Ok((report, model.network.spec().clone(), what))
+    })
+}
+
+/// The gradient of a network with random weights, on random rows.
+fn of_random_network(args: &Gradcheck, options: &Options) -> Result<(Report, Spec, String)> {
+    let activation = Activation::parse(&args.activation)?;
+    let (output, loss) = (Activation::parse(&args.output_activation)?, Loss::parse(&args.loss)?);
+    let spec = Spec::mlp(args.inputs, &widths("--hidden", &args.hidden)?, activation, args.outputs, output)?;
+    let mut rng = Rng::new(args.seed);
+    let mut net = Network::<f64>::new(spec.clone(), None, &mut rng)?;
+    // Biases of zero would hide a fault in their gradient's neighbours.
+    for block in spec.blocks() {
+        net.params_mut()[block.bias.clone()].iter_mut().for_each(|b| *b = rng.normal(0.0, 0.5));
+    }
+    let rows = args.rows.max(1);
+    let x = Array2::from_shape_simple_fn((rows, args.inputs), || rng.normal::<f64>(0.0, 1.0));
+    let y = match loss {
+        Loss::SoftmaxCrossEntropy | Loss::LogisticCrossEntropy => {
+            let classes: Vec<usize> = (0..rows).map(|_| rng.below(args.outputs)).collect();
+            Array2::from_shape_fn((rows, args.outputs), |(row, class)| if classes[row] == class { 1.0 } else { 0.0 })
+        }
+        _ => Array2::from_shape_simple_fn((rows, args.outputs), || rng.normal::<f64>(0.0, 1.0)),
+    };
+    let batch = Batch { x: x.view(), y: y.view(), weights: None };
+    let report = verify::parameters(&net, batch, &Objective { loss, l2: args.l2 }, options)?;
+    let hidden = if args.hidden == "none" { String::new() } else { format!("-{}", args.hidden.replace(',', "-")) };
+    let what = format!("{}{hidden}-{} {activation}, {output} outputs, {loss}, {} rows", args.inputs, args.outputs, rows);
+    Ok((report, spec, what))
+}

@@ -1,0 +1,80 @@
+//! `deltarule inspect`: what is inside a model file.
+
+use super::{AnyModel, Outcome, sketch, with_model};
+use crate::args::Inspect;
+use crate::picture;
+use crate::report;
+use deltarule::Result;
+use deltarule::data::Target;
+use deltarule::data::features::Kind;
+use deltarule::file::{self, Existing};
+use deltarule::float::Float;
+use deltarule::model::{Input, Model};
+use serde_json::json;
+
+pub fn run(args: &Inspect) -> Result<Outcome> {
+    let existing = if args.force { Existing::Replace } else { Existing::Keep };
+    for path in args.diagram.iter().chain(&args.weights) {
+        picture::check_name(path)?;
+        file::check_writable(path, existing)?;
+    }
+    let any = AnyModel::load(&args.model)?;
+    with_model!(any, model => {
+        if args.json {
+            report::print_json(&describe(&model))?;
+        } else {
+            print(&model)?;
+        }
+        if let Some(path) = &args.diagram {
+            file::write_whole(path, sketch::diagram(&model)?.as_bytes(), existing)?;
+        }
+        if let Some(path) = &args.weights {
+            file::write_whole(path, sketch::weights(&model)?.as_bytes(), existing)?;
+        }
+    });
+    Ok(Outcome::Done)
+}
+
+fn describe<T: Float>(model: &Model<T>) -> serde_json::Value {
+    let spec = model.network.spec();
+    json!({
+        "dtype": T::NAME,
+        "network": spec,
+        "parameters": spec.parameters(),
+        "parameters_sha256": model.parameters_sha256(),
+        "input": model.input,
+        "target": model.target,
+        "loss": model.loss,
+        "provenance": model.provenance,
+    })
+}
+
+fn print<T: Float>(model: &Model<T>) -> Result<()> {
+    let mut lines = Vec::new();
+    let spec = model.network.spec();
+    match &model.target {
+        Target::Classes { name, labels } => lines.push(format!("predicts   {name}: {}", labels.join(", "))),
+        Target::Number { name, mean, scale } => {
+            lines.push(format!("predicts   {name}: a number, trained with mean {mean:.6} and deviation {scale:.6}"));
+        }
+    }
+    lines.push(format!("inputs     {}", report::inputs(&model.input)));
+    if let Input::Table(features) = &model.input {
+        for column in &features.columns {
+            lines.push(match &column.kind {
+                Kind::Number { mean, scale, .. } => format!("             {}: number, mean {mean:.6}, deviation {scale:.6}", column.name),
+                Kind::Category { levels, .. } => format!("             {}: {}", column.name, levels.join(", ")),
+            });
+        }
+    }
+    lines.push(format!("network    {} parameters, {}, loss {}", spec.parameters(), T::NAME, model.loss));
+    for (l, (layer, block)) in spec.layers().iter().zip(spec.blocks()).enumerate() {
+        let bias = if layer.bias { "" } else { ", no bias" };
+        lines.push(format!("             layer {}: {} -> {} {}{bias}", l + 1, block.inputs, block.outputs, layer.activation));
+    }
+    let p = &model.provenance;
+    lines.push(format!("trained    on {} of {}, {}, seed {}", report::count(p.rows, "row"), p.data, report::count(p.epochs, "epoch"), p.seed));
+    lines.push(format!("             {}; deltarule {}", p.training, p.version));
+    lines.push(format!("sha256     {}", model.parameters_sha256()));
+    report::print_line(&lines.iter().map(|line| report::printable(&line.replace('\n', " "))).collect::<Vec<_>>().join("\n"))
+}

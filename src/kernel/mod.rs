@@ -1,10 +1,20 @@
 //! Sweeps over slices: safe code, generic over lanes.
 //!
-//! Row 2 of the house: imports `simd` and `scalar`. (Interface with plain bodies; the lanes follow.)
+//! Row 2 of the house: imports `simd` and `scalar`. [`math`] has the functions of one vector, `sweep` the loop that takes one
+//! over slices, and the other modules the sweeps that a network needs. Begin with [`math`].
 //!
-//! All slices of one call have the same length unless the function says otherwise (checked by `debug_assert!`).
+//! All slices of one call have the same length unless the function says otherwise (checked by `debug_assert!`; a slice that is
+//! too short panics in any build).
+//!
+//! **Determinism**: the same bits at every level, wherever a value stands in its slice. NaN in gives NaN out.
+//!
+//! **Panics**: every function, if this machine does not have the level `isa` ([`Isa::require`](crate::simd::Isa::require)
+//! tells before).
 
+mod coefficients;
 pub mod elementwise;
+pub mod math;
 pub mod rows;
+mod sweep;
 pub mod update;
 pub mod vector;

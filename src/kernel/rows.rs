@@ -1,30 +1,126 @@
 //! Sweeps over the rows of a row-major matrix.
 
-use crate::simd::{Isa, Vectorized};
+use super::math;
+use super::vector::sum_lanes;
+use crate::simd::{Isa, Kernel, Lanes, Vectorized};
 
 /// Fills each row of `x` (rows of `row.len()` columns) with `row`.
-pub fn broadcast<T: Vectorized>(_isa: Isa, x: &mut [T], row: &[T]) {
-    x.chunks_exact_mut(row.len()).for_each(|r| r.copy_from_slice(row));
+pub fn broadcast<T: Vectorized>(isa: Isa, x: &mut [T], row: &[T]) {
+    debug_assert!(whole_rows(x.len(), row.len()));
+    T::dispatch(isa, Broadcast { x, row });
 }
 
 /// `sums[j] <- sum over the rows of x[row][j]`, rows added in order from the first.
-pub fn column_sums<T: Vectorized>(_isa: Isa, x: &[T], sums: &mut [T]) {
-    sums.fill(T::ZERO);
-    for row in x.chunks_exact(sums.len()) {
-        sums.iter_mut().zip(row).for_each(|(s, &x)| *s += x);
+pub fn column_sums<T: Vectorized>(isa: Isa, x: &[T], sums: &mut [T]) {
+    debug_assert!(whole_rows(x.len(), sums.len()));
+    T::dispatch(isa, ColumnSums { x, sums });
+}
+
+/// Each row of `x` (of `cols` columns) `<- softmax(row)`: finite for every finite input, all NaN for a row with a NaN.
+///
+/// **Accuracy**: that of [`math::exp`], plus the rounding of the sum (in the order of [`dot`](super::vector::dot)) and of
+/// the quotient.
+pub fn softmax<T: Vectorized>(isa: Isa, x: &mut [T], cols: usize) {
+    debug_assert!(whole_rows(x.len(), cols));
+    T::dispatch(isa, Softmax { x, cols });
+}
+
+/// Whether `length` numbers are rows of `cols` columns.
+fn whole_rows(length: usize, cols: usize) -> bool {
+    if cols == 0 { length == 0 } else { length.is_multiple_of(cols) }
+}
+
+struct Broadcast<'a, T> {
+    x: &'a mut [T],
+    row: &'a [T],
+}
+
+impl<T: Vectorized> Kernel<T> for Broadcast<'_, T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<L: Lanes<T>>(self, lanes: L) {
+        let Self { x, row } = self;
+        if row.is_empty() {
+            return;
+        }
+        if row.len() <= L::WIDTH {
+            // One vector: a call to copy a handful of numbers would cost more than the copy.
+            let vector = lanes.load_partial(row);
+            x.chunks_exact_mut(row.len()).for_each(|to| lanes.store_partial(vector, to));
+        } else {
+            x.chunks_exact_mut(row.len()).for_each(|to| to.copy_from_slice(row));
+        }
     }
 }
 
-/// Each row of `x` (of `cols` columns) `<- softmax(row)`: finite for every finite input.
-pub fn softmax<T: Vectorized>(_isa: Isa, x: &mut [T], cols: usize) {
-    for row in x.chunks_exact_mut(cols) {
-        let top = row.iter().fold(row[0], |m, &v| if v > m || v != v { v } else { m });
-        let mut sum = T::ZERO;
-        for v in row.iter_mut() {
-            *v = (*v - top).exp();
-            sum += *v;
+struct ColumnSums<'a, T> {
+    x: &'a [T],
+    sums: &'a mut [T],
+}
+
+/// How many vectors of columns are summed side by side: enough to hide the latency of an addition.
+const STRIP: usize = 8;
+
+impl<T: Vectorized> Kernel<T> for ColumnSums<'_, T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<L: Lanes<T>>(self, lanes: L) {
+        let Self { x, sums } = self;
+        let cols = sums.len();
+        let mut at = 0;
+        while cols - at >= STRIP * L::WIDTH {
+            let mut totals = [lanes.splat(T::ZERO); STRIP];
+            for row in x.chunks_exact(cols) {
+                let strip = &row[at..at + STRIP * L::WIDTH];
+                for (total, part) in totals.iter_mut().zip(strip.chunks_exact(L::WIDTH)) {
+                    *total = lanes.add(*total, lanes.load(part));
+                }
+            }
+            for (total, to) in totals.into_iter().zip(sums[at..].chunks_exact_mut(L::WIDTH)) {
+                lanes.store(total, to);
+            }
+            at += STRIP * L::WIDTH;
         }
-        row.iter_mut().for_each(|v| *v /= sum);
+        while at < cols {
+            let end = cols.min(at + L::WIDTH);
+            let mut total = lanes.splat(T::ZERO);
+            for row in x.chunks_exact(cols) {
+                total = lanes.add(total, lanes.load_partial(&row[at..end]));
+            }
+            lanes.store_partial(total, &mut sums[at..end]);
+            at = end;
+        }
+    }
+}
+
+struct Softmax<'a, T> {
+    x: &'a mut [T],
+    cols: usize,
+}
+
+impl<T: Vectorized> Kernel<T> for Softmax<'_, T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<L: Lanes<T>>(self, lanes: L) {
+        if self.cols == 0 {
+            return;
+        }
+        for row in self.x.chunks_exact_mut(self.cols) {
+            // A NaN need not be seen here: the exponential of its own column, and with it the sum, will be NaN.
+            let top = lanes.splat(row.iter().fold(row[0], |top, &x| if x > top { x } else { top }));
+            for part in row.chunks_mut(L::WIDTH) {
+                let x = lanes.load_partial(part);
+                lanes.store_partial(math::exp(lanes, lanes.sub(x, top)), part);
+            }
+            let sum = lanes.splat(sum_lanes(lanes, row));
+            for part in row.chunks_mut(L::WIDTH) {
+                let e = lanes.load_partial(part);
+                lanes.store_partial(lanes.div(e, sum), part);
+            }
+        }
     }
 }
 

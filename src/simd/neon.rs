@@ -1,0 +1,147 @@
+//! Lanes of aarch64: NEON, which every such CPU of note has.
+//!
+//! Every `unsafe` block here stands on one or both of two duties.
+//!
+//! **Token**: an intrinsic, or a function compiled for a CPU feature, may run only where the CPU has that feature. Tokens come
+//! from `new` alone, which asks the CPU; every block with this duty lies in a method that takes `self`, a token.
+//!
+//! **Bounds**: an access through a pointer stays inside the slice that the pointer came from; an assertion on the length
+//! precedes it. (There are no masked accesses: partial vectors go through an array.)
+
+use std::arch::aarch64::*;
+use std::arch::is_aarch64_feature_detected;
+use std::sync::LazyLock;
+
+use super::lanes::{Lanes, sealed};
+use super::{Isa, Kernel, MAGIC_F32, MAGIC_F64, MANTISSA_BITS_F32, MANTISSA_BITS_F64, Vectorized};
+
+/// Proof that this CPU has NEON.
+#[derive(Clone, Copy, Debug)]
+pub struct Neon(());
+
+impl sealed::Sealed for Neon {}
+
+impl Neon {
+    /// The token, if the CPU has the instructions.
+    #[inline]
+    pub fn new() -> Option<Self> {
+        static PRESENT: LazyLock<bool> = LazyLock::new(|| is_aarch64_feature_detected!("neon"));
+        PRESENT.then_some(Self(()))
+    }
+
+    /// Runs the kernel compiled for NEON.
+    #[inline]
+    pub fn enter<T: Vectorized, K: Kernel<T>>(self, kernel: K) -> K::Output
+    where
+        Self: Lanes<T>,
+    {
+        #[target_feature(enable = "neon")]
+        fn compiled<T: Vectorized, K: Kernel<T>>(kernel: K, token: Neon) -> K::Output
+        where
+            Neon: Lanes<T>,
+        {
+            kernel.run(token)
+        }
+        // SAFETY: Token.
+        unsafe { compiled(kernel, self) }
+    }
+}
+
+/// Operations that are one expression of intrinsics, which needs no more than the token.
+macro_rules! operations {
+    ($($name:ident($($x:ident: $of:ident),*) -> $result:ty = $body:expr;)*) => {$(
+        #[inline(always)]
+        fn $name(self, $($x: Self::$of),*) -> $result {
+            // SAFETY: Token.
+            unsafe { $body }
+        }
+    )*};
+}
+
+macro_rules! neon {
+    (
+        $t:ident, $vector:ident, $mask:ident, $width:literal, $magic:expr, $mantissa_bits:expr, $sign:expr,
+        $splat:ident $load:ident $store:ident $add:ident $sub:ident $mul:ident $div:ident $fma:ident $sqrt:ident
+        $neg:ident $abs:ident $round:ident $lt:ident $le:ident $select:ident $all:expr,
+        $splat_bits:ident $to_bits:ident $shift:ident $from_bits:ident
+    ) => {
+        impl Lanes<$t> for Neon {
+            type Vector = $vector;
+            type Mask = $mask;
+            const ISA: Isa = Isa::Neon;
+            const WIDTH: usize = $width;
+
+            operations! {
+                add(a: Vector, b: Vector) -> Self::Vector = $add(a, b);
+                sub(a: Vector, b: Vector) -> Self::Vector = $sub(a, b);
+                mul(a: Vector, b: Vector) -> Self::Vector = $mul(a, b);
+                div(a: Vector, b: Vector) -> Self::Vector = $div(a, b);
+                mul_add(a: Vector, b: Vector, c: Vector) -> Self::Vector = $fma(c, a, b);
+                sqrt(x: Vector) -> Self::Vector = $sqrt(x);
+                neg(x: Vector) -> Self::Vector = $neg(x);
+                abs(x: Vector) -> Self::Vector = $abs(x);
+                copysign(magnitude: Vector, sign: Vector) -> Self::Vector = $select($splat_bits($sign), sign, magnitude);
+                round(x: Vector) -> Self::Vector = $round(x);
+                // Not FMIN and FMAX: theirs are other rules for NaN and for zeros.
+                min(a: Vector, b: Vector) -> Self::Vector = $select($lt(a, b), a, b);
+                max(a: Vector, b: Vector) -> Self::Vector = $select($lt(b, a), a, b);
+                lt(a: Vector, b: Vector) -> Self::Mask = $lt(a, b);
+                le(a: Vector, b: Vector) -> Self::Mask = $le(a, b);
+                select(mask: Mask, yes: Vector, no: Vector) -> Self::Vector = $select(mask, yes, no);
+                all(mask: Mask) -> bool = $all(mask);
+                pow2(k: Vector) -> Self::Vector =
+                    $from_bits($shift::<{ $mantissa_bits as i32 }>($to_bits($add(k, $splat($magic)))));
+            }
+
+            #[inline(always)]
+            fn splat(self, value: $t) -> Self::Vector {
+                // SAFETY: Token.
+                unsafe { $splat(value) }
+            }
+            #[inline(always)]
+            fn load(self, from: &[$t]) -> Self::Vector {
+                assert!(from.len() >= $width);
+                // SAFETY: Token, and Bounds by the assertion.
+                unsafe { $load(from.as_ptr()) }
+            }
+            #[inline(always)]
+            fn load_partial(self, from: &[$t]) -> Self::Vector {
+                if from.len() >= $width {
+                    return self.load(from);
+                }
+                let mut lanes = [0.0; $width];
+                lanes[..from.len()].copy_from_slice(from);
+                self.load(&lanes)
+            }
+            #[inline(always)]
+            fn store(self, x: Self::Vector, to: &mut [$t]) {
+                assert!(to.len() >= $width);
+                // SAFETY: Token, and Bounds by the assertion.
+                unsafe { $store(to.as_mut_ptr(), x) }
+            }
+            #[inline(always)]
+            fn store_partial(self, x: Self::Vector, to: &mut [$t]) {
+                if to.len() >= $width {
+                    return self.store(x, to);
+                }
+                let mut lanes = [0.0; $width];
+                self.store(x, &mut lanes);
+                to.copy_from_slice(&lanes[..to.len()]);
+            }
+        }
+    };
+}
+
+neon! {
+    f32, float32x4_t, uint32x4_t, 4, MAGIC_F32, MANTISSA_BITS_F32, 1 << 31,
+    vdupq_n_f32 vld1q_f32 vst1q_f32 vaddq_f32 vsubq_f32 vmulq_f32 vdivq_f32 vfmaq_f32 vsqrtq_f32
+    vnegq_f32 vabsq_f32 vrndnq_f32 vcltq_f32 vcleq_f32 vbslq_f32 |mask| vminvq_u32(mask) == u32::MAX,
+    vdupq_n_u32 vreinterpretq_u32_f32 vshlq_n_u32 vreinterpretq_f32_u32
+}
+
+neon! {
+    f64, float64x2_t, uint64x2_t, 2, MAGIC_F64, MANTISSA_BITS_F64, 1 << 63,
+    vdupq_n_f64 vld1q_f64 vst1q_f64 vaddq_f64 vsubq_f64 vmulq_f64 vdivq_f64 vfmaq_f64 vsqrtq_f64
+    vnegq_f64 vabsq_f64 vrndnq_f64 vcltq_f64 vcleq_f64 vbslq_f64 |mask| vminvq_u32(vreinterpretq_u32_u64(mask)) == u32::MAX,
+    vdupq_n_u64 vreinterpretq_u64_f64 vshlq_n_u64 vreinterpretq_f64_u64
+}

@@ -1,0 +1,120 @@
+//! Lanes without vector instructions: plain arrays, which are also the definition of what every level computes.
+
+use super::lanes::{Lanes, sealed};
+use super::{Isa, VIRTUAL_LANES};
+
+/// The level that every machine has.
+///
+/// Each operation is written lane by lane. A compiler turns most into whatever vectors the target has by default; the fused
+/// multiply-add is a call into the system's library where the target has none, and slow.
+#[derive(Clone, Copy, Debug)]
+pub struct Portable;
+
+impl sealed::Sealed for Portable {}
+
+const WIDTH: usize = 4;
+const _: () = assert!(VIRTUAL_LANES.is_multiple_of(WIDTH));
+
+macro_rules! portable {
+    ($t:ident, $magic:expr, $mantissa_bits:expr) => {
+        impl Lanes<$t> for Portable {
+            type Vector = [$t; WIDTH];
+            type Mask = [bool; WIDTH];
+            const ISA: Isa = Isa::Portable;
+            const WIDTH: usize = WIDTH;
+
+            #[inline(always)]
+            fn splat(self, value: $t) -> Self::Vector {
+                [value; WIDTH]
+            }
+            #[inline(always)]
+            fn load(self, from: &[$t]) -> Self::Vector {
+                std::array::from_fn(|i| from[i])
+            }
+            #[inline(always)]
+            fn load_partial(self, from: &[$t]) -> Self::Vector {
+                std::array::from_fn(|i| from.get(i).copied().unwrap_or(0.0))
+            }
+            #[inline(always)]
+            fn store(self, x: Self::Vector, to: &mut [$t]) {
+                to[..WIDTH].copy_from_slice(&x);
+            }
+            #[inline(always)]
+            fn store_partial(self, x: Self::Vector, to: &mut [$t]) {
+                to.iter_mut().zip(x).for_each(|(to, x)| *to = x);
+            }
+            #[inline(always)]
+            fn add(self, a: Self::Vector, b: Self::Vector) -> Self::Vector {
+                std::array::from_fn(|i| a[i] + b[i])
+            }
+            #[inline(always)]
+            fn sub(self, a: Self::Vector, b: Self::Vector) -> Self::Vector {
+                std::array::from_fn(|i| a[i] - b[i])
+            }
+            #[inline(always)]
+            fn mul(self, a: Self::Vector, b: Self::Vector) -> Self::Vector {
+                std::array::from_fn(|i| a[i] * b[i])
+            }
+            #[inline(always)]
+            fn div(self, a: Self::Vector, b: Self::Vector) -> Self::Vector {
+                std::array::from_fn(|i| a[i] / b[i])
+            }
+            #[inline(always)]
+            fn mul_add(self, a: Self::Vector, b: Self::Vector, c: Self::Vector) -> Self::Vector {
+                std::array::from_fn(|i| a[i].mul_add(b[i], c[i]))
+            }
+            #[inline(always)]
+            fn sqrt(self, x: Self::Vector) -> Self::Vector {
+                x.map($t::sqrt)
+            }
+            #[inline(always)]
+            fn neg(self, x: Self::Vector) -> Self::Vector {
+                x.map(|x| -x)
+            }
+            #[inline(always)]
+            fn abs(self, x: Self::Vector) -> Self::Vector {
+                x.map($t::abs)
+            }
+            #[inline(always)]
+            fn copysign(self, magnitude: Self::Vector, sign: Self::Vector) -> Self::Vector {
+                std::array::from_fn(|i| magnitude[i].copysign(sign[i]))
+            }
+            #[inline(always)]
+            fn round(self, x: Self::Vector) -> Self::Vector {
+                x.map($t::round_ties_even)
+            }
+            #[inline(always)]
+            fn min(self, a: Self::Vector, b: Self::Vector) -> Self::Vector {
+                std::array::from_fn(|i| if a[i] < b[i] { a[i] } else { b[i] })
+            }
+            #[inline(always)]
+            fn max(self, a: Self::Vector, b: Self::Vector) -> Self::Vector {
+                std::array::from_fn(|i| if a[i] > b[i] { a[i] } else { b[i] })
+            }
+            #[inline(always)]
+            fn lt(self, a: Self::Vector, b: Self::Vector) -> Self::Mask {
+                std::array::from_fn(|i| a[i] < b[i])
+            }
+            #[inline(always)]
+            fn le(self, a: Self::Vector, b: Self::Vector) -> Self::Mask {
+                std::array::from_fn(|i| a[i] <= b[i])
+            }
+            #[inline(always)]
+            fn select(self, mask: Self::Mask, yes: Self::Vector, no: Self::Vector) -> Self::Vector {
+                std::array::from_fn(|i| if mask[i] { yes[i] } else { no[i] })
+            }
+            #[inline(always)]
+            fn all(self, mask: Self::Mask) -> bool {
+                mask.iter().all(|&m| m)
+            }
+            #[inline(always)]
+            fn pow2(self, k: Self::Vector) -> Self::Vector {
+                // In `k + magic` the low bits are k plus the bias of the exponent; the shift drops the rest.
+                k.map(|k| $t::from_bits((k + $magic).to_bits() << $mantissa_bits))
+            }
+        }
+    };
+}
+
+portable!(f32, super::MAGIC_F32, super::MANTISSA_BITS_F32);
+portable!(f64, super::MAGIC_F64, super::MANTISSA_BITS_F64);

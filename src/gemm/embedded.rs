@@ -181,7 +181,7 @@ impl<'a, T: Scalar> Strips<'a, T> {
         let ragged = cols.len() % kernels.width;
         let packed_from = if b.col_stride != 1 || rows_of_c > 8 * kernels.height {
             cols.start
-        } else if ragged % kernels.lanes != 0 {
+        } else if !ragged.is_multiple_of(kernels.lanes) {
             cols.end - ragged
         } else {
             cols.end

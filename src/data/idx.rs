@@ -44,7 +44,7 @@ pub fn read(path: &Path) -> Result<Idx> {
 ///
 /// **Errors**: as for [`read`]; another number of dimensions.
 pub fn images(path: &Path) -> Result<Idx> {
-    read(path)?.expect_rank(2, 3, "images")
+    read(path)?.expect_images()
 }
 
 /// Reads labels: [`read`], of one dimension.
@@ -213,6 +213,13 @@ impl Idx {
             labels.rows()
         );
         Err(Error::data(&labels.name, message))
+    }
+
+    /// Itself, if it holds images: of two dimensions (rows of numbers) or three.
+    ///
+    /// **Errors**: another number of dimensions.
+    pub fn expect_images(self) -> Result<Self> {
+        self.expect_rank(2, 3, "images")
     }
 
     fn expect_rank(self, low: usize, high: usize, what: &str) -> Result<Self> {

@@ -36,6 +36,22 @@ pub enum Metrics {
     Regression(Regression),
 }
 
+impl Metrics {
+    /// The figure of that name, if this task has it.
+    pub fn get(&self, name: &str) -> Option<f64> {
+        match (self, name) {
+            (Self::Classification(m), "accuracy") => Some(m.accuracy),
+            (Self::Classification(m), "balanced_accuracy") => Some(m.balanced_accuracy),
+            (Self::Classification(m), "log_loss") => Some(m.log_loss),
+            (Self::MultiLabel(m), "accuracy") => Some(m.accuracy),
+            (Self::Regression(m), "r2") => Some(m.r2),
+            (Self::Regression(m), "rmse") => Some(m.rmse),
+            (Self::Regression(m), "mae") => Some(m.mae),
+            _ => None,
+        }
+    }
+}
+
 /// Writes what is not finite as null.
 fn finite_or_null<S: Serializer>(figure: &f64, serializer: S) -> std::result::Result<S::Ok, S::Error> {
     figure.is_finite().then_some(figure).serialize(serializer)

@@ -274,8 +274,8 @@ fn describe<T: Float>(fitted: &Fitted<T>, training: &Evaluation, test: Option<&E
 
 /// Mean and standard error over the repetitions of each figure, printed and for machines.
 ///
-/// The folds of one repetition are averaged first; the standard error is that of the mean over all folds, taken as
-/// independent, which is optimistic for folds that share training rows.
+/// The folds of one repetition are averaged first: every row counts once in it. The standard error is that of the mean
+/// over repetitions; with a single one it is taken over its folds.
 fn cross_validated(measured: &[Evaluation], folds: usize, repetitions: usize) -> Value {
     let mut object = json!({ "folds": folds, "repetitions": repetitions });
     eprintln!("{folds} folds x {repetitions}: mean and standard error over {} trainings", measured.len());
@@ -285,8 +285,9 @@ fn cross_validated(measured: &[Evaluation], folds: usize, repetitions: usize) ->
         let baseline = figures(&|e| e.baseline.get(name)).unwrap_or_default();
         let mean = |values: &[f64]| values.iter().sum::<f64>() / values.len() as f64;
         let centre = mean(&model);
-        let variance = model.iter().map(|v| (v - centre).powi(2)).sum::<f64>() / (model.len() - 1) as f64;
-        let error = (variance / model.len() as f64).sqrt();
+        let groups: Vec<f64> = if repetitions > 1 { model.chunks(folds).map(mean).collect() } else { model };
+        let variance = groups.iter().map(|v| (v - centre).powi(2)).sum::<f64>() / (groups.len() - 1) as f64;
+        let error = (variance / groups.len() as f64).sqrt();
         eprintln!("  {:<20}{centre:>9.4} +- {error:.4}   baseline {:.4}", name.replace('_', " "), mean(&baseline));
         object[name] = json!({ "mean": centre, "standard_error": error, "baseline": mean(&baseline) });
     }

@@ -87,6 +87,9 @@ pub enum Error {
         /// How much it needs.
         bytes: usize,
     },
+    /// A check that did not pass (a gradient, a self-test), and its report.
+    #[error("{0}")]
+    Check(String),
     /// The caller asked to stop.
     #[error("interrupted")]
     Interrupted,

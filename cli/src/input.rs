@@ -48,7 +48,9 @@ pub fn open(path: &Path, reading: &Reading, target: Target<'_>) -> Result<Source
         let images = idx::read_from(whole, &name)?;
         let labels = reading.labels.as_deref().map(idx::labels).transpose()?;
         return match target {
-            Target::Column(column) => Err(Error::setting("target", "no column for images, whose labels --labels names", column)),
+            Target::Column(column) => {
+                Err(Error::setting("target", "no column for images, whose labels --labels names", column))
+            }
             _ => Source::images(images.expect_images()?, labels),
         };
     }
@@ -75,7 +77,9 @@ fn options(reading: &Reading) -> Result<csv::Options> {
         None => None,
         Some("tab" | "\\t" | "\t") => Some(b'\t'),
         Some(one) if one.len() == 1 => Some(one.as_bytes()[0]),
-        Some(other) => return Err(Error::setting("--delimiter", "one ASCII character, or 'tab'", format!("'{other}'"))),
+        Some(other) => {
+            return Err(Error::setting("--delimiter", "one ASCII character, or 'tab'", format!("'{other}'")));
+        }
     };
     let header = match reading.header {
         Header::Auto => csv::Header::Auto,

@@ -33,6 +33,7 @@ fn main() -> ExitCode {
 /// The exit code of an error: 2 usage, 3 data, 4 model file, 5 divergence, 6 input or output, 7 memory, 130 interrupted.
 fn exit_code(error: &Error) -> u8 {
     match error {
+        Error::Check(_) => CHECK_FAILED,
         Error::Data { .. } => 3,
         Error::Model { .. } => 4,
         Error::Diverged { .. } => 5,

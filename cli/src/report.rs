@@ -14,7 +14,8 @@ pub fn printable(text: &str) -> String {
 
 /// Prints one JSON object on standard output.
 pub fn print_json(object: &impl Serialize) -> Result<()> {
-    let text = serde_json::to_string(object).map_err(|e| Error::Unsupported(format!("cannot be written as JSON: {e}")))?;
+    let text =
+        serde_json::to_string(object).map_err(|e| Error::Unsupported(format!("cannot be written as JSON: {e}")))?;
     print_line(&text)
 }
 
@@ -35,14 +36,24 @@ pub fn table(title: &str, evaluation: &Evaluation) -> String {
         Metrics::Regression(_) => (["r2", "rmse", "mae"], "mean alone"),
         _ => (["accuracy", "balanced_accuracy", "log_loss"], "majority class"),
     };
-    let mut text = format!("{title} ({}){:>w$}{baseline:>18}\n", count(evaluation.rows, "row"), "model", w = 40usize.saturating_sub(title.len() + 12));
+    let mut text = format!(
+        "{title} ({}){:>w$}{baseline:>18}\n",
+        count(evaluation.rows, "row"),
+        "model",
+        w = 40usize.saturating_sub(title.len() + 12)
+    );
     for name in names {
         let figure = |metrics: &Metrics| metrics.get(name).map_or("-".into(), |value| format!("{value:.4}"));
         let interval = match &evaluation.interval {
             i if i.metric == name && i.low.is_finite() => format!("   95 %: {:.4} to {:.4}", i.low, i.high),
             _ => String::new(),
         };
-        text += &format!("  {:<24}{:>14}{:>18}{interval}\n", name.replace('_', " "), figure(&evaluation.metrics), figure(&evaluation.baseline));
+        text += &format!(
+            "  {:<24}{:>14}{:>18}{interval}\n",
+            name.replace('_', " "),
+            figure(&evaluation.metrics),
+            figure(&evaluation.baseline)
+        );
     }
     text
 }

@@ -46,7 +46,12 @@ pub fn run(args: &Gradcheck) -> Result<Outcome> {
 }
 
 /// The gradient of a saved model on the first rows of a data file.
-fn of_model(args: &Gradcheck, path: &std::path::Path, data: &std::path::Path, options: &Options) -> Result<(Report, Spec, String)> {
+fn of_model(
+    args: &Gradcheck,
+    path: &std::path::Path,
+    data: &std::path::Path,
+    options: &Options,
+) -> Result<(Report, Spec, String)> {
     let any = AnyModel::load(path)?;
     with_model!(any, model => {
         let target = match model.input {
@@ -87,6 +92,7 @@ fn of_random_network(args: &Gradcheck, options: &Options) -> Result<(Report, Spe
     let batch = Batch { x: x.view(), y: y.view(), weights: None };
     let report = verify::parameters(&net, batch, &Objective { loss, l2: args.l2 }, options)?;
     let hidden = if args.hidden == "none" { String::new() } else { format!("-{}", args.hidden.replace(',', "-")) };
-    let what = format!("{}{hidden}-{} {activation}, {output} outputs, {loss}, {} rows", args.inputs, args.outputs, rows);
+    let what =
+        format!("{}{hidden}-{} {activation}, {output} outputs, {loss}, {} rows", args.inputs, args.outputs, rows);
     Ok((report, spec, what))
 }

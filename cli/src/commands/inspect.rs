@@ -62,7 +62,9 @@ fn print<T: Float>(model: &Model<T>) -> Result<()> {
     if let Input::Table(features) = &model.input {
         for column in &features.columns {
             lines.push(match &column.kind {
-                Kind::Number { mean, scale, .. } => format!("             {}: number, mean {mean:.6}, deviation {scale:.6}", column.name),
+                Kind::Number { mean, scale, .. } => {
+                    format!("             {}: number, mean {mean:.6}, deviation {scale:.6}", column.name)
+                }
                 Kind::Category { levels, .. } => format!("             {}: {}", column.name, levels.join(", ")),
             });
         }
@@ -70,11 +72,25 @@ fn print<T: Float>(model: &Model<T>) -> Result<()> {
     lines.push(format!("network    {} parameters, {}, loss {}", spec.parameters(), T::NAME, model.loss));
     for (l, (layer, block)) in spec.layers().iter().zip(spec.blocks()).enumerate() {
         let bias = if layer.bias { "" } else { ", no bias" };
-        lines.push(format!("             layer {}: {} -> {} {}{bias}", l + 1, block.inputs, block.outputs, layer.activation));
+        lines.push(format!(
+            "             layer {}: {} -> {} {}{bias}",
+            l + 1,
+            block.inputs,
+            block.outputs,
+            layer.activation
+        ));
     }
     let p = &model.provenance;
-    lines.push(format!("trained    on {} of {}, {}, seed {}", report::count(p.rows, "row"), p.data, report::count(p.epochs, "epoch"), p.seed));
+    lines.push(format!(
+        "trained    on {} of {}, {}, seed {}",
+        report::count(p.rows, "row"),
+        p.data,
+        report::count(p.epochs, "epoch"),
+        p.seed
+    ));
     lines.push(format!("             {}; deltarule {}", p.training, p.version));
     lines.push(format!("sha256     {}", model.parameters_sha256()));
-    report::print_line(&lines.iter().map(|line| report::printable(&line.replace('\n', " "))).collect::<Vec<_>>().join("\n"))
+    report::print_line(
+        &lines.iter().map(|line| report::printable(&line.replace('\n', " "))).collect::<Vec<_>>().join("\n"),
+    )
 }

@@ -10,7 +10,6 @@ mod train;
 
 use crate::args::{Command, Machine};
 use deltarule::engine::{Backend, Engine};
-use deltarule::gemm;
 use deltarule::model::{self, Dtype, Model};
 use deltarule::simd::Isa;
 use deltarule::threads::Threads;
@@ -52,7 +51,7 @@ fn machine(args: &Machine) -> Result<(Engine, Threads)> {
 /// The core that a linked OpenBLAS chose.
 fn blas_core() -> Option<String> {
     #[cfg(feature = "openblas")]
-    return gemm::blas::core_name();
+    return deltarule::gemm::blas::core_name();
     #[cfg(not(feature = "openblas"))]
     None
 }
@@ -60,7 +59,7 @@ fn blas_core() -> Option<String> {
 /// Why a linked OpenBLAS will be slow, if it will.
 fn blas_warning() -> Option<String> {
     #[cfg(feature = "openblas")]
-    return gemm::blas::warning();
+    return deltarule::gemm::blas::warning();
     #[cfg(not(feature = "openblas"))]
     None
 }
@@ -72,7 +71,11 @@ fn widths(name: &str, text: &str) -> Result<Vec<usize>> {
     }
     let width = |part: &str| {
         let found = format!("'{text}'");
-        part.trim().parse().ok().filter(|&n| n > 0).ok_or_else(|| Error::setting(name, "whole numbers above 0 such as 100,50, or 'none'", found))
+        part.trim()
+            .parse()
+            .ok()
+            .filter(|&n| n > 0)
+            .ok_or_else(|| Error::setting(name, "whole numbers above 0 such as 100,50, or 'none'", found))
     };
     text.split(',').map(width).collect()
 }

@@ -38,7 +38,13 @@ pub fn run(args: &Predict) -> Result<Outcome> {
     Ok(Outcome::Done)
 }
 
-fn write_predictions<T: Float>(model: &Model<T>, source: &Source, proba: bool, out: &mut impl Write, name: &Path) -> Result<()> {
+fn write_predictions<T: Float>(
+    model: &Model<T>,
+    source: &Source,
+    proba: bool,
+    out: &mut impl Write,
+    name: &Path,
+) -> Result<()> {
     let labels = model.target.labels();
     // Every row is judged before the first line is written, so that a bad row leaves no half output.
     let rows: Vec<usize> = (0..source.rows()).collect();

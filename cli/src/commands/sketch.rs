@@ -49,7 +49,9 @@ pub fn diagram<T: Float + Into<f64>>(model: &Model<T>) -> Result<String> {
 /// What each unit of the first layer looks for in an image.
 pub fn weights<T: Float + Into<f64>>(model: &Model<T>) -> Result<String> {
     let Input::Images { height, width } = model.input else {
-        return Err(Error::Unsupported("first-layer weights are drawn for models of images, and this one reads a table".into()));
+        return Err(Error::Unsupported(
+            "first-layer weights are drawn for models of images, and this one reads a table".into(),
+        ));
     };
     let block = &model.network.spec().blocks()[0];
     let weights = &model.network.params()[block.weights.clone()];

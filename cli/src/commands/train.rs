@@ -110,7 +110,11 @@ fn usable_rows(recipe: &Recipe, source: &Source, input: &deltarule::model::Input
     match (recipe.features.missing, source, input) {
         (Missing::Drop, Source::Table { table, .. }, deltarule::model::Input::Table(features)) => {
             let rows = features.complete_rows(table)?;
-            eprintln!("{} of {} left out for missing cells", table.rows() - rows.len(), report::count(table.rows(), "row"));
+            eprintln!(
+                "{} of {} left out for missing cells",
+                table.rows() - rows.len(),
+                report::count(table.rows(), "row")
+            );
             Ok(rows)
         }
         _ => Ok((0..source.rows()).collect()),
@@ -130,12 +134,14 @@ fn fit<T: Float>(args: &Train, recipe: &Recipe, source: &Source, rows: &[usize],
 /// Refuses outputs that cannot be written before hours of training, not after.
 fn check_outputs(args: &Train) -> Result<()> {
     let existing = existing(args.force);
-    let pictures: Vec<&Path> = [&args.plot, &args.diagram, &args.weights].into_iter().flatten().map(AsRef::as_ref).collect();
+    let pictures: Vec<&Path> =
+        [&args.plot, &args.diagram, &args.weights].into_iter().flatten().map(AsRef::as_ref).collect();
     pictures.iter().try_for_each(|path| picture::check_name(path))?;
     let all: Vec<&Path> = args.model.iter().map(AsRef::as_ref).chain(pictures).collect();
     for (i, path) in all.iter().enumerate() {
         file::check_writable(path, existing)?;
-        let same = |other: &Path| other == *path || (path.exists() && other.canonicalize().ok() == path.canonicalize().ok());
+        let same =
+            |other: &Path| other == *path || (path.exists() && other.canonicalize().ok() == path.canonicalize().ok());
         if all[..i].iter().any(|other| same(other)) {
             return Err(Error::setting("output files", "different names", format!("'{}' twice", path.display())));
         }
@@ -158,7 +164,9 @@ fn recipe(args: &Train) -> Result<Recipe> {
     let (engine, threads) = machine(&args.machine)?;
     let solver = match args.solver {
         args::Solver::Adam => Solver::Steps(Method::adam()),
-        args::Solver::Sgd => Solver::Steps(Method::Sgd { momentum: args.momentum, nesterov: !args.no_nesterov && args.momentum > 0.0 }),
+        args::Solver::Sgd => {
+            Solver::Steps(Method::Sgd { momentum: args.momentum, nesterov: !args.no_nesterov && args.momentum > 0.0 })
+        }
         args::Solver::Lbfgs => Solver::Lbfgs,
         args::Solver::Perceptron => Solver::Perceptron,
     };
@@ -238,8 +246,14 @@ fn print_report<T: Float>(fitted: &Fitted<T>, training: &Evaluation, test: Optio
         Stopped::LineSearch => "no step gives less",
         _ => "stopped",
     };
-    let widths: Vec<_> = std::iter::once(spec.inputs()).chain(spec.layers().iter().map(|l| l.outputs)).map(|n| n.to_string()).collect();
-    eprintln!("network {}, {} parameters; {}, {seconds:.2} s: {why}", widths.join("-"), spec.parameters(), report::count(history.training.len(), "epoch"));
+    let widths: Vec<_> =
+        std::iter::once(spec.inputs()).chain(spec.layers().iter().map(|l| l.outputs)).map(|n| n.to_string()).collect();
+    eprintln!(
+        "network {}, {} parameters; {}, {seconds:.2} s: {why}",
+        widths.join("-"),
+        spec.parameters(),
+        report::count(history.training.len(), "epoch")
+    );
     if let (Some(first), Some(last)) = (history.training.first(), history.training.last()) {
         eprintln!("loss {first:.4} {} {last:.6}\n", spark(&history.training));
     }
@@ -256,7 +270,13 @@ fn print_report<T: Float>(fitted: &Fitted<T>, training: &Evaluation, test: Optio
 }
 
 /// The run, for machines.
-fn describe<T: Float>(fitted: &Fitted<T>, training: &Evaluation, test: Option<&Evaluation>, seconds: f64, task: &Task) -> Value {
+fn describe<T: Float>(
+    fitted: &Fitted<T>,
+    training: &Evaluation,
+    test: Option<&Evaluation>,
+    seconds: f64,
+    task: &Task,
+) -> Value {
     let judged = test.unwrap_or(training);
     json!({
         "task": task,

@@ -488,19 +488,27 @@ mod tests {
     #[test]
     fn an_edge_joins_the_nodes_of_its_weight() {
         // Both columns folded, and as many rows as columns nowhere: a transposed or shifted index names a wrong weight.
-        let places: Vec<f32> = (0..20u8).flat_map(|row| (0..18u8).map(move |column| (row, column)))
-            .map(|(row, column)| f32::from(row) * 100.0 + f32::from(column)).collect();
+        let places: Vec<f32> = (0..20u8)
+            .flat_map(|row| (0..18u8).map(move |column| (row, column)))
+            .map(|(row, column)| f32::from(row) * 100.0 + f32::from(column))
+            .collect();
         let column = |name, nodes| Column { name, activation: None, nodes, labels: &[] };
         let columns = vec![column("from", 20), column("to", 18)];
         let edges = vec![Edges { weights: &places, biases: Some(&places[..18]) }];
         let svg = Diagram { title: "", columns, edges }.svg().unwrap();
-        for (edge, weight) in [("from 1 to to 2", "1"), ("from 20 to to 1", "1900"), ("from 20 to to 18", "1917"), ("bias to to 18", "17")] {
+        for (edge, weight) in [
+            ("from 1 to to 2", "1"),
+            ("from 20 to to 1", "1900"),
+            ("from 20 to to 18", "1917"),
+            ("bias to to 18", "17"),
+        ] {
             assert!(svg.contains(&format!("<title>{edge}: {weight}</title>")), "{edge} is not {weight}");
         }
         assert!(!svg.contains("from 9 to"), "a folded node has edges");
         // The last of thirteen nodes and a mark two nodes high lies fourteen nodes below the first.
         let line = svg.lines().find(|line| line.contains("<title>from 1 to to 18:")).unwrap();
-        let number = |name: &str| line.split(&format!(" {name}=\"")).nth(1).unwrap().split('"').next().unwrap().parse::<f64>();
+        let number =
+            |name: &str| line.split(&format!(" {name}=\"")).nth(1).unwrap().split('"').next().unwrap().parse::<f64>();
         assert_eq!(number("y2").unwrap() - number("y1").unwrap(), 14.0 * PITCH);
     }
 

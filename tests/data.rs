@@ -161,6 +161,12 @@ fn lines_are_those_of_the_file() {
     let table = read(&long).unwrap();
     assert_eq!((table.rows(), table.line(199_999)), (200_000, 2 + 2 * 199_999));
     assert_eq!(table.row(199_999).collect::<Vec<_>>(), ["199999", "r199999\n"]);
+    let semicolons = format!("\u{feff}{}", long.replace(',', ";").replace('"', ""));
+    assert_eq!(
+        message(read_with(semicolons.as_bytes(), Some(b'|'), Header::Auto)),
+        "t.csv:1: 1 column found; is the separator ';'?",
+        "the sample's last line is cut, and not counted"
+    );
     assert_eq!(message(read(long + "1\n")), "t.csv:400002: expected 2 cells as in line 1, found 1");
 }
 

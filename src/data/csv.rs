@@ -66,19 +66,21 @@ pub fn read_from(mut source: impl Read, name: &str, options: &Options) -> Result
     let failed = |source| Error::io(Path::new(name), source);
     let mut sample = Vec::new();
     source.by_ref().take(SAMPLE_BYTES as u64).read_to_end(&mut sample).map_err(failed)?;
+    let is_whole = sample.len() < SAMPLE_BYTES;
     check_encoding(&sample, name)?;
     let sample = sample.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&sample);
     let delimiter = match options.delimiter {
         Some(delimiter) => delimiter,
-        None => find_delimiter(sample, name)?,
+        None => find_delimiter(whole_lines(sample, is_whole), name)?,
     };
 
     let mut records = Records::new(delimiter);
     let mut rows = Rows { name, header: options.header, table: None, first_line: 0, error: None };
     let mut sink = |record: Record<'_>| rows.push(record);
-    let mut chunk = vec![0; SAMPLE_BYTES];
+    // A sample that is not full was the whole file.
+    let mut chunk = vec![0; if is_whole { 0 } else { SAMPLE_BYTES }];
     let mut outcome = records.feed(sample, &mut sink);
-    while outcome.is_ok() {
+    while outcome.is_ok() && !is_whole {
         let length = read_some(&mut source, &mut chunk).map_err(failed)?;
         if length == 0 {
             break;
@@ -96,7 +98,7 @@ pub fn read_from(mut source: impl Read, name: &str, options: &Options) -> Result
     };
     table.set_final_newline(final_newline);
     if table.columns().len() == 1
-        && let Some(other) = likely_delimiter(sample, delimiter)
+        && let Some(other) = likely_delimiter(whole_lines(sample, is_whole), delimiter)
     {
         let message = format!("1 column found; is the separator {}?", shown(other));
         return Err(Error::data_at(name, table.line(0), None, message));
@@ -210,7 +212,14 @@ fn check_encoding(sample: &[u8], name: &str) -> Result<()> {
     Err(Error::data(name, message))
 }
 
-/// How many cells the records of a sample have if `delimiter` separates them.
+/// The sample without its last line, which is cut unless the sample is the whole file (or one line).
+fn whole_lines(sample: &[u8], is_whole: bool) -> &[u8] {
+    let end = sample.iter().rposition(|&byte| byte == b'\n' || byte == b'\r');
+    if is_whole { sample } else { &sample[..end.unwrap_or(sample.len())] }
+}
+
+/// How many cells the records of a sample have if `delimiter` separates them, up to the first fault: that will be found
+/// again, and reported, when the file is read.
 fn cells_per_record(sample: &[u8], delimiter: u8) -> Vec<usize> {
     let mut records = Records::new(delimiter);
     let mut counts = Vec::new();
@@ -218,15 +227,7 @@ fn cells_per_record(sample: &[u8], delimiter: u8) -> Vec<usize> {
         counts.push(record.ends.len());
         Ok(())
     };
-    // A fault will be found again, and reported, when the file is read; here the records before it are enough.
-    let fed = records.feed(sample, &mut sink);
-    // The sample's last record counts if it is whole, or if there is no other.
-    if fed.is_ok() && sample.len() < SAMPLE_BYTES {
-        let _ = records.finish(&mut sink);
-    }
-    if counts.is_empty() {
-        counts.push(records.cells_so_far());
-    }
+    let _ = records.feed(sample, &mut sink).and_then(|()| records.finish(&mut sink));
     counts
 }
 
@@ -237,15 +238,14 @@ fn find_delimiter(sample: &[u8], name: &str) -> Result<u8> {
     let mut even = Vec::new();
     for delimiter in DELIMITERS {
         let counts = cells_per_record(sample, delimiter);
-        let agreeing = counts.iter().filter(|&&count| count == counts[0]).count();
+        let Some(&first) = counts.first().filter(|&&first| first > 1) else { continue };
+        let agreeing = counts.iter().filter(|&&count| count == first).count();
         let share = agreeing * SAMPLE_BYTES / counts.len();
-        if counts[0] > 1 {
-            if agreeing == counts.len() && counts.len() > 1 {
-                even.push(delimiter);
-            }
-            if (share, counts[0]) > (best.1, best.2) {
-                best = (delimiter, share, counts[0]);
-            }
+        if agreeing == counts.len() && counts.len() > 1 {
+            even.push(delimiter);
+        }
+        if (share, first) > (best.1, best.2) {
+            best = (delimiter, share, first);
         }
     }
     // `1,5;2,5`: two numbers with decimal commas, or three cells? Guessing wrong would train on nonsense.
@@ -264,7 +264,8 @@ fn likely_delimiter(sample: &[u8], used: u8) -> Option<u8> {
             let last = text.lines().rev().find(|line| !line.trim().is_empty());
             last.is_some_and(|line| line.split_whitespace().all(|word| Cell::parse(word).number().is_some()))
         };
-        counts[0] > 1 && counts.iter().all(|&count| count == counts[0]) && (other != b' ' || numbers())
+        let first = counts.first().copied().unwrap_or(0);
+        first > 1 && counts.iter().all(|&count| count == first) && (other != b' ' || numbers())
     })
 }
 

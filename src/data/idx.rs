@@ -19,7 +19,7 @@ use std::path::Path;
 pub const MAX_BYTES: usize = 8 << 30;
 
 /// How many bytes are read at a time: what is allocated before the file has shown that it holds as much as it says.
-const CHUNK_BYTES: usize = 1 << 20;
+const CHUNK_BYTES: usize = 64 << 10;
 
 /// An array of bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -155,11 +155,6 @@ impl Records {
         self.end_record(sink)
     }
 
-    /// The cells that the record being read has so far.
-    pub(super) fn cells_so_far(&self) -> usize {
-        if self.at_line_start() { 0 } else { self.ends.len() + 1 }
-    }
-
     /// How many bytes from here on belong to the cell, whatever they are.
     fn run(&self, bytes: &[u8]) -> usize {
         let special = |&byte: &u8| self.special[byte as usize];

@@ -259,7 +259,7 @@ fn ill_scaled_functions_are_judged() {
 }
 
 /// Stairs on which every step of the measurement climbs whole numbers cannot be told from a line: 5 slopes of 24,000
-/// were misjudged (4 called wrong, 1 a kink), so that 0.8 are expected of 4000.
+/// were called wrong or a kink, so that 0.8 are expected of 4000.
 const MOST_ALARMS: usize = 3;
 
 #[test]

@@ -93,8 +93,8 @@ for n in (2, 10):
     print(f"// rosen {n}: f {float(r.fun)!r}, x[0] {float(r.x[0])!r}, {r.nit} iterations, {r.nfev} evaluations, {r.message}")
 
 curvature = np.logspace(0, 6, 50)
-r = scipy.optimize.minimize(lambda x: (0.5 * np.sum(curvature * (x - 1) ** 2), curvature * (x - 1)), np.zeros(50), jac=True,
-                            method="L-BFGS-B", options=dict(gtol=1e-5, ftol=0.0, maxiter=10000))
+r = scipy.optimize.minimize(lambda x: (0.5 * np.sum(curvature * (x - 1) ** 2), curvature * (x - 1)), np.zeros(50),
+                            jac=True, method="L-BFGS-B", options=dict(gtol=1e-5, ftol=0.0, maxiter=10000))
 print(f"// quadratic: f {float(r.fun)!r}, worst {float(np.max(np.abs(r.x - 1)))!r}, {r.nit} iterations, {r.nfev} evaluations, {r.message}")
 
 # A logistic regression on fixed data: a minimum that no formula gives.

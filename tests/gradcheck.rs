@@ -258,8 +258,12 @@ fn ill_scaled_functions_are_judged() {
     judged(&check(hidden, &[1f64.cos() * 1.01], &[1.0], &every()), Verdict::Wrong);
 }
 
+/// Stairs on which every step of the measurement climbs whole numbers cannot be told from a line: 5 slopes of 24,000
+/// were called wrong or a kink, so that 0.8 are expected of 4000.
+const MOST_ALARMS: usize = 3;
+
 #[test]
-fn noise_that_cancels_inside_the_function_raises_no_alarm() {
+fn noise_inside_the_function_hardly_ever_raises_an_alarm() {
     // Some digits are lost inside, and nothing in the value says so; or it is computed in single precision.
     let noisy: [fn(&[f64]) -> f64; 4] = [
         |x| (x[0].sin() + 1e4) - 1e4 + x[1],
@@ -267,23 +271,24 @@ fn noise_that_cancels_inside_the_function_raises_no_alarm() {
         |x| (x[0].sin() + 1e6) - 1e6 + x[1],
         |x| f64::from((x[0] as f32).sin() + x[1] as f32),
     ];
-    let (mut rng, mut found) = (Rng::new(6), 0);
-    for (which, f) in noisy.into_iter().enumerate() {
-        for _ in 0..200 {
+    let (mut rng, mut found, mut alarms, mut overlooked) = (Rng::new(6), 0, 0, 0);
+    for f in noisy {
+        for _ in 0..1000 {
             let at = normals(2, 1.0, &mut rng);
             let grad = [at[0].cos(), 1.0];
             let report = check(f, &grad, &at, &every());
-            assert_eq!((report.disagreed, report.kinks), (0, 0), "function {which} at {at:?}\n{report}");
+            alarms += report.disagreed + report.kinks;
             let report = check(f, &[at[0].cos() + 1.0, 1.0], &at, &every());
-            assert_ne!(report.verdict, Verdict::Right, "function {which} at {at:?}\n{report}");
+            overlooked += usize::from(report.verdict == Verdict::Right);
             found += report.disagreed;
         }
     }
-    println!("{found} of 800 wrong gradients of noisy functions are called wrong, the others inconclusive");
-    assert!(found > 780, "{found}");
+    println!("noisy: {alarms} alarms; of 4000 wrong gradients {found} are called wrong, {overlooked} right");
+    assert!(alarms <= MOST_ALARMS && overlooked <= MOST_ALARMS && found >= 3990, "{alarms} {overlooked} {found}");
 }
 
-/// 1000 random functions of 1 to 12 numbers, of sizes 1e-8 to 1e8, half of them with an offset up to 100 times as large.
+/// 1000 random functions of 1 to 12 numbers, of sizes 1e-8 to 1e8, half of them with an offset up to 100 times as
+/// large.
 fn random_functions(mut subject: impl FnMut(usize, Smooth, Vec<f64>)) {
     for case in 0..1000 {
         let mut rng = Rng::with_stream(11, case as u64);

@@ -41,7 +41,7 @@ const LOGISTIC: ([f64; 4], f64) =
 /// 200 for the curvature's valley.
 const WALK_TOLERANCE: f64 = 1e-11;
 
-/// Rosenbrock's function of pairs summed (`n` even), or chained as SciPy has it.
+/// Rosenbrock's function, chained over neighbours as SciPy has it.
 fn rosenbrock<T: Vectorized>(p: &[T], grad: &mut [T]) -> Result<f64> {
     grad.fill(T::ZERO);
     let (mut value, hundred, two) = (0.0, T::from_f64(100.0), T::from_f64(2.0));
@@ -105,8 +105,8 @@ fn another_method_walks_elsewhere() {
 
 #[test]
 fn adams_first_step_is_the_rate_in_both_types() {
-    // Both corrections cancel at the first step, if made with the betas that the means decay by. With powers of the exact
-    // 0.999 an f32 would be off by 2.3e-5.
+    // Both corrections cancel at the first step, if made with the betas that the means decay by. With powers of the
+    // exact 0.999 an f32 would be off by 2.3e-5.
     fn first<T: Vectorized>(tolerance: f64) {
         let (mut params, grad) = ([T::ZERO; 3], [3.0, -0.01, 2e4].map(T::from_f64));
         let mut optimizer = Optimizer::<T>::new(Method::adam(), 3).unwrap();

@@ -1,18 +1,18 @@
 //! Measures one slope from values of a function, with its own error, and judges the analytic one by it.
 //!
 //! Along a line, `phi(t)` is the function `t` away from the point. A central difference
-//! `D(h) = (phi(h) - phi(-h)) / 2h` errs by h^2 phi'''/6; two of them, `(4 D(h/2) - D(h)) / 3`, cancel that (Richardson).
-//! What is left has two parts, and their sum is the error estimate:
+//! `D(h) = (phi(h) - phi(-h)) / 2h` errs by h^2 phi'''/6; two of them, `(4 D(h/2) - D(h)) / 3`, cancel that
+//! (Richardson). What is left has two parts, and their sum is the error estimate:
 //!
 //! - *truncation*, `|D(h/2) - D(h)| / 3`: the error of `D(h/2)`, generous for the combination;
 //! - *rounding*, `10 noise / h`: five standard deviations of the errors of the values.
 //!
-//! No step suits every function, so there is a ladder of them, 8 apart. It starts near the cube root of epsilon, where a kink nearby is
-//! rarely met; climbs while rounding is the larger part; and descends while truncation is, or while there is a kink, to
-//! step out of its way. A correct gradient mostly agrees at the first rung: 4 evaluations.
+//! No step suits every function, so there is a ladder of them, 8 apart. It starts near the cube root of epsilon, where
+//! a kink nearby is rarely met; climbs while rounding is the larger part; and descends while truncation is, or while
+//! there is a kink, to step out of its way. A correct gradient mostly agrees at the first rung: 4 evaluations.
 //!
-//! A **kink** shows in the jump `J(h)` between the slope to the right and the slope to the left. Where `phi` is smooth it
-//! halves with `h`; at a kink it stays. So `|2 J(h/2) - J(h)|` is 0 up to h^3 for the one and the whole jump for the
+//! A **kink** shows in the jump `J(h)` between the slope to the right and the slope to the left. Where `phi` is smooth
+//! it halves with `h`; at a kink it stays. So `|2 J(h/2) - J(h)|` is 0 up to h^3 for the one and the whole jump for the
 //! other. If it stays down the ladder until rounding would hide it, the kink is at the point.
 //!
 //! Begin reading at [`judge`].
@@ -89,8 +89,8 @@ const NOISIER: f64 = 4.0;
 /// Judges `slope.analytic`. `phi` gets how far to go and gives how far it went (rounding may shorten a step) and the
 /// value there.
 ///
-/// Whatever does not agree gets a second look, if coarser steps show more noise than the fine one did: a function in single
-/// precision is made of stairs, and on each of them its slope is 0. Only what both looks call wrong is wrong.
+/// Whatever does not agree gets a second look, if coarser steps show more noise than the fine one did: a function in
+/// single precision is made of stairs, and on each of them its slope is 0. Only what both looks call wrong is wrong.
 pub(super) fn judge(slope: Slope, phi: &mut impl FnMut(f64) -> (f64, f64)) -> Finding {
     let first = climb(slope, phi);
     if matches!(first, Finding::Agrees(_) | Finding::NotFinite) {
@@ -194,8 +194,8 @@ impl Slope {
             && (self.analytic - m.numeric).abs() <= self.tolerance * self.size(m)
     }
 
-    /// A jump that does not halve with the step: beyond rounding, beyond what a smooth function does, and large enough to
-    /// matter.
+    /// A jump that does not halve with the step: beyond rounding, beyond what a smooth function does, and large enough
+    /// to matter.
     fn has_kink(&self, m: &Measured) -> bool {
         m.kink > JUMP_ROUNDING * m.rounding
             && m.kink > SMOOTH * m.jump.abs()

@@ -1,12 +1,12 @@
 //! Is this the gradient of that function? For anybody's function and anybody's gradient.
 //!
-//! A gradient worked out by hand or by back-propagation is compared with slopes measured from values of the function alone.
-//! [`check`] takes a function of many numbers, [`scalar`] a function of one, such as an activation's formula. Every
-//! measured slope comes with an estimate of its own error, so that three answers are possible: it agrees, it
+//! A gradient worked out by hand or by back-propagation is compared with slopes measured from values of the function
+//! alone. [`check`] takes a function of many numbers, [`scalar`] a function of one, such as an activation's formula.
+//! Every measured slope comes with an estimate of its own error, so that three answers are possible: it agrees, it
 //! disagrees, or this measurement cannot tell. A fourth is that there is no slope: a kink, as ReLU has at 0.
 //!
-//! How it decides, file by file: `difference.rs` measures one slope and judges (begin reading there), `noise.rs` finds how many
-//! digits of the function's values can be trusted, `report.rs` is what comes out.
+//! How it decides, file by file: `difference.rs` measures one slope and judges (begin reading there), `noise.rs` finds
+//! how many digits of the function's values can be trusted, `report.rs` is what comes out.
 //!
 //! Row 5 of the house: imports `rng` and `error`, and knows no network; the network brings closures.
 //!
@@ -46,11 +46,11 @@ pub enum Mode {
     EveryCoordinate,
     /// Random directions: a few evaluations each, whatever the number of coordinates.
     ///
-    /// Directions are normal, in units of `max(1, |x|)` for each coordinate (rounded up to a power of two). If the gradient
-    /// is off by `e` while its true value is `g` (both in these units), one direction overlooks it with probability
-    /// `2/pi atan(tolerance |g| / |e|)`, since `e . u` and `g . u` are normal numbers (for `e` at right angles to
-    /// `g`, and as long as rounding does not count). Say one coordinate among a thousand alike is off by 1e-5 of its
-    /// value: 20 % for one direction, 2e-6 for eight.
+    /// Directions are normal, in units of `max(1, |x|)` for each coordinate (rounded up to a power of two). If the
+    /// gradient is off by `e` while its true value is `g` (both in these units), one direction overlooks it with
+    /// probability `2/pi atan(tolerance |g| / |e|)`, since `e . u` and `g . u` are normal numbers (for `e` at right
+    /// angles to `g`, and as long as rounding does not count). Say one coordinate among a thousand alike is off by 1e-5
+    /// of its value: 20 % for one direction, 2e-6 for eight.
     Directions {
         /// How many.
         count: usize,
@@ -78,10 +78,14 @@ impl Default for Options {
 
 /// Compares `grad` with slopes of `f` measured around `at`.
 ///
-/// An entry agrees if `|analytic - numeric| <= tolerance max(|analytic|, |numeric|, floor)`. The absolute floor is
-/// the rounding error of the measured slope over the tolerance: about `1e-15 |f| / step`, some 1e-12 of `f` at the steps chosen. What is
-/// smaller cannot be seen from values of `f` (add 1e8 to a function, and 8 of its digits are gone); the largest floor used is in the
-/// report.
+/// An entry agrees if `|analytic - numeric| <= tolerance max(|analytic|, |numeric|, floor)`. The absolute floor is the
+/// rounding error of the measured slope over the tolerance: about `1e-15 |f| / step` over 1e-7, from 1e-3 of `f` at the
+/// first step down to 1e-6 at longer ones, which are taken where it matters. What is smaller cannot be seen from values
+/// of `f` (add 1e8 to a function, and 8 of its digits are gone); the largest floor used is in the report.
+///
+/// `f` is best computed in `f64`. Errors that it makes inside (single precision, sums that cancel) are measured and
+/// answered with a larger floor or `inconclusive`; some one slope in 5,000 of such a function is misjudged all the
+/// same.
 ///
 /// `f` must be a function: the same bits for the same point (no dropout drawn anew). Anything that is not finite, in
 /// `at`, `grad` or the values of `f`, is wrong, and the report says where.
@@ -157,8 +161,8 @@ pub fn check(mut f: impl FnMut(&[f64]) -> f64, grad: &[f64], at: &[f64], options
 
 /// Compares `slope` with measured slopes of `f`, a function of one number, at each of `points`.
 ///
-/// As [`check`] with the default options; an entry's index is that of its point. Choose points on both sides of a kink, and
-/// short decimals, so that a failure can be recomputed by hand.
+/// As [`check`] with the default options; an entry's index is that of its point. Choose points on both sides of a kink,
+/// and short decimals, so that a failure can be recomputed by hand.
 ///
 /// ```
 /// use deltarule::gradcheck::scalar;
@@ -196,8 +200,8 @@ fn scale(x: f64) -> f64 {
     scale
 }
 
-/// Normal numbers in units of each coordinate's scale, rounded to 10 binary digits, so that a coordinate plus the smallest
-/// step (2^-35) is exact, but for the last bit where it crosses a power of two.
+/// Normal numbers in units of each coordinate's scale, rounded to 10 binary digits, so that a coordinate plus the
+/// smallest step (2^-35) is exact, but for the last bit where it crosses a power of two.
 fn direction(at: &[f64], rng: &mut Rng) -> Vec<f64> {
     const DIGITS: f64 = 1024.0;
     at.iter().map(|&x| (rng.normal::<f64>(0.0, 1.0) * DIGITS).round() / DIGITS * scale(x)).collect()

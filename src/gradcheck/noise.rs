@@ -1,12 +1,12 @@
 //! How many digits of a function's values can be trusted.
 //!
 //! A slope is a difference of values over a step, and the smaller the step, the larger the part of the values' rounding
-//! errors in it. Half an epsilon of the value is the least error there is; sums that cancel inside the function can make it
-//! a million times that, and so does a function that works in `f32`. So it is measured: over steps so tiny that a
-//! smooth function is a straight line, differences of high order are rounding errors and nothing else.
+//! errors in it. Half an epsilon of the value is the least error there is; sums that cancel inside the function can
+//! make it a million times that, and so does a function that works in `f32`. So it is measured: over steps so tiny that
+//! a smooth function is a straight line, differences of high order are rounding errors and nothing else.
 //!
-//! How tiny? [`fine`] is meant for every function, even one that oscillates a million times between 0 and 1. [`coarse`] is
-//! asked where a verdict would be bad: it sees errors that come in stairs too wide for the fine step, on which the
+//! How tiny? [`fine`] is meant for every function, even one that oscillates a million times between 0 and 1. [`coarse`]
+//! is asked where a verdict would be bad: it sees errors that come in stairs too wide for the fine step, on which the
 //! value just stands still.
 //!
 //! **Source**: Moré and Wild, Estimating computational noise (SIAM J. Sci. Comput. 33, 2011).
@@ -17,12 +17,12 @@ const VALUES: usize = 16;
 const LAST_ORDER: usize = 6;
 /// As many of them must differ for a step to be large enough.
 const DISTINCT: usize = 8;
-/// The fine step, relative to the scale: a wave of frequency 1e8 is still straight over it, to 1e-18 in the sixth order,
-/// and numbers near 1 still move by 1e5 units in the last place.
+/// The fine step, relative to the scale: a wave of frequency 1e8 is still straight over it, to 1e-18 in the sixth
+/// order, and numbers near 1 still move by 1e5 units in the last place.
 const FINE: [[f64; 1]; 1] = [[1.0 / (1u64 << 36) as f64]];
-/// The coarse steps, smallest first: the first three see the errors of an `f32`, the others stairs of 1e-5. Three of each
-/// size, for a step that climbs a whole number of stairs, to a sixteenth, sees a straight line: an eighth of all slopes do
-/// that to one step, one in 500 to all three.
+/// The coarse steps, smallest first: the first three see the errors of an `f32`, the others stairs of 1e-5. Three of
+/// each size, for a step that climbs a whole number of stairs, to a sixteenth, sees a straight line: an eighth of all
+/// slopes do that to one step, one in 500 to all three.
 const COARSE: [[f64; 3]; 2] = [[0.618e-6, 0.874e-6, 1.071e-6], [1.618e-4, 2.288e-4, 2.803e-4]];
 /// The first order that is free of the function's own slope and curvature.
 const FIRST_ORDER: usize = 3;

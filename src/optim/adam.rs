@@ -24,8 +24,8 @@ pub(super) fn check(beta1: f64, beta2: f64, epsilon: f64) -> Result<()> {
 /// The step number `number`, from 1.
 ///
 /// The corrections are powers of the betas as rounded to `T`, the ones that the means really decay by: as an `f32`,
-/// 0.999 leaves 1 - beta2 = 0.00100005, and powers of the exact 0.999 would correct the first steps 5e-5 too much. `libm`'s power
-/// is the same on every platform.
+/// 0.999 leaves 1 - beta2 = 0.00100005, and powers of the exact 0.999 would correct the first steps 5e-5 too much.
+/// `libm`'s power is the same on every platform.
 pub(super) fn step<T: Vectorized>(
     isa: Isa,
     rate: f64,

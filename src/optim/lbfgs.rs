@@ -299,9 +299,9 @@ impl<T: Vectorized> Lbfgs<T> {
 
     /// Sets the direction and gives the slope along it, which is negative.
     ///
-    /// Without a history, or where rounding has spoilt what it says, it is the steepest descent. Nothing is known of its
-    /// scale, so the first trial moves the parameters by 1 (as SciPy does), and in a restart, near a minimum perhaps, by
-    /// no more than the gradient.
+    /// Without a history, or where rounding has spoilt what it says, it is the steepest descent. Nothing is known of
+    /// its scale, so the first trial moves the parameters by 1 (as SciPy does), and in a restart, near a minimum
+    /// perhaps, by no more than the gradient.
     fn choose_direction(&mut self, isa: Isa, first: bool) -> f64 {
         if !self.history.is_empty() {
             self.history.descend(isa, &self.grad, &mut self.direction);

@@ -1,10 +1,11 @@
 //! A step along a direction that satisfies the strong Wolfe conditions: bracket, then zoom with cubics.
 //!
-//! Everything here is about a function of one number, `phi(step)`, known by its values and slopes; no vectors. Begin reading at
-//! [`search`].
+//! Everything here is about a function of one number, `phi(step)`, known by its values and slopes; no vectors. Begin
+//! reading at [`search`].
 //!
-//! **Source**: Nocedal and Wright, Numerical Optimization (2006), Algorithms 3.5 and 3.6 and equation 3.59; the rule that the bracket must
-//! shrink by a third, More and Thuente 1994; acceptance by slope within rounding, Hager and Zhang 2005.
+//! **Source**: Nocedal and Wright, Numerical Optimization (2006), Algorithms 3.5 and 3.6 and equation 3.59; the rule
+//! that the bracket must shrink by a third, More and Thuente 1994; acceptance by slope within rounding, Hager and Zhang
+//! 2005.
 
 use crate::error::Result;
 
@@ -49,8 +50,8 @@ const SLOW: f64 = 2.0 / 3.0;
 /// Gives the point that `phi` was asked for last. It satisfies both conditions; or, if trials ran out, only the first
 /// one; or is `None`, if no step gave less.
 ///
-/// Two ends are kept: `low` gave the least value so far and enough decrease; `high` is the other end of the bracket, once there
-/// is one. The slope at `low` points towards `high`, so that a good step lies between.
+/// Two ends are kept: `low` gave the least value so far and enough decrease; `high` is the other end of the bracket,
+/// once there is one. The slope at `low` points towards `high`, so that a good step lies between.
 pub(super) fn search(
     start: Point,
     first: f64,
@@ -98,8 +99,8 @@ pub(super) fn search(
     Ok((point.is_finite() && point.value <= start.value).then_some(point))
 }
 
-/// Enough decrease; or, where the values differ by rounding alone and cannot tell, no increase and a slope that has decreased
-/// (for a parabola the two say the same).
+/// Enough decrease; or, where the values differ by rounding alone and cannot tell, no increase and a slope that has
+/// decreased (for a parabola the two say the same).
 fn decreases(start: Point, point: Point, wolfe: Wolfe) -> bool {
     let gain = start.value - point.value;
     gain >= -wolfe.decrease * point.step * start.slope

@@ -2,9 +2,8 @@
 //!
 //! Two families. A first-order [`Method`] turns one gradient into one step ([`Optimizer::step`]) and suits batches;
 //! [`lbfgs`] calls the whole objective as often as its line search needs and suits full batches of small data.
-//! [`perceptron`] is the ancestor of both: a rule without a gradient.
-//! A new method is a variant of [`Method`], a file beside `adam.rs` and a line in each `match` below; outside the library
-//! it is an implementation of [`Update`].
+//! [`perceptron`] is the ancestor of both: a rule without a gradient. A new method is a variant of [`Method`], a file
+//! beside `adam.rs` and a line in each `match` below; outside the library it is an implementation of [`Update`].
 //!
 //! Row 5 of the house: imports `kernel`, `simd`, `scalar` and `error`. Begin reading at [`Optimizer::step`], then
 //! `lbfgs.rs`.

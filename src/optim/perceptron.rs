@@ -1,7 +1,8 @@
 //! Rosenblatt's rule: a layer of threshold units learns from its mistakes alone.
 //!
-//! Where a line (a hyperplane) separates the classes the rule finds one after finitely many mistakes; where none does, it
-//! never comes to rest. It needs no gradient and no learning rate that matters. Begin reading at [`Perceptron::pass`].
+//! Where a line (a hyperplane) separates the classes the rule finds one after finitely many mistakes; where none does,
+//! it never comes to rest. It needs no gradient and no learning rate that matters. Begin reading at
+//! [`Perceptron::pass`].
 //!
 //! **Source**: Rosenblatt 1958, The perceptron (Psychological Review 65, 386-408); that it ends, Novikoff 1962.
 

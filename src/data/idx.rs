@@ -1,7 +1,7 @@
 //! Reading IDX files, the format of MNIST: a header of big-endian sizes, then one byte for each pixel or label.
 //!
 //! The header: two zero bytes, the type (8 is the unsigned byte, the only one read here), the number of dimensions, and each
-//! dimension in four bytes. Raw files need no feature; gzipped ones, known by their first bytes, need `files`.
+//! dimension in four bytes. Raw files need no feature; gzipped ones, known by their first bytes, need the feature `gzip`.
 //! Source: LeCun, Cortes and Burges, "The MNIST database", section on file formats.
 //! Imports `input`, `cell`, `array`, `scalar`, `error`. Begin reading at [`read_from`].
 
@@ -67,14 +67,14 @@ pub fn read_from(mut source: impl Read, name: &str) -> Result<Idx> {
 type Whole<R> = Chain<io::Take<Cursor<[u8; 2]>>, R>;
 
 /// A file of several gzip members is their contents one after the other, as gzip itself has it.
-#[cfg(feature = "files")]
+#[cfg(feature = "gzip")]
 fn gunzipped(source: Whole<impl Read>, name: &str) -> Result<Idx> {
     decode(flate2::read::MultiGzDecoder::new(source), name)
 }
 
-#[cfg(not(feature = "files"))]
+#[cfg(not(feature = "gzip"))]
 fn gunzipped(_: Whole<impl Read>, name: &str) -> Result<Idx> {
-    Err(Error::Unsupported(format!("{name}: gzipped, which this build without the feature `files` cannot read")))
+    Err(Error::Unsupported(format!("{name}: gzipped, which this build without the feature `gzip` cannot read")))
 }
 
 fn decode(mut source: impl Read, name: &str) -> Result<Idx> {

@@ -11,12 +11,10 @@
 mod array;
 pub mod cell;
 mod column;
-#[cfg(feature = "files")]
 pub mod csv;
 pub mod features;
 pub mod idx;
 mod input;
-#[cfg(feature = "files")]
 mod records;
 pub mod split;
 mod standard;

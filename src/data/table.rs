@@ -106,7 +106,6 @@ impl Table {
     /// Makes the first row the column names.
     ///
     /// **Errors**: an empty name, or the same name twice.
-    #[cfg(feature = "files")]
     pub(super) fn promote_first_row(&mut self) -> Result<()> {
         let names: Vec<String> = self.row(0).map(str::to_string).collect();
         check_names(&self.name, self.line(0), &names)?;
@@ -116,7 +115,6 @@ impl Table {
         Ok(())
     }
 
-    #[cfg(feature = "files")]
     pub(super) fn set_final_newline(&mut self, present: bool) {
         self.final_newline = present;
     }

@@ -2,6 +2,8 @@
 //!
 //! Row 2 of the house: imports `engine`, `simd`, `scalar`, `error`.
 
+mod small;
+
 use crate::engine::Engine;
 use crate::simd::Vectorized;
 

@@ -9,6 +9,7 @@
 pub mod blas;
 #[allow(unsafe_code, reason = "calls micro-kernels that take pointers")]
 mod embedded;
+mod small;
 
 use crate::engine::{Backend, Engine};
 use crate::simd::Vectorized;
@@ -191,6 +192,7 @@ pub fn gemm<T: Gemm>(engine: Engine, alpha: T, a: Mat<'_, T>, b: Mat<'_, T>, bet
     }
     match engine.backend {
         Backend::Blas if blas::takes(&a, &b, &c) => blas::gemm(alpha, a, b, beta, c),
+        _ if small::suits(c.rows, c.cols, a.cols) => small::gemm(engine.isa, alpha, a, b, beta, c),
         Backend::Embedded | Backend::Blas => embedded::gemm(engine.isa, alpha, a, b, beta, c),
     }
 }

@@ -35,11 +35,15 @@ fn split<T: Vectorized, L: Lanes<T>>(lanes: L, x: L::Vector) -> Exponential<L::V
     // The first step is exact: k times the high part cancels the leading bits of x, and what is left fits the type.
     let r = lanes.mul_add(k, splat(-constants.ln2_high), x);
     let r = lanes.mul_add(k, splat(-constants.ln2_low), r);
-    let mut p = splat(0.0);
-    for (i, &coefficient) in constants.polynomial.iter().rev().enumerate() {
-        p = if i == 0 { splat(coefficient) } else { lanes.mul_add(p, r, splat(coefficient)) };
+    // Even and odd powers apart: as many operations as in one chain, and half the waiting.
+    let square = lanes.mul(r, r);
+    let (mut even, mut odd) = (splat(0.0), splat(0.0));
+    for (i, &[e, o]) in constants.polynomial.iter().rev().enumerate() {
+        even = if i == 0 { splat(e) } else { lanes.mul_add(even, square, splat(e)) };
+        odd = if i == 0 { splat(o) } else { lanes.mul_add(odd, square, splat(o)) };
     }
-    Exponential { k, r, w: lanes.mul(lanes.mul(r, r), p) }
+    let p = lanes.mul_add(odd, r, even);
+    Exponential { k, r, w: lanes.mul(square, p) }
 }
 
 /// `e^x`: 0 from below the smallest subnormal, infinite from above the largest number.
@@ -52,35 +56,37 @@ pub fn exp<T: Vectorized, L: Lanes<T>>(lanes: L, x: L::Vector) -> L::Vector {
     let low = splat(T::either(-104.0, -746.0));
     let high = splat(T::either(89.0, 710.0));
     let Exponential { k, r, w } = split(lanes, lanes.min(high, lanes.max(low, x)));
-    lanes.scale(lanes.add(splat(1.0), lanes.add(r, w)), k)
+    // 2^k may be no normal number: of two factors the first stays among them, so that only the second product rounds.
+    let safe = T::either(100.0, 1000.0);
+    let first = lanes.min(splat(safe), lanes.max(splat(-safe), k));
+    let scaled = lanes.scale(lanes.add(splat(1.0), lanes.add(r, w)), first);
+    lanes.scale(scaled, lanes.sub(k, first))
 }
 
 /// `1 / (1 + e^-x)`, in `0..=1`.
 ///
-/// With `m = 2^-|k|` and `t = r + w`, where `e^-x = 2^k (1 + t)`: for `k <= 0` this is `1 / (1 + m (1 + t))`, for `k > 0` it
-/// is `m / (m + 1 + t)`. Both denominators are `1 + m + b t`, with `b` one of `m` and 1; so neither overflows, and the
-/// numerator, a power of two, can wait until the end.
+/// With `e^-x = s (1 + t)`, where `s = 2^k` and `t = r + w`, the denominator is `(1 + s) + s t`. Where `s` would overflow, 1 no
+/// longer matters to it, and the excess of `k` waits until after the division.
 ///
 /// **Accuracy**: 1 ulp.
 #[inline(always)]
 pub fn sigmoid<T: Vectorized, L: Lanes<T>>(lanes: L, x: L::Vector) -> L::Vector {
     let splat = |value: f64| lanes.splat(T::from_f64(value));
-    let (zero, one) = (splat(0.0), splat(1.0));
-    // Beyond this the result is 0 or 1.
-    let limit = T::either(104.0, 746.0);
-    let y = lanes.min(splat(limit), lanes.max(splat(-limit), lanes.neg(x)));
-    let Exponential { k, r, w } = split(lanes, y);
-    let down = lanes.min(k, lanes.neg(k));
-    // Below 2^-100 it no longer matters to 1 + m; the limit keeps it a normal number.
-    let m = lanes.pow2(lanes.max(splat(-100.0), down));
+    let one = splat(1.0);
+    // Beyond these the result is 0 or 1; x stands second, where NaN survives.
+    let low = splat(T::either(-104.0, -746.0));
+    let x = lanes.min(splat(60.0), lanes.max(low, x));
+    let Exponential { k, r, w } = split(lanes, lanes.neg(x));
     let t = lanes.add(r, w);
-    let b = lanes.select(lanes.lt(zero, k), one, m);
-    let d = lanes.mul_add(b, t, lanes.add(one, m));
-    // What the rounding of d lost: 1 - d and its sum with m are exact.
-    let lost = lanes.mul_add(b, t, lanes.add(lanes.sub(one, d), m));
+    let capped = lanes.min(splat(T::either(100.0, 1000.0)), k);
+    let s = lanes.pow2(capped);
+    let d = lanes.mul_add(s, t, lanes.add(one, s));
+    // What the rounding of d lost: the larger of 1 and s minus d is exact, and with the smaller it is -s t.
+    let difference = lanes.add(lanes.sub(lanes.max(one, s), d), lanes.min(one, s));
+    let lost = lanes.mul_add(s, t, difference);
     let q = lanes.div(one, d);
     let residual = lanes.mul_add(lanes.neg(q), lost, lanes.mul_add(lanes.neg(q), d, one));
-    lanes.scale(lanes.mul_add(q, residual, q), lanes.min(lanes.neg(k), zero))
+    lanes.scale(lanes.mul_add(q, residual, q), lanes.sub(capped, k))
 }
 
 /// The hyperbolic tangent: odd to the bit, in `-1..=1`.
@@ -93,8 +99,12 @@ pub fn sigmoid<T: Vectorized, L: Lanes<T>>(lanes: L, x: L::Vector) -> L::Vector 
 pub fn tanh<T: Vectorized, L: Lanes<T>>(lanes: L, x: L::Vector) -> L::Vector {
     let splat = |value: f64| lanes.splat(T::from_f64(value));
     let (one, two, minus_two) = (splat(1.0), splat(2.0), splat(-2.0));
-    // Beyond this the result is 1; x stands second, where NaN survives.
-    let y = lanes.max(splat(T::either(-40.0, -80.0)), lanes.mul(minus_two, lanes.abs(x)));
+    let magnitude = lanes.abs(x);
+    // From the first bound on, up to the second, the result is the last number below 1, and beyond it is 1. The first keeps s
+    // large enough for 1 - s to be exact. NaN stands second in the maximum, where it survives.
+    let last = splat(T::either(-24.46, -53.46) * std::f64::consts::LN_2);
+    let beyond = splat(T::either(9.010_913, 19.061_547_465_398_498));
+    let y = lanes.max(last, lanes.mul(minus_two, magnitude));
     let Exponential { k, r, w } = split(lanes, y);
     let s = lanes.pow2(k);
     let minus_s = lanes.neg(s);
@@ -108,5 +118,6 @@ pub fn tanh<T: Vectorized, L: Lanes<T>>(lanes: L, x: L::Vector) -> L::Vector {
     // (high + low) (1 + q) - 2 q; high - 2 q is exact, for q lies between half of n and n.
     let residual = lanes.mul_add(high, q, lanes.mul_add(minus_two, q, high));
     let residual = lanes.add(residual, lanes.mul_add(low, q, low));
-    lanes.copysign(lanes.mul_add(residual, reciprocal, q), x)
+    let value = lanes.mul_add(residual, reciprocal, q);
+    lanes.copysign(lanes.select(lanes.lt(beyond, magnitude), one, value), x)
 }

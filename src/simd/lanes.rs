@@ -90,14 +90,10 @@ pub trait Lanes<T: Vectorized>: Copy + Debug + sealed::Sealed {
 
     /// `2^k` for integers `k` whose `2^k` is a normal number; for others anything.
     fn pow2(self, k: Self::Vector) -> Self::Vector;
-    /// `x * 2^k`, rounded once, for integers `k` to twice the exponents of normal numbers, and normal `x` within a few
-    /// binades of 1; for others anything.
+    /// `x * 2^k`, rounded once, for normal `x` and integers `k` whose `2^k` is a normal number; for others anything.
     #[inline(always)]
     fn scale(self, x: Self::Vector, k: Self::Vector) -> Self::Vector {
-        // The first factor stays among the normal numbers, so that only the second product rounds.
-        let safe = T::either(100.0, 1000.0);
-        let first = self.min(self.splat(T::from_f64(safe)), self.max(self.splat(T::from_f64(-safe)), k));
-        self.mul(self.mul(x, self.pow2(first)), self.pow2(self.sub(k, first)))
+        self.mul(x, self.pow2(k))
     }
 
     /// The sum of [`VIRTUAL_LANES`] lanes, held in the first `VIRTUAL_LANES / WIDTH` vectors of `parts`: lane `i` plus lane

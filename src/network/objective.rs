@@ -79,9 +79,12 @@ pub(super) fn loss_rows<T: Float, L: LossFn>(
     cols: usize,
 ) -> f64 {
     let mut value = 0.0;
+    let mut share = 1.0 / total;
     let rows = outputs.chunks_exact(cols).zip(y.chunks_exact(cols)).zip(delta.chunks_exact_mut(cols));
     for (i, ((output, target), delta)) in rows.enumerate() {
-        let share = weights.map_or(1.0, |w| w[i].real()) / total;
+        if let Some(weights) = weights {
+            share = weights[i].real() / total;
+        }
         value += share * loss.row(output, target, delta).real();
         let share = T::from_f64(share);
         delta.iter_mut().for_each(|d| *d *= share);

@@ -212,3 +212,50 @@ fn scale<T: Gemm>(beta: T, c: MatMut<'_, T>) {
         }
     }
 }
+#[doc(hidden)]
+#[allow(missing_docs)]
+pub fn scratch_small<T: Gemm>(
+    isa: crate::simd::Isa,
+    alpha: T,
+    a: Mat<'_, T>,
+    b: Mat<'_, T>,
+    beta: T,
+    c: MatMut<'_, T>,
+) {
+    small::gemm(isa, alpha, a, b, beta, c)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rng::Rng;
+    use crate::simd::Isa;
+
+    /// Which of the two ways a product takes depends on its shape, so their bits must be the same.
+    fn both_ways<T: Gemm>() {
+        let mut rng = Rng::new(1);
+        let mut numbers = |count: usize| (0..count).map(|_| rng.normal(0.0, 1.0)).collect::<Vec<T>>();
+        for (m, n, k) in [(1, 1, 1), (3, 5, 7), (4, 33, 40), (9, 17, DEPTH), (5, 8, DEPTH + 3), (2, 70, 2 * DEPTH + 1)]
+        {
+            let (a, b, c) = (numbers(m * k), numbers(k * n), numbers(m * n));
+            let views = [(Mat::new(&a, m, k), Mat::new(&b, k, n)), (Mat::new(&a, k, m).t(), Mat::new(&b, n, k).t())];
+            for (a, b) in views {
+                for (alpha, beta) in [(1.0, 0.0), (1.0, 1.0), (0.3, 0.0), (0.3, 1.0), (-0.3, 0.7)] {
+                    let (alpha, beta) = (T::from_f64(alpha), T::from_f64(beta));
+                    for isa in Isa::available() {
+                        let (mut packed, mut direct) = (c.clone(), c.clone());
+                        embedded::gemm(isa, alpha, a, b, beta, MatMut::new(&mut packed, m, n));
+                        small::gemm(isa, alpha, a, b, beta, MatMut::new(&mut direct, m, n));
+                        assert_eq!(packed, direct, "{isa}: {m} x {n} x {k}, alpha {alpha:?}, beta {beta:?}");
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn small_products_have_the_bits_of_packed_ones() {
+        both_ways::<f32>();
+        both_ways::<f64>();
+    }
+}

@@ -19,7 +19,6 @@ pub const VIRTUAL_LANES: usize = 16;
 ///
 /// **NaN** goes through arithmetic. Comparisons with it are false. [`min`](Self::min) and [`max`](Self::max) return their
 /// *second* operand if either is NaN, as x86 does: a clamp that puts `x` second keeps NaN, one that puts it first loses it.
-#[allow(clippy::len_without_is_empty)]
 pub trait Lanes<T: Vectorized>: Copy + Debug + sealed::Sealed {
     /// [`WIDTH`](Self::WIDTH) numbers in a register.
     type Vector: Copy;
@@ -42,10 +41,7 @@ pub trait Lanes<T: Vectorized>: Copy + Debug + sealed::Sealed {
     /// Each `stride`-th number of `from`, from its first: at most `count` and at most `WIDTH`; the other lanes are zero.
     #[inline(always)]
     fn load_strided(self, from: &[T], stride: usize, count: usize) -> Self::Vector {
-        let mut lanes = [T::ZERO; VIRTUAL_LANES];
-        let values = from.iter().step_by(stride.max(1)).take(count.min(Self::WIDTH));
-        lanes.iter_mut().zip(values).for_each(|(lane, &value)| *lane = value);
-        self.load_partial(&lanes)
+        self.load_partial(&strided(from, stride, count.min(Self::WIDTH)))
     }
     /// Writes the first `WIDTH` numbers of `to`.
     ///
@@ -113,4 +109,13 @@ pub trait Lanes<T: Vectorized>: Copy + Debug + sealed::Sealed {
         }
         lanes[0]
     }
+}
+
+/// Every `stride`-th number of `from`, at most `count`, then zeros.
+#[inline(always)]
+pub(super) fn strided<T: Vectorized>(from: &[T], stride: usize, count: usize) -> [T; VIRTUAL_LANES] {
+    let mut lanes = [T::ZERO; VIRTUAL_LANES];
+    let values = from.iter().step_by(stride.max(1)).take(count);
+    lanes.iter_mut().zip(values).for_each(|(lane, &value)| *lane = value);
+    lanes
 }

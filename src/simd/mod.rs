@@ -54,10 +54,11 @@ macro_rules! vectorized {
         impl lanes::sealed::Sealed for $t {}
 
         impl Vectorized for $t {
-            #[inline]
+            // Always, so that the kernel's fields are written once, where `compiled` reads them.
+            #[inline(always)]
             fn dispatch<K: Kernel<Self>>(isa: Isa, kernel: K) -> K::Output {
                 match isa {
-                    Isa::Portable => kernel.run(Portable),
+                    Isa::Portable => Portable.enter(kernel),
                     #[cfg(target_arch = "x86_64")]
                     Isa::Avx2 => Avx2::new().unwrap_or_else(|| absent(isa)).enter(kernel),
                     #[cfg(target_arch = "x86_64")]

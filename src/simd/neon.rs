@@ -30,7 +30,7 @@ impl Neon {
     }
 
     /// Runs the kernel compiled for NEON.
-    #[inline]
+    #[inline(always)]
     pub fn enter<T: Vectorized, K: Kernel<T>>(self, kernel: K) -> K::Output
     where
         Self: Lanes<T>,

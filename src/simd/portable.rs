@@ -1,7 +1,7 @@
 //! Lanes without vector instructions: plain arrays, which are also the definition of what every level computes.
 
 use super::lanes::{Lanes, sealed};
-use super::{Isa, VIRTUAL_LANES};
+use super::{Isa, Kernel, VIRTUAL_LANES, Vectorized};
 
 /// The level that every machine has.
 ///
@@ -11,6 +11,17 @@ use super::{Isa, VIRTUAL_LANES};
 pub struct Portable;
 
 impl sealed::Sealed for Portable {}
+
+impl Portable {
+    /// Runs the kernel, out of the way of the levels that share a function with the call.
+    #[inline(never)]
+    pub fn enter<T: Vectorized, K: Kernel<T>>(self, kernel: K) -> K::Output
+    where
+        Self: Lanes<T>,
+    {
+        kernel.run(self)
+    }
+}
 
 const WIDTH: usize = 4;
 const _: () = assert!(VIRTUAL_LANES.is_multiple_of(WIDTH));

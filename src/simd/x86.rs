@@ -12,8 +12,8 @@
 use std::arch::x86_64::*;
 use std::sync::LazyLock;
 
-use super::lanes::{Lanes, sealed};
-use super::{Isa, Kernel, MAGIC_F32, MAGIC_F64, MANTISSA_BITS_F32, MANTISSA_BITS_F64, Vectorized};
+use super::lanes::{Lanes, sealed, strided};
+use super::{Isa, Kernel, MAGIC_F32, MAGIC_F64, MANTISSA_BITS_F32, MANTISSA_BITS_F64, VIRTUAL_LANES, Vectorized};
 
 /// Proof that this CPU has AVX2 and FMA.
 #[derive(Clone, Copy, Debug)]
@@ -36,7 +36,7 @@ impl Avx2 {
     }
 
     /// Runs the kernel compiled for AVX2.
-    #[inline]
+    #[inline(always)]
     pub fn enter<T: Vectorized, K: Kernel<T>>(self, kernel: K) -> K::Output
     where
         Self: Lanes<T>,
@@ -68,7 +68,7 @@ impl Avx512 {
     }
 
     /// Runs the kernel compiled for AVX-512.
-    #[inline]
+    #[inline(always)]
     pub fn enter<T: Vectorized, K: Kernel<T>>(self, kernel: K) -> K::Output
     where
         Self: Lanes<T>,
@@ -96,13 +96,19 @@ macro_rules! operations {
     )*};
 }
 
+/// Whether a slice of `length` holds `count` numbers a `stride` apart, with indices that fit the gathers' 32 bits.
+#[inline(always)]
+fn spans(length: usize, stride: usize, count: usize) -> bool {
+    stride <= i32::MAX as usize / VIRTUAL_LANES && count.saturating_sub(1) * stride < length
+}
+
 macro_rules! avx2 {
     (
         $t:ident, $vector:ident, $width:literal, $magic:expr, $mantissa_bits:expr, $masks:expr,
         $splat:ident $load:ident $store:ident $maskload:ident $maskstore:ident
         $add:ident $sub:ident $mul:ident $div:ident $fmadd:ident $sqrt:ident $round:ident $min:ident $max:ident
         $cmp:ident $blendv:ident $movemask:ident $and:ident $andnot:ident $or:ident $xor:ident
-        $to_bits:ident $shift:ident $from_bits:ident
+        $to_bits:ident $shift:ident $from_bits:ident $gather:ident $indices:expr
     ) => {
         impl Lanes<$t> for Avx2 {
             type Vector = $vector;
@@ -154,6 +160,20 @@ macro_rules! avx2 {
                 }
             }
             #[inline(always)]
+            fn load_strided(self, from: &[$t], stride: usize, count: usize) -> Self::Vector {
+                let count = count.min($width);
+                if !spans(from.len(), stride, count) {
+                    return self.load_partial(&strided(from, stride, count));
+                }
+                let stride = stride as i32;
+                // SAFETY: Token, and Bounds: `spans` says that the true lanes of the mask have their numbers in `from`. The mask
+                // begins `count` before the first zero of `masks`, and lies within them.
+                unsafe {
+                    let mask = $from_bits(_mm256_loadu_si256($masks[$width - count..][..$width].as_ptr().cast()));
+                    $gather::<{ size_of::<$t>() as i32 }>($splat(0.0), from.as_ptr(), $indices(stride), mask)
+                }
+            }
+            #[inline(always)]
             fn store(self, x: Self::Vector, to: &mut [$t]) {
                 assert!(to.len() >= $width);
                 // SAFETY: Token, and Bounds by the assertion.
@@ -182,6 +202,7 @@ avx2! {
     _mm256_add_ps _mm256_sub_ps _mm256_mul_ps _mm256_div_ps _mm256_fmadd_ps _mm256_sqrt_ps _mm256_round_ps _mm256_min_ps _mm256_max_ps
     _mm256_cmp_ps _mm256_blendv_ps _mm256_movemask_ps _mm256_and_ps _mm256_andnot_ps _mm256_or_ps _mm256_xor_ps
     _mm256_castps_si256 _mm256_slli_epi32 _mm256_castsi256_ps
+    _mm256_mask_i32gather_ps |stride| _mm256_mullo_epi32(_mm256_set1_epi32(stride), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7))
 }
 
 avx2! {
@@ -190,6 +211,7 @@ avx2! {
     _mm256_add_pd _mm256_sub_pd _mm256_mul_pd _mm256_div_pd _mm256_fmadd_pd _mm256_sqrt_pd _mm256_round_pd _mm256_min_pd _mm256_max_pd
     _mm256_cmp_pd _mm256_blendv_pd _mm256_movemask_pd _mm256_and_pd _mm256_andnot_pd _mm256_or_pd _mm256_xor_pd
     _mm256_castpd_si256 _mm256_slli_epi64 _mm256_castsi256_pd
+    _mm256_mask_i32gather_pd |stride| _mm_mullo_epi32(_mm_set1_epi32(stride), _mm_setr_epi32(0, 1, 2, 3))
 }
 
 macro_rules! avx512 {
@@ -197,7 +219,7 @@ macro_rules! avx512 {
         $t:ident, $vector:ident, $width:literal, $mask:ident,
         $splat:ident $load:ident $store:ident $maskload:ident $maskstore:ident
         $add:ident $sub:ident $mul:ident $div:ident $fmadd:ident $sqrt:ident $round:ident $scalef:ident $min:ident $max:ident
-        $cmp:ident $blend:ident $abs:ident $and:ident $andnot:ident $or:ident $xor:ident
+        $cmp:ident $blend:ident $abs:ident $and:ident $andnot:ident $or:ident $xor:ident $gather:ident $indices:expr
     ) => {
         impl Lanes<$t> for Avx512 {
             type Vector = $vector;
@@ -248,6 +270,19 @@ macro_rules! avx512 {
                 unsafe { $maskload(first, from.as_ptr()) }
             }
             #[inline(always)]
+            fn load_strided(self, from: &[$t], stride: usize, count: usize) -> Self::Vector {
+                let count = count.min($width);
+                if !spans(from.len(), stride, count) {
+                    return self.load_partial(&strided(from, stride, count));
+                }
+                let stride = stride as i32;
+                let first = ((1u32 << count) - 1) as $mask;
+                // SAFETY: Token, and Bounds: `spans` says that the true lanes of the mask have their numbers in `from`.
+                unsafe {
+                    $gather::<{ size_of::<$t>() as i32 }>($splat(0.0), first, $indices(stride), from.as_ptr().cast())
+                }
+            }
+            #[inline(always)]
             fn store(self, x: Self::Vector, to: &mut [$t]) {
                 assert!(to.len() >= $width);
                 // SAFETY: Token, and Bounds by the assertion.
@@ -268,6 +303,8 @@ avx512! {
     _mm512_set1_ps _mm512_loadu_ps _mm512_storeu_ps _mm512_maskz_loadu_ps _mm512_mask_storeu_ps
     _mm512_add_ps _mm512_sub_ps _mm512_mul_ps _mm512_div_ps _mm512_fmadd_ps _mm512_sqrt_ps _mm512_roundscale_ps _mm512_scalef_ps _mm512_min_ps _mm512_max_ps
     _mm512_cmp_ps_mask _mm512_mask_blend_ps _mm512_abs_ps _mm512_and_ps _mm512_andnot_ps _mm512_or_ps _mm512_xor_ps
+    _mm512_mask_i32gather_ps |stride| _mm512_mullo_epi32(
+        _mm512_set1_epi32(stride), _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15))
 }
 
 avx512! {
@@ -275,4 +312,5 @@ avx512! {
     _mm512_set1_pd _mm512_loadu_pd _mm512_storeu_pd _mm512_maskz_loadu_pd _mm512_mask_storeu_pd
     _mm512_add_pd _mm512_sub_pd _mm512_mul_pd _mm512_div_pd _mm512_fmadd_pd _mm512_sqrt_pd _mm512_roundscale_pd _mm512_scalef_pd _mm512_min_pd _mm512_max_pd
     _mm512_cmp_pd_mask _mm512_mask_blend_pd _mm512_abs_pd _mm512_and_pd _mm512_andnot_pd _mm512_or_pd _mm512_xor_pd
+    _mm512_mask_i32gather_pd |stride| _mm256_mullo_epi32(_mm256_set1_epi32(stride), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7))
 }

@@ -15,7 +15,7 @@
 //! again instead: that costs less than another pass over B.
 //!
 //! **Determinism**: an element of C is one chain of fused multiply-adds with p ascending, whatever its tile and whatever the
-//! level; then `alpha * sum`; with `beta` 1 the fused `alpha * sum + c`, with any other the fused `beta * c + alpha * sum`: as the
+//! level; then `alpha * sum`; with `beta` 1 the fused `alpha * sum + c`, with any other `beta * c + alpha * sum`, each step rounded: as the
 //! micro-kernels of the packing backend have it, so that the way a product takes does not show in its bits.
 
 use super::{DEPTH, Mat, MatMut};
@@ -247,7 +247,7 @@ impl<T: Vectorized> Product<'_, '_, T> {
                     let joined = if self.beta == T::ONE {
                         lanes.mul_add(alpha, sum, old)
                     } else {
-                        lanes.mul_add(beta, old, lanes.mul(alpha, sum))
+                        lanes.add(lanes.mul(beta, old), lanes.mul(alpha, sum))
                     };
                     lanes.store_partial(joined, c);
                 }
@@ -278,7 +278,7 @@ mod tests {
         match beta.real() {
             0.0 => alpha * sum,
             1.0 => alpha.mul_add(sum, c),
-            _ => beta.mul_add(c, alpha * sum),
+            _ => beta * c + alpha * sum,
         }
     }
 

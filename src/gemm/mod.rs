@@ -63,6 +63,17 @@ impl<'a, T> Mat<'a, T> {
         Self { data, rows, ..self }
     }
 
+    /// The elements row after row, of a matrix without gaps that is not transposed.
+    ///
+    /// **Panics** for any other.
+    pub fn elements(&self) -> &'a [T] {
+        assert!(
+            self.data.len() == self.rows * self.cols && (self.col_stride == 1 || self.cols <= 1),
+            "a matrix with gaps"
+        );
+        self.data
+    }
+
     /// Number of rows.
     pub fn rows(&self) -> usize {
         self.rows

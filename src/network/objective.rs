@@ -11,6 +11,7 @@ use crate::activation::ActivationFn;
 use crate::engine::Engine;
 use crate::error::{Error, Result};
 use crate::float::Float;
+use crate::gemm::Mat;
 use crate::kernel::vector;
 use crate::loss::{Loss, LossFn};
 use ndarray::{ArrayView2, s};
@@ -71,21 +72,22 @@ impl Value {
 /// the only place where a mean is taken, for value and gradient alike.
 pub(super) fn loss_rows<T: Float, L: LossFn>(
     loss: &L,
-    y: &[T],
+    y: Mat<'_, T>,
     weights: Option<&[T]>,
     total: f64,
     outputs: &[T],
     delta: &mut [T],
-    cols: usize,
 ) -> f64 {
+    let (cols, targets) = (y.cols(), y.elements());
     let mut value = 0.0;
     let mut share = 1.0 / total;
-    let rows = outputs.chunks_exact(cols).zip(y.chunks_exact(cols)).zip(delta.chunks_exact_mut(cols));
-    for (i, ((output, target), delta)) in rows.enumerate() {
+    for i in 0..y.rows() {
         if let Some(weights) = weights {
             share = weights[i].real() / total;
         }
-        value += share * loss.row(output, target, delta).real();
+        let row = i * cols..(i + 1) * cols;
+        let delta = &mut delta[row.clone()];
+        value += share * loss.row(&outputs[row.clone()], &targets[row], delta).real();
         let share = T::from_f64(share);
         delta.iter_mut().for_each(|d| *d *= share);
     }

@@ -108,8 +108,8 @@ pub fn backward<T: Float, A: ActivationFn>(
     run_shards(workspace, count, Some(gradient), |s, shard, gradient| {
         forward_rows(spec, params, engine, input.shard(s), shard, Keep::Slopes);
         let given = given.shard(s);
-        shard.delta[..given.len()].copy_from_slice(given);
-        activation_backward(spec, engine, last, shard, given.len() / spec.outputs());
+        shard.delta[..given.elements().len()].copy_from_slice(given.elements());
+        activation_backward(spec, engine, last, shard, given.rows());
         backward_rows(spec, params, engine, input.shard(s), shard, gradient);
     });
     if let Some(mut below) = input_gradient {
@@ -143,15 +143,15 @@ fn forward_rows<T: Float, A: ActivationFn>(
     spec: &Spec<A>,
     params: &[T],
     engine: Engine,
-    x: &[T],
+    x: Mat<'_, T>,
     shard: &mut Shard<T>,
     keep: Keep,
 ) {
-    let count = x.len() / spec.inputs();
+    let count = x.rows();
     let last = spec.layers().len() - 1;
     for (l, (layer, block)) in spec.layers().iter().zip(spec.blocks()).enumerate() {
         let (below, rest) = shard.activations.split_at_mut(l);
-        let input = if l == 0 { x } else { &below[l - 1][..count * block.inputs] };
+        let input = if l == 0 { x } else { Mat::new(&below[l - 1][..count * block.inputs], count, block.inputs) };
         let z = &mut rest[0][..count * block.outputs];
         let beta = if layer.bias {
             rows::broadcast(engine.isa, z, &params[block.bias.clone()]);
@@ -160,7 +160,6 @@ fn forward_rows<T: Float, A: ActivationFn>(
             T::ZERO
         };
         let weights = Mat::new(&params[block.weights.clone()], block.inputs, block.outputs);
-        let input = Mat::new(input, count, block.inputs);
         gemm(engine, T::ONE, input, weights, beta, MatMut::new(z, count, block.outputs));
         match keep {
             Keep::Logits | Keep::LogitsAndSlopes if l == last => {}
@@ -179,14 +178,16 @@ fn backward_rows<T: Float, A: ActivationFn>(
     spec: &Spec<A>,
     params: &[T],
     engine: Engine,
-    x: &[T],
+    x: Mat<'_, T>,
     shard: &mut Shard<T>,
     gradient: &mut [T],
 ) {
-    let count = x.len() / spec.inputs();
+    let count = x.rows();
     for (l, block) in spec.blocks().iter().enumerate().rev() {
-        let input = if l == 0 { x } else { &shard.activations[l - 1][..count * block.inputs] };
-        let input = Mat::new(input, count, block.inputs);
+        let input = match l {
+            0 => x,
+            _ => Mat::new(&shard.activations[l - 1][..count * block.inputs], count, block.inputs),
+        };
         let delta = &shard.delta[..count * block.outputs];
         let (below, bias_gradient) = gradient[..block.bias.end].split_at_mut(block.bias.start);
         let weight_gradient = MatMut::new(&mut below[block.weights.clone()], block.inputs, block.outputs);
@@ -233,7 +234,7 @@ fn mean_loss<T: Float, A: ActivationFn, L: LossFn>(
     let x = Rows::of("x", &batch.x, count, spec.inputs(), workspace.shard_rows)?;
     let y = Rows::of("y", &batch.y, count, outputs, workspace.shard_rows)?;
     let total = total_weight(batch.weights, count)?;
-    let weights = batch.weights.map(|w| Rows { data: w, each: workspace.shard_rows });
+    let weights = batch.weights.map(|w| Rows { whole: Mat::new(w, count, 1), shard_rows: workspace.shard_rows });
 
     let link = objective.loss.link();
     let fused = link.is_some() && link == spec.layers()[last].activation.builtin();
@@ -247,12 +248,13 @@ fn mean_loss<T: Float, A: ActivationFn, L: LossFn>(
     run_shards(workspace, count, gradient, |s, shard, gradient| {
         let (x, y) = (x.shard(s), y.shard(s));
         forward_rows(spec, params, engine, x, shard, keep);
-        let (output, delta) = (&shard.activations[last][..y.len()], &mut shard.delta[..y.len()]);
-        let weights = weights.map(|w| w.shard(s));
-        shard.value = loss_rows(&objective.loss, y, weights, total, output, delta, outputs);
+        let elements = y.elements().len();
+        let (output, delta) = (&shard.activations[last][..elements], &mut shard.delta[..elements]);
+        let weights = weights.map(|w| w.shard(s).elements());
+        shard.value = loss_rows(&objective.loss, y, weights, total, output, delta);
         if wanted {
             if !fused {
-                activation_backward(spec, engine, last, shard, y.len() / outputs);
+                activation_backward(spec, engine, last, shard, y.rows());
             }
             backward_rows(spec, params, engine, x, shard, gradient);
         }
@@ -302,23 +304,23 @@ fn check_length<T, A: ActivationFn>(what: &str, spec: &Spec<A>, buffer: &[T]) ->
 /// A row-major matrix, of which each shard takes its rows.
 #[derive(Clone, Copy)]
 struct Rows<'a, T> {
-    data: &'a [T],
-    /// Elements of a shard.
-    each: usize,
+    whole: Mat<'a, T>,
+    shard_rows: usize,
 }
 
-impl<'a, T> Rows<'a, T> {
+impl<'a, T: Copy> Rows<'a, T> {
     /// The rows of `array`, which must be `rows` x `cols` and row-major.
     fn of(what: &str, array: &'a ArrayView2<'_, T>, rows: usize, cols: usize, shard_rows: usize) -> Result<Self> {
         match array.as_slice() {
-            Some(data) if array.dim() == (rows, cols) => Ok(Self { data, each: shard_rows * cols }),
+            Some(data) if array.dim() == (rows, cols) => Ok(Self { whole: Mat::new(data, rows, cols), shard_rows }),
             _ => Err(refuse_shape(what, rows, cols, array.dim())),
         }
     }
 
-    /// The elements of shard `s`.
-    fn shard(&self, s: usize) -> &'a [T] {
-        &self.data[s * self.each..self.data.len().min((s + 1) * self.each)]
+    /// The rows of shard `s`.
+    fn shard(&self, s: usize) -> Mat<'a, T> {
+        let first = s * self.shard_rows;
+        self.whole.row_range(first..self.whole.rows().min(first + self.shard_rows))
     }
 }
 

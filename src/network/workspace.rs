@@ -133,7 +133,8 @@ impl<T: Float> Workspace<T> {
 
     /// How many shards a batch of `rows` rows has.
     pub(super) fn pieces(&self, rows: usize) -> usize {
-        rows.div_ceil(self.shard_rows).max(1)
+        // A division costs a tenth of a tiny network's whole pass.
+        if rows <= self.shard_rows { 1 } else { rows.div_ceil(self.shard_rows) }
     }
 
     /// Refuses to train in a workspace for prediction.
@@ -146,9 +147,11 @@ impl<T: Float> Workspace<T> {
 
     /// Refuses a batch that this workspace was not made for.
     pub(super) fn check<A: ActivationFn>(&self, spec: &Spec<A>, rows: usize) -> Result<()> {
-        let widths = std::iter::once(spec.inputs()).chain(spec.layers().iter().map(|l| l.outputs));
-        if !widths.clone().eq(self.widths.iter().copied()) {
-            let found: Vec<_> = widths.collect();
+        let layers = spec.layers().iter().zip(&self.widths[1..]);
+        let same =
+            spec.layers().len() + 1 == self.widths.len() && layers.fold(true, |same, (l, &w)| same & (l.outputs == w));
+        if !same || spec.inputs() != self.widths[0] {
+            let found: Vec<_> = std::iter::once(spec.inputs()).chain(spec.layers().iter().map(|l| l.outputs)).collect();
             return Err(Error::shape("workspace", format!("made for layers {:?}", self.widths), format!("{found:?}")));
         }
         if rows > self.rows {

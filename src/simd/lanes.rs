@@ -19,7 +19,7 @@ pub const VIRTUAL_LANES: usize = 16;
 ///
 /// **NaN** goes through arithmetic. Comparisons with it are false. [`min`](Self::min) and [`max`](Self::max) return their
 /// *second* operand if either is NaN, as x86 does: a clamp that puts `x` second keeps NaN, one that puts it first loses it.
-#[allow(clippy::len_without_is_empty)]
+#[allow(clippy::len_without_is_empty, reason = "len is a vector's width, which is never 0")]
 pub trait Lanes<T: Vectorized>: Copy + Debug + sealed::Sealed {
     /// [`WIDTH`](Self::WIDTH) numbers in a register.
     type Vector: Copy;

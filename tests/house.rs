@@ -424,7 +424,7 @@ const SPECIMENS: [(Rule, &str, &str, &[&str]); 7] = [
         &[
             "use crate::network::Spec;",
             "use crate::network::pass;",
-            "use crate::{error::Result, data::{Table, csv}};",
+            "use crate::{error::Result, gemm::{Mat, blas as b}, data::Table};",
             "fn f() -> crate::metrics::Metrics { todo() }",
             "use super::super::train::Trainer;",
             "mod inner { use super::super::super::train::Trainer; }",

@@ -67,6 +67,13 @@ pub trait ActivationFn: Clone + Debug + Send + Sync + 'static {
         true
     }
 
+    /// Whether its constants are in their range.
+    ///
+    /// **Errors** name the constant.
+    fn check(&self) -> Result<()> {
+        Ok(())
+    }
+
     /// The member of the closed list that this is, if it is one: how a loss recognises its own link.
     fn builtin(&self) -> Option<Activation> {
         None
@@ -77,7 +84,7 @@ pub trait ActivationFn: Clone + Debug + Send + Sync + 'static {
 ///
 /// All are defined for every input: NaN stays NaN, and at the infinities they take their limits.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
 #[non_exhaustive]
 pub enum Activation {
     /// `z`.
@@ -158,7 +165,7 @@ impl Activation {
             Error::setting("activation", format!("one of {}", names.join(", ")), format!("'{text}'"))
         };
         let Some(number) = constant else { return found.ok_or_else(refuse) };
-        let number = number.parse().ok().filter(|n: &f64| n.is_finite() && *n >= 0.0).ok_or_else(refuse)?;
+        let number = number.parse().ok().filter(|&n| in_range(n)).ok_or_else(refuse)?;
         match found {
             Some(Self::LeakyRelu { .. }) => Ok(Self::LeakyRelu { slope: number }),
             Some(Self::Elu { .. }) => Ok(Self::Elu { alpha: number }),
@@ -193,6 +200,11 @@ impl fmt::Display for Activation {
             _ => f.write_str(self.name()),
         }
     }
+}
+
+/// Whether a number may be an activation's constant.
+fn in_range(constant: f64) -> bool {
+    constant.is_finite() && constant >= 0.0
 }
 
 /// `z` where it is positive or NaN, else the value and slope of `below`.
@@ -252,7 +264,7 @@ impl ActivationFn for Activation {
                 gated(z, gate, if shut == T::ZERO { T::ZERO } else { half * shut * slope })
             }
             // Of a row that is this unit alone; rows go through `apply`.
-            Self::Softmax => (z - z + T::ONE, T::ZERO),
+            Self::Softmax => (if z.is_finite() { T::ONE } else { T::from_f64(f64::NAN) }, T::ZERO),
         }
     }
 
@@ -288,6 +300,15 @@ impl ActivationFn for Activation {
 
     fn is_differentiable(&self) -> bool {
         *self != Self::Step
+    }
+
+    fn check(&self) -> Result<()> {
+        match *self {
+            Self::LeakyRelu { slope: number } | Self::Elu { alpha: number } if !in_range(number) => {
+                Err(Error::setting(format!("the constant of {}", self.name()), "a finite number of at least 0", number))
+            }
+            _ => Ok(()),
+        }
     }
 
     fn builtin(&self) -> Option<Activation> {

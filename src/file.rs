@@ -44,20 +44,19 @@ pub fn check_writable(path: &Path, existing: Existing) -> Result<()> {
 /// **Errors** name the path and the system's reason; the old file is untouched and the temporary one removed.
 pub fn write_whole(path: &Path, bytes: &[u8], existing: Existing) -> Result<()> {
     check_writable(path, existing)?;
-    // Through a symbolic link, the file it points to is replaced and the link stays.
-    let path = fs::canonicalize(path).unwrap_or_else(|_| path.to_path_buf());
+    let path = through_links(path);
     let fail = |source| Error::io(&path, source);
     let old = fs::metadata(&path).ok();
     if old.as_ref().is_some_and(|found| !found.is_file()) {
         return File::options().write(true).open(&path).and_then(|mut f| f.write_all(bytes)).map_err(fail);
     }
-    let temporary = temporary_beside(&path);
+    let (mut file, temporary) = temporary_beside(&path).map_err(fail)?;
     let written = (|| {
-        let mut file = File::options().write(true).create_new(true).open(&temporary)?;
-        file.write_all(bytes)?;
+        // Before the content, which may be nobody else's business.
         if let Some(old) = &old {
             file.set_permissions(old.permissions())?;
         }
+        file.write_all(bytes)?;
         file.sync_all()?;
         match existing {
             Existing::Replace => fs::rename(&temporary, &path)?,
@@ -92,6 +91,19 @@ pub fn read_whole(path: &Path, limit: u64) -> Result<Vec<u8>> {
     fs::read(path).map_err(fail)
 }
 
+/// The file that a symbolic link points to, also where there is none yet: it is written, and the link stays.
+fn through_links(path: &Path) -> PathBuf {
+    let mut path = path.to_path_buf();
+    // As many links as Linux follows.
+    for _ in 0..40 {
+        match fs::read_link(&path) {
+            Ok(target) => path = folder_of(&path).join(target),
+            Err(_) => break,
+        }
+    }
+    path
+}
+
 fn folder_of(path: &Path) -> &Path {
     match path.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder,
@@ -99,12 +111,21 @@ fn folder_of(path: &Path) -> &Path {
     }
 }
 
-/// A name in the same folder that no other process uses.
-fn temporary_beside(path: &Path) -> PathBuf {
-    let mut name = std::ffi::OsString::from(".");
-    name.push(path.file_name().unwrap_or_default());
-    name.push(format!(".{}.tmp", std::process::id()));
-    folder_of(path).join(name)
+/// How many names of temporary files are tried: as many may be left of processes of the same number that were killed,
+/// which in a container is always the same.
+const NAMES: u32 = 1000;
+
+/// A new file in the same folder, of a name that nobody uses; short, so that it can be had beside any name.
+fn temporary_beside(path: &Path) -> io::Result<(File, PathBuf)> {
+    let mut taken = io::Error::from(io::ErrorKind::AlreadyExists);
+    for number in 0..NAMES {
+        let temporary = folder_of(path).join(format!(".deltarule-{}-{number}.tmp", std::process::id()));
+        match File::options().write(true).create_new(true).open(&temporary) {
+            Err(e) if e.kind() == io::ErrorKind::AlreadyExists => taken = e,
+            opened => return opened.map(|file| (file, temporary)),
+        }
+    }
+    Err(taken)
 }
 
 /// Makes a rename in `folder` last through a power cut, where the system can.

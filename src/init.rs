@@ -79,7 +79,7 @@ impl Init {
         let (name, number) = text.split_once('=').map_or((text, None), |(name, number)| (name, Some(number)));
         let width = match number {
             None => Some(1.0),
-            Some(number) => number.parse().ok().filter(|w: &f64| w.is_finite() && *w >= 0.0),
+            Some(number) => number.parse().ok().filter(|&w| in_range(w)),
         };
         let found = Self::ALL.into_iter().find(|i| i.name() == name).zip(width);
         match found {
@@ -90,6 +90,18 @@ impl Init {
                 let names: Vec<_> = Self::ALL.iter().map(Self::name).collect();
                 Err(Error::setting("init", format!("one of {}", names.join(", ")), format!("'{text}'")))
             }
+        }
+    }
+
+    /// Whether its constant is in its range.
+    ///
+    /// **Errors** name it.
+    pub fn check(&self) -> Result<()> {
+        match *self {
+            Self::Uniform { limit: width } | Self::Normal { deviation: width } if !in_range(width) => {
+                Err(Error::setting(format!("the constant of {}", self.name()), "a finite number of at least 0", width))
+            }
+            _ => Ok(()),
         }
     }
 
@@ -126,6 +138,11 @@ impl Init {
             Self::Zeros => weights.fill(T::ZERO),
         }
     }
+}
+
+/// Whether a number may be the width of a distribution. Twice it must be finite too: from one end to the other.
+fn in_range(width: f64) -> bool {
+    (2.0 * width).is_finite() && width >= 0.0
 }
 
 fn normal<T: Scalar>(rng: &mut Rng, deviation: f64, weights: &mut [T]) {

@@ -51,6 +51,13 @@ pub trait LossFn: Clone + Debug + Send + Sync + 'static {
         None
     }
 
+    /// Whether its constants are in their range.
+    ///
+    /// **Errors** name the constant.
+    fn check(&self) -> Result<()> {
+        Ok(())
+    }
+
     /// What a target must be for this loss to mean anything, as an error if `target` is not.
     fn check_target(&self, target: &[f64]) -> Result<()> {
         let _ = target;
@@ -60,7 +67,7 @@ pub trait LossFn: Clone + Debug + Send + Sync + 'static {
 
 /// The built-in losses.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
 #[non_exhaustive]
 pub enum Loss {
     /// Half the square of the error, summed over outputs.
@@ -212,15 +219,23 @@ impl LossFn for Loss {
         }
     }
 
+    fn check(&self) -> Result<()> {
+        match *self {
+            Self::Huber { delta } if !(delta.is_finite() && delta > 0.0) => {
+                Err(Error::setting("delta of huber", "a finite number above 0", delta))
+            }
+            _ => Ok(()),
+        }
+    }
+
     fn check_target(&self, target: &[f64]) -> Result<()> {
         let refuse = |expected: &str, found: f64| Err(Error::shape(format!("target of {self}"), expected, found));
         if let Some(&bad) = target.iter().find(|t| !t.is_finite()) {
             return refuse("a finite number", bad);
         }
-        if matches!(self, Self::LogisticCrossEntropy | Self::SoftmaxCrossEntropy) {
-            if let Some(&bad) = target.iter().find(|t| !(0.0..=1.0).contains(*t)) {
-                return refuse("a number in 0..=1", bad);
-            }
+        let outside = target.iter().find(|t| !(0.0..=1.0).contains(*t));
+        if let (Self::LogisticCrossEntropy | Self::SoftmaxCrossEntropy, Some(&bad)) = (self, outside) {
+            return refuse("a number in 0..=1", bad);
         }
         if *self == Self::SoftmaxCrossEntropy {
             let sum: f64 = target.iter().sum();

@@ -43,7 +43,7 @@ pub struct Options {
 
 /// What an input column holds.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[serde(rename_all = "lowercase", deny_unknown_fields)]
 pub enum Kind {
     /// A number, encoded as `(value - mean) / scale`.
     Number {
@@ -65,6 +65,7 @@ pub enum Kind {
 
 /// An input column.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Feature {
     /// Its name; its number, from 1, in a file without a header.
     pub name: String,
@@ -86,6 +87,7 @@ impl Feature {
 
 /// The fitted preprocessing of the input columns: plain data, part of a saved model.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Features {
     /// The input columns, in the training file's order.
     pub columns: Vec<Feature>,

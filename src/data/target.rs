@@ -49,7 +49,7 @@ impl Task {
 
 /// The fitted preprocessing of the target column: plain data, part of a saved model.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[serde(rename_all = "lowercase", deny_unknown_fields)]
 pub enum Target {
     /// One of several classes, encoded one-hot.
     Classes {

@@ -11,11 +11,12 @@
 //! file, byte for byte.
 
 use super::{Input, Model, Provenance};
+use crate::activation::Activation;
 use crate::data::Target;
 use crate::error::{Error, Result};
 use crate::file::{self, Existing};
 use crate::float::Float;
-use crate::loss::Loss;
+use crate::loss::{Loss, LossFn};
 use crate::network::{Network, Spec};
 use safetensors::tensor::{Dtype as TensorType, SafeTensors, TensorView};
 use serde::de::{Deserializer, MapAccess, Visitor};
@@ -118,8 +119,11 @@ impl<T: Float> Model<T> {
 
     /// The model as the bytes of its file.
     ///
-    /// **Errors** if a parameter is not finite, naming it.
+    /// **Errors** if a parameter is not finite, naming it, or the model's parts do not fit each other: whatever reading
+    /// would refuse.
     pub fn to_bytes(&self) -> Result<Vec<u8>> {
+        let unwritable = |e: &dyn fmt::Display| Error::Unsupported(format!("the model cannot be written: {e}"));
+        check(self).map_err(|e| unwritable(&e))?;
         if let Some(bad) = self.network.params().iter().position(|p| !p.is_finite()) {
             let what = self.network.spec().parameter_name(bad);
             return Err(Error::shape(what, "a finite number", self.network.params()[bad]));
@@ -133,7 +137,6 @@ impl<T: Float> Model<T> {
             loss: self.loss,
             provenance: self.provenance.clone(),
         };
-        let unwritable = |e: &dyn fmt::Display| Error::Unsupported(format!("the model cannot be written: {e}"));
         let document = serde_json::to_string(&document).map_err(|e| unwritable(&e))?;
         let tensors = tensors(&self.network);
         let mut hash = Sha256::new_with_prefix(&document);
@@ -268,12 +271,10 @@ fn parse<T: Float>(bytes: &[u8]) -> std::result::Result<Model<T>, String> {
     if let Some(bad) = params.iter().position(|p| !p.is_finite()) {
         return Err(format!("{} is {}, expected a finite number", spec.parameter_name(bad), params[bad]));
     }
-    check_ends(&spec, &input, &target)?;
-    if provenance.class_counts.len() != target.labels().len() || (provenance.rows == 0) {
-        return Err("its training rows are not counted for each class".into());
-    }
     let network = Network::from_params(spec, params).map_err(|e| e.to_string())?;
-    Ok(Model { input, network, target, loss, provenance })
+    let model = Model { input, network, target, loss, provenance };
+    check(&model)?;
+    Ok(model)
 }
 
 /// The numbers of one tensor, which are also taken into the hash.
@@ -297,8 +298,10 @@ fn numbers<T: Float>(
     Ok(tensor.data().chunks_exact(size_of::<T>()).map(T::read_le).collect())
 }
 
-/// Refuses a network that does not fit what comes before and after it.
-fn check_ends(spec: &Spec, input: &Input, target: &Target) -> std::result::Result<(), String> {
+/// Refuses a model whose parts are unsound or do not fit each other.
+fn check<T: Float>(model: &Model<T>) -> std::result::Result<(), String> {
+    let Model { input, network, target, loss, provenance } = model;
+    let spec = network.spec();
     match input {
         Input::Table(features) => features.check()?,
         Input::Images { height, width } if height.checked_mul(*width).is_none_or(|pixels| pixels == 0) => {
@@ -313,6 +316,19 @@ fn check_ends(spec: &Spec, input: &Input, target: &Target) -> std::result::Resul
     let (classes, outputs) = (target.labels().len(), spec.outputs());
     if outputs != classes.max(1) && !(classes == 2 && outputs == 1) {
         return Err(format!("its target has {classes} classes, its network {outputs} outputs"));
+    }
+    let probable = match spec.layers().last().map(|layer| layer.activation) {
+        Some(Activation::Softmax) => outputs > 1,
+        other => matches!(other, Some(Activation::Sigmoid | Activation::Step)),
+    };
+    if classes > 0 && !probable {
+        return Err("its network's outputs are no probabilities of classes".into());
+    }
+    loss.check().map_err(|e| e.to_string())?;
+    let counts = &provenance.class_counts;
+    let counted = counts.iter().try_fold(0usize, |sum, &count| sum.checked_add(count));
+    if provenance.rows == 0 || counts.len() != classes || (classes > 0 && counted != Some(provenance.rows)) {
+        return Err("its training rows are not counted for each class".into());
     }
     Ok(())
 }

@@ -24,7 +24,7 @@ pub use source::Source;
 
 /// What turns raw rows into a network's inputs.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Input {
     /// The columns of a table: categories one-hot, numbers standardised.
     Table(Features),
@@ -128,7 +128,8 @@ pub struct Model<T> {
 /// What a model says of some rows.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Predictions {
-    /// The probability of each class: rows x classes, each row summing to 1 (four independent sigmoids are scaled to).
+    /// The probability of each class: rows x classes, each row summing to 1 (independent sigmoids and threshold units are
+    /// scaled to; where none fires, every class is as probable).
     Classes(Array2<f64>),
     /// A number a row, in the target's own units.
     Numbers(Vec<f64>),
@@ -157,7 +158,7 @@ impl<T: Float> Model<T> {
                 (p[0], p[1]) = (1.0 - second, second);
             } else {
                 p.iter_mut().zip(output).for_each(|(p, &o)| *p = o.real());
-                if self.network.spec().layers().last().map(|l| l.activation) == Some(Activation::Sigmoid) {
+                if self.network.spec().layers().last().map(|l| l.activation) != Some(Activation::Softmax) {
                     let sum: f64 = p.sum();
                     p.mapv_inplace(|v| if sum > 0.0 { v / sum } else { 1.0 / classes as f64 });
                 }

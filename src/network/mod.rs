@@ -43,8 +43,9 @@ impl<T: Float, A: ActivationFn> Network<T, A> {
     /// A network with random weights and zero biases; without an `init`, each layer's is the one suited to its
     /// activation ([`Init::suited_to`]).
     ///
-    /// **Errors** if the memory cannot be had.
+    /// **Errors** if the memory cannot be had, or the constant of `init` is out of range.
     pub fn new(spec: Spec<A>, init: Option<Init>, rng: &mut Rng) -> Result<Self> {
+        init.map_or(Ok(()), |init| init.check())?;
         let mut net = Self::zeros(spec)?;
         for (layer, block) in net.spec.layers().iter().zip(net.spec.blocks()) {
             let init = init.or(layer.activation.builtin().map(Init::suited_to)).unwrap_or(Init::GlorotUniform);

@@ -95,7 +95,7 @@ pub(super) fn loss_rows<T: Float, L: LossFn>(
 }
 
 /// `l2 / 2` times the sum of squared weights; its gradient is added to `gradient`.
-pub(super) fn penalty<T: Float, A: ActivationFn>(
+pub(crate) fn penalty<T: Float, A: ActivationFn>(
     spec: &Spec<A>,
     params: &[T],
     l2: f64,
@@ -116,7 +116,7 @@ pub(super) fn penalty<T: Float, A: ActivationFn>(
 }
 
 /// The sum of the rows' weights.
-pub(super) fn total_weight<T: Float>(weights: Option<&[T]>, count: usize) -> Result<f64> {
+pub(crate) fn total_weight<T: Float>(weights: Option<&[T]>, count: usize) -> Result<f64> {
     if count == 0 {
         return Err(Error::shape("rows of the batch", "at least 1", 0));
     }
@@ -132,7 +132,7 @@ pub(super) fn total_weight<T: Float>(weights: Option<&[T]>, count: usize) -> Res
         ));
     }
     match weights.iter().map(|w| w.real()).sum() {
-        0.0 => Err(Error::setting("weights", "a sum above 0", 0)),
-        total => Ok(total),
+        total if total > 0.0 && f64::is_finite(total) => Ok(total),
+        total => Err(Error::setting("weights", "a finite sum above 0", total)),
     }
 }

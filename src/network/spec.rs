@@ -9,6 +9,7 @@ use std::ops::Range;
 
 /// One dense layer: `outputs` units, each with its weighted sum of all inputs, a bias if wanted, and an activation.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Layer<A = Activation> {
     /// Number of units.
     pub outputs: usize,
@@ -83,8 +84,8 @@ impl<A: ActivationFn> TryFrom<Plain<A>> for Spec<A> {
 impl<A: ActivationFn> Spec<A> {
     /// A network of `layers` on `inputs` numbers a row.
     ///
-    /// **Errors**: no inputs, no layers, a layer of no units, a softmax before the output layer, or more parameters
-    /// than can be addressed.
+    /// **Errors**: no inputs, no layers, a layer of no units, an activation's constant out of range, a softmax before
+    /// the output layer, or more parameters than can be addressed.
     pub fn new(inputs: usize, layers: Vec<Layer<A>>) -> Result<Self> {
         if inputs == 0 {
             return Err(Error::setting("inputs", "at least 1", 0));
@@ -98,6 +99,12 @@ impl<A: ActivationFn> Spec<A> {
             if layer.outputs == 0 {
                 return Err(Error::setting(format!("units of layer {}", l + 1), "at least 1", 0));
             }
+            layer.activation.check().map_err(|e| match e {
+                Error::Setting { name, expected, found } => {
+                    Error::Setting { name: format!("layer {}: {name}", l + 1), expected, found }
+                }
+                other => other,
+            })?;
             if layer.activation.builtin() == Some(Activation::Softmax) && l + 1 < layers.len() {
                 let name = format!("activation of layer {}", l + 1);
                 return Err(Error::setting(name, "an activation for hidden layers", "softmax"));

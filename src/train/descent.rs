@@ -12,10 +12,12 @@ use crate::network::workspace::{Workspace, zeros};
 use crate::network::{Network, Spec, pass};
 use crate::optim::{Method, Optimizer};
 use crate::rng::{Rng, stream};
+use crate::simd::Isa;
 use ndarray::ArrayView2;
 
-/// A loss this many times the larger of the first loss and 1 has run away: an adaptive method that does so stays
-/// finite for ever.
+/// A loss this many times the largest of 1, the first loss, and what the same rows lost before training has run away: an
+/// adaptive method that does so stays finite for ever. The same rows, because those of the first batch may all have been
+/// easy.
 const RUN_AWAY: f64 = 1000.0;
 
 pub(super) fn fit<T: Float, A: ActivationFn, L: LossFn>(
@@ -26,12 +28,13 @@ pub(super) fn fit<T: Float, A: ActivationFn, L: LossFn>(
     held_back: Option<Batch<'_, T>>,
     observe: &mut Observer<'_>,
 ) -> Result<History> {
-    let mut descent = Descent::new(trainer, method, net.spec(), training)?;
+    let mut descent = Descent::new(trainer, method, net, training)?;
     let mut judge = held_back.map(|rows| Judge::new(trainer, net.spec(), rows)).transpose()?;
     let mut watch = Watch::new(trainer.stopping, judge.is_some());
     let mut history = History { training: Vec::new(), validation: Vec::new(), stopped: Stopped::Epochs, kept: 0 };
     let mut best = net.params().to_vec();
     let mut before = net.params().to_vec();
+    let batches = training.x.nrows().div_ceil(trainer.batch);
 
     for number in 1..=trainer.epochs {
         before.copy_from_slice(net.params());
@@ -44,7 +47,14 @@ pub(super) fn fit<T: Float, A: ActivationFn, L: LossFn>(
                 return Err(diverged);
             }
         };
-        let validation = judge.as_mut().map(|judge| judge.loss(spec, params)).transpose()?;
+        let validation =
+            match judge.as_mut().map(|judge| judge.finite_loss(spec, params, (number, batches))).transpose() {
+                Ok(validation) => validation,
+                Err(diverged) => {
+                    params.copy_from_slice(&before);
+                    return Err(diverged);
+                }
+            };
         history.training.push(value.loss);
         history.validation.extend(validation);
         let (lowest, stop) = watch.see(validation.unwrap_or(value.objective()));
@@ -81,16 +91,20 @@ struct Descent<'a, 'd, T, L> {
     order: Vec<usize>,
     /// The rows of a mini-batch, gathered: inputs, targets, weights.
     gathered: (Vec<T>, Vec<T>, Vec<T>),
-    first_loss: Option<f64>,
+    /// The parameters before training.
+    start: Vec<T>,
+    /// The largest loss of a batch that is known from before training.
+    start_loss: Option<f64>,
 }
 
 impl<'a, 'd, T: Float, L: LossFn> Descent<'a, 'd, T, L> {
     fn new<A: ActivationFn>(
         trainer: &'a Trainer<L>,
         method: Method,
-        spec: &Spec<A>,
+        net: &Network<T, A>,
         training: Batch<'d, T>,
     ) -> Result<Self> {
+        let spec = net.spec();
         let count = training.x.nrows();
         let batch = trainer.batch.min(count);
         let gather =
@@ -103,7 +117,8 @@ impl<'a, 'd, T: Float, L: LossFn> Descent<'a, 'd, T, L> {
             gradient: zeros(spec.parameters(), "the gradient")?,
             order: (0..count).collect(),
             gathered: (gather(spec.inputs())?, gather(spec.outputs())?, gather(1)?),
-            first_loss: None,
+            start: net.params().to_vec(),
+            start_loss: None,
         })
     }
 
@@ -131,9 +146,6 @@ impl<'a, 'd, T: Float, L: LossFn> Descent<'a, 'd, T, L> {
             penalty += weight * value.penalty;
             total += weight;
         }
-        if total == 0.0 {
-            return Err(Error::setting("weights", "a sum above 0", 0));
-        }
         Ok(Value { loss: loss / total, penalty: penalty / total })
     }
 
@@ -157,30 +169,52 @@ impl<'a, 'd, T: Float, L: LossFn> Descent<'a, 'd, T, L> {
             self.training.rows(rows)
         };
         let objective = &self.trainer.objective;
-        let value = pass::value_and_gradient(spec, params, batch, objective, &mut self.workspace, &mut self.gradient)?;
-        let diverged = |what: &str, value: f64, layer: Option<usize>| {
-            Err(Error::Diverged { epoch, batch: number, layer: layer.map(|l| l + 1), what: what.into(), value })
-        };
+        let gradient = &mut self.gradient;
+        let value = pass::value_and_gradient(spec, params, batch.view(), objective, &mut self.workspace, gradient)?;
         let isa = self.trainer.engine.isa;
-        let bound = RUN_AWAY * self.first_loss.get_or_insert(value.loss).max(1.0);
-        if !value.objective().is_finite() || value.loss > bound {
-            let layer = self.workspace.layer_not_finite(isa).or_else(|| first_not_finite(isa, spec, params));
-            return diverged("loss", value.objective(), layer);
+        let at = (epoch, number);
+        if !value.objective().is_finite() {
+            return Err(not_finite(&self.workspace, value, at));
         }
-        if !vector::all_finite(isa, &self.gradient) {
-            return diverged("gradient", f64::NAN, first_not_finite(isa, spec, &self.gradient));
+        let known = *self.start_loss.get_or_insert(value.loss);
+        if value.loss > RUN_AWAY * known.max(1.0) {
+            let start = pass::value(spec, &self.start, batch, objective, &mut self.workspace)?.loss;
+            if value.loss > RUN_AWAY * start.max(1.0) {
+                return Err(diverged("loss", value.objective(), None, at));
+            }
+            self.start_loss = Some(start.max(known));
         }
-        self.optimizer.step(isa, self.trainer.learning_rate, &self.gradient, params);
-        if !vector::all_finite(isa, params) {
-            return diverged("weights", f64::NAN, first_not_finite(isa, spec, params));
-        }
+        check_finite("gradient", isa, spec, gradient, at)?;
+        self.optimizer.step(isa, self.trainer.learning_rate, gradient, params);
+        check_finite("weight", isa, spec, params, at)?;
         Ok(value)
     }
 }
 
-/// The first layer (from 0) that holds a number that is not finite.
-fn first_not_finite<T: Float, A: ActivationFn>(isa: crate::simd::Isa, spec: &Spec<A>, params: &[T]) -> Option<usize> {
-    spec.blocks().iter().position(|b| !vector::all_finite(isa, &params[b.weights.start..b.bias.end]))
+/// The error about `what`, in layer `layer` (from 0), in epoch and batch `at` (from 1).
+fn diverged(what: &str, value: f64, layer: Option<usize>, at: (usize, usize)) -> Error {
+    Error::Diverged { epoch: at.0, batch: at.1, layer: layer.map(|l| l + 1), what: what.into(), value }
+}
+
+/// The error about an objective that is not finite, after the pass that found it.
+pub(super) fn not_finite<T: Float>(workspace: &Workspace<T>, value: Value, at: (usize, usize)) -> Error {
+    diverged("loss", value.objective(), workspace.layer_not_finite(workspace.engine().isa), at)
+}
+
+/// Refuses numbers that lie like parameters and are not all finite, naming the first of them and its layer.
+pub(super) fn check_finite<T: Float, A: ActivationFn>(
+    what: &str,
+    isa: Isa,
+    spec: &Spec<A>,
+    numbers: &[T],
+    at: (usize, usize),
+) -> Result<()> {
+    if vector::all_finite(isa, numbers) {
+        return Ok(());
+    }
+    let index = numbers.iter().position(|n| !n.is_finite());
+    let layer = index.and_then(|index| spec.blocks().iter().position(|b| index < b.bias.end));
+    Err(diverged(what, index.map_or(f64::NAN, |index| numbers[index].real()), layer, at))
 }
 
 /// The rows of `training` that `order` lists, copied into `buffers`.
@@ -227,6 +261,16 @@ impl<'a, 'd, T: Float, L: LossFn> Judge<'a, 'd, T, L> {
         let size = rows.x.nrows().min(JUDGED);
         let workspace = Workspace::for_prediction(spec, size, trainer.engine, trainer.threads.clone())?;
         Ok(Self { trainer, rows, workspace })
+    }
+
+    /// [`loss`](Self::loss) after the epoch and batch `at`, which must be finite.
+    fn finite_loss<A: ActivationFn>(&mut self, spec: &Spec<A>, params: &[T], at: (usize, usize)) -> Result<f64> {
+        let loss = self.loss(spec, params)?;
+        if loss.is_finite() {
+            return Ok(loss);
+        }
+        let layer = self.workspace.layer_not_finite(self.trainer.engine.isa);
+        Err(diverged("loss on the held-back rows", loss, layer, at))
     }
 
     /// The weighted mean loss, without penalty.

@@ -10,10 +10,12 @@ use crate::activation::ActivationFn;
 use crate::engine::Engine;
 use crate::error::{Error, Result};
 use crate::float::Float;
+use crate::kernel::vector;
 use crate::loss::{Loss, LossFn};
 use crate::network::Network;
-use crate::network::objective::{Batch, Objective};
+use crate::network::objective::{Batch, Objective, total_weight};
 use crate::optim::Method;
+use crate::simd::Isa;
 use crate::threads::Threads;
 use serde::Serialize;
 use std::ops::ControlFlow;
@@ -66,7 +68,8 @@ pub struct Trainer<L = Loss> {
     pub shuffle: bool,
     /// The seed of those orders.
     pub seed: u64,
-    /// When to stop before the last epoch.
+    /// When to stop before the last epoch; without held-back rows, [`Solver::Lbfgs`] stops by its own tolerances and
+    /// [`Solver::Perceptron`] where no row is wrong.
     pub stopping: Stopping,
     /// Instruction set and GEMM backend.
     pub engine: Engine,
@@ -144,7 +147,8 @@ impl<L: LossFn> Trainer<L> {
     /// **Shapes**: `x` rows x inputs, `y` rows x outputs. **Determinism**: the same seed, data and settings give the
     /// same bits, for any number of threads. **Errors**: shapes, settings out of range, targets that the loss refuses,
     /// no memory, and [`Error::Diverged`] in the step in which a value stops being finite or the loss exceeds 1,000
-    /// times the larger of the first loss and 1; `net` then holds the parameters of the last good epoch.
+    /// times the largest of 1, the first loss, and what the same rows lost before training; `net` then holds the parameters
+    /// of the last good epoch.
     pub fn fit<T: Float, A: ActivationFn>(
         &self,
         net: &mut Network<T, A>,
@@ -160,7 +164,13 @@ impl<L: LossFn> Trainer<L> {
         match self.solver {
             Solver::Steps(method) => descent::fit(self, method, net, training, held_back, observe),
             Solver::Lbfgs => whole_batch::lbfgs(self, net, training, held_back, observe),
-            Solver::Perceptron => whole_batch::perceptron(self, net, training, observe),
+            Solver::Perceptron => {
+                if held_back.is_some() || training.weights.is_some() {
+                    let what = if held_back.is_some() { "held-back rows" } else { "weights of rows" };
+                    return Err(Error::Unsupported(format!("the perceptron rule has no use for {what}")));
+                }
+                whole_batch::perceptron(self, net, training, observe)
+            }
         }
     }
 
@@ -181,12 +191,13 @@ impl<L: LossFn> Trainer<L> {
                 return Err(Error::setting(name, "at least 1", 0));
             }
         }
+        self.objective.loss.check()?;
         self.stopping.check()
     }
 
     /// Refuses rows that do not fit the network, and targets that the loss has no meaning for, naming the row.
     fn check_rows<T: Float, A: ActivationFn>(&self, net: &Network<T, A>, batch: &Batch<'_, T>) -> Result<()> {
-        check_shapes(net, batch)?;
+        check_shapes(self.engine.isa, net, batch)?;
         if self.solver == Solver::Perceptron {
             return Ok(());
         }
@@ -204,8 +215,8 @@ impl<L: LossFn> Trainer<L> {
     }
 }
 
-/// Refuses rows that do not fit the network, and inputs that are not finite.
-fn check_shapes<T: Float, A: ActivationFn>(net: &Network<T, A>, batch: &Batch<'_, T>) -> Result<()> {
+/// Refuses rows that do not fit the network, numbers that are not finite, and weights that are negative or sum to 0.
+fn check_shapes<T: Float, A: ActivationFn>(isa: Isa, net: &Network<T, A>, batch: &Batch<'_, T>) -> Result<()> {
     let rows = batch.x.nrows();
     if rows == 0 {
         return Err(Error::shape("training rows", "at least 1", 0));
@@ -222,14 +233,14 @@ fn check_shapes<T: Float, A: ActivationFn>(net: &Network<T, A>, batch: &Batch<'_
         if !array.is_standard_layout() {
             return Err(Error::shape(name, "rows in standard (row-major) layout", "another layout"));
         }
+        let numbers = array.as_slice().expect("row-major, as checked above");
+        // One sweep of the lanes, for the data may be large; only bad ones are looked for one by one.
+        if vector::all_finite(isa, numbers) {
+            continue;
+        }
         if let Some(((i, j), value)) = array.indexed_iter().find(|(_, v)| !v.is_finite()) {
             return Err(Error::shape(format!("{name}, row {}, column {}", i + 1, j + 1), "a finite number", value));
         }
     }
-    match batch.weights {
-        Some(weights) if weights.len() != rows => {
-            Err(Error::shape("weights", format!("{rows}, one a row"), weights.len()))
-        }
-        _ => Ok(()),
-    }
+    total_weight(batch.weights, rows).map(|_| ())
 }

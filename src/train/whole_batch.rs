@@ -1,13 +1,13 @@
 //! Solvers that look at all rows before each move: L-BFGS; and the perceptron rule, which looks at each.
 
-use super::descent::Judge;
+use super::descent::{Judge, check_finite, not_finite};
 use super::stopping::Watch;
 use super::{Epoch, History, Observer, Stopped, Trainer};
 use crate::activation::{Activation, ActivationFn};
 use crate::error::{Error, Result};
 use crate::float::Float;
 use crate::loss::LossFn;
-use crate::network::objective::Batch;
+use crate::network::objective::{Batch, penalty};
 use crate::network::workspace::Workspace;
 use crate::network::{Network, pass};
 use crate::optim::lbfgs::{self, Lbfgs};
@@ -31,12 +31,22 @@ pub(super) fn lbfgs<T: Float, A: ActivationFn, L: LossFn>(
     let mut solver =
         Lbfgs::new(spec.parameters(), lbfgs::Options { max_iterations: trainer.epochs, ..Default::default() })?;
     let mut broken = None;
+    let isa = trainer.engine.isa;
 
+    // The line search shortens steps into what is not finite; before the first there is nothing to shorten.
+    let mut begun = false;
     let objective = |params: &[T], gradient: &mut [T]| {
-        pass::value_and_gradient(spec, params, training.view(), &trainer.objective, &mut workspace, gradient)
-            .map(|v| v.objective())
+        let value =
+            pass::value_and_gradient(spec, params, training.view(), &trainer.objective, &mut workspace, gradient)?;
+        if !std::mem::replace(&mut begun, true) {
+            if !value.objective().is_finite() {
+                return Err(not_finite(&workspace, value, (1, 1)));
+            }
+            check_finite("gradient", isa, spec, gradient, (1, 1))?;
+        }
+        Ok(value.objective())
     };
-    let report = solver.minimize(trainer.engine.isa, params, objective, |iteration| {
+    let report = solver.minimize(isa, params, objective, |iteration| {
         let validation = match judge.as_mut().map(|judge| judge.loss(spec, iteration.params)).transpose() {
             Ok(validation) => validation,
             Err(error) => {
@@ -45,7 +55,8 @@ pub(super) fn lbfgs<T: Float, A: ActivationFn, L: LossFn>(
             }
         };
         let number = iteration.number;
-        history.training.push(iteration.value);
+        let training = iteration.value - penalty(spec, iteration.params, trainer.objective.l2, trainer.engine, None);
+        history.training.push(training);
         history.validation.extend(validation);
         if let Some(validation) = validation {
             let (lowest, stop) = watch.see(validation);
@@ -60,7 +71,7 @@ pub(super) fn lbfgs<T: Float, A: ActivationFn, L: LossFn>(
         } else {
             history.kept = number;
         }
-        let go_on = observe(&Epoch { number, training: iteration.value, validation });
+        let go_on = observe(&Epoch { number, training, validation });
         if go_on.is_break() {
             history.stopped = Stopped::Observer;
         }
@@ -103,12 +114,18 @@ pub(super) fn perceptron<T: Float, A: ActivationFn, L: LossFn>(
     let outputs = training.y.ncols();
     let mut history = History { training: Vec::new(), validation: Vec::new(), stopped: Stopped::Epochs, kept: 0 };
     let (spec, params) = net.parts_mut();
-    let (weights, bias) = params.split_at_mut(spec.blocks()[0].bias.start);
     let x = training.x.as_slice().expect("row-major, as fit() has checked");
     let y = training.y.as_slice().expect("row-major, as fit() has checked");
     let mut rule = Perceptron::<T>::new(inputs, outputs)?;
+    let mut before = params.to_vec();
     for number in 1..=trainer.epochs {
+        before.copy_from_slice(params);
+        let (weights, bias) = params.split_at_mut(spec.blocks()[0].bias.start);
         let mistakes = rule.pass(trainer.engine.isa, x, y, weights, bias)?;
+        if let Err(diverged) = check_finite("weight", trainer.engine.isa, spec, params, (number, 1)) {
+            params.copy_from_slice(&before);
+            return Err(diverged);
+        }
         let wrong = mistakes as f64 / (count * outputs) as f64;
         history.training.push(wrong);
         history.kept = number;

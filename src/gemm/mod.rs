@@ -83,15 +83,3 @@ pub fn gemm<T: Gemm>(_engine: Engine, alpha: T, a: Mat<'_, T>, b: Mat<'_, T>, be
         }
     }
 }
-#[doc(hidden)]
-#[allow(missing_docs)]
-pub fn scratch_small<T: Gemm>(
-    isa: crate::simd::Isa,
-    alpha: T,
-    a: Mat<'_, T>,
-    b: Mat<'_, T>,
-    beta: T,
-    c: MatMut<'_, T>,
-) {
-    small::gemm(isa, alpha, a, b, beta, c)
-}

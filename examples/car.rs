@@ -40,7 +40,9 @@ fn main() -> deltarule::Result<()> {
     let (low, high) = means.iter().fold((f64::MAX, f64::MIN), |(low, high), &m| (low.min(m), high.max(m)));
     let mean = means.iter().sum::<f64>() / means.len() as f64;
     let each = started.elapsed().as_secs_f64() / (SEEDS * SPLITS) as f64;
-    println!("the document's protocol, {SEEDS} seeds x {SPLITS} splits: subset accuracy {mean:.4} (means of seeds {low:.4} to {high:.4}), {each:.3} s a fit");
+    println!(
+        "the document's protocol, {SEEDS} seeds x {SPLITS} splits: subset accuracy {mean:.4} (means of seeds {low:.4} to {high:.4}), {each:.3} s a fit"
+    );
     println!("scikit-learn: {SCIKIT_LEARN} with 0.015 between seeds, 0.32 s a fit");
 
     let mut total = 0.0;

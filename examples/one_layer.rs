@@ -13,7 +13,12 @@ fn main() -> deltarule::Result<()> {
 }
 
 /// Trains a network of one layer from zero, and gives its weights and bias.
-fn train(trainer: &Trainer, activation: Activation, x: &Array2<f64>, y: &Array2<f64>) -> deltarule::Result<(Network<f64>, usize)> {
+fn train(
+    trainer: &Trainer,
+    activation: Activation,
+    x: &Array2<f64>,
+    y: &Array2<f64>,
+) -> deltarule::Result<(Network<f64>, usize)> {
     let spec = Spec::mlp(x.ncols(), &[], activation, 1, activation)?;
     let mut net = Network::zeros(spec)?;
     let batch = Batch { x: x.view(), y: y.view(), weights: None };
@@ -42,7 +47,9 @@ fn linear_regression() -> deltarule::Result<()> {
     let slope = ((&x - mean_x) * (&y - mean_y)).sum() / (&x - mean_x).mapv(|d| d * d).sum();
     let intercept = mean_y - slope * mean_x;
     let (w, b) = (net.weights(0)[[0, 0]], net.bias(0)[0]);
-    println!("linear regression: f(x) = {b:.6} + {w:.6} x after {iterations} iterations; exactly {intercept:.6} + {slope:.6} x");
+    println!(
+        "linear regression: f(x) = {b:.6} + {w:.6} x after {iterations} iterations; exactly {intercept:.6} + {slope:.6} x"
+    );
     // The gradient tolerance of L-BFGS, 1e-5 or below, leaves the parameters this near.
     assert!((w - slope).abs() < 1e-4 && (b - intercept).abs() < 1e-4);
     Ok(())
@@ -56,7 +63,11 @@ fn logistic_regression() -> deltarule::Result<()> {
     let trainer = Trainer { solver: Solver::Lbfgs, objective, ..Trainer::default() };
     let (net, iterations) = train(&trainer, Activation::Sigmoid, &x, &y)?;
     let chance = net.predict(x.view())?;
-    println!("logistic regression after {iterations} iterations: p(pass) = sigmoid({:.4} + {:.4} x)", net.bias(0)[0], net.weights(0)[[0, 0]]);
+    println!(
+        "logistic regression after {iterations} iterations: p(pass) = sigmoid({:.4} + {:.4} x)",
+        net.bias(0)[0],
+        net.weights(0)[[0, 0]]
+    );
     // At the optimum the mean of the chances is the share of those who passed, and so is the mean weighted by x.
     let balance = (&chance - &y).sum().abs().max(((&chance - &y) * &x).sum().abs());
     assert!(balance < 1e-3, "the optimum balances chances and outcomes, within {balance:e}");

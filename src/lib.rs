@@ -16,6 +16,8 @@ pub mod metrics;
 pub mod model;
 pub mod network;
 pub mod optim;
+#[cfg(feature = "pictures")]
+pub mod picture;
 pub mod rng;
 pub mod scalar;
 pub mod simd;

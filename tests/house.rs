@@ -14,7 +14,7 @@ const HOUSE: [(&str, &[&[&str]]); 6] = [
     ("engines", &[&["float"], &["gemm"], &["engine"], &["kernel"], &["simd"]]),
     ("mathematics", &[&["init", "loss"], &["activation"]]),
     ("network", &[&["network"], &["network::pass"], &["network::workspace", "network::objective"], &["network::spec"]]),
-    ("learning", &[&["optim", "gradcheck", "data", "metrics"]]),
+    ("learning", &[&["optim", "gradcheck", "data", "metrics", "picture"]]),
     ("assembly", &[&["model", "verify"], &["train"]]),
 ];
 

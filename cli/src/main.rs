@@ -5,7 +5,6 @@
 mod args;
 mod commands;
 mod input;
-mod picture;
 mod progress;
 mod report;
 

@@ -59,8 +59,11 @@ pub fn exp<T: Vectorized, L: Lanes<T>>(lanes: L, x: L::Vector) -> L::Vector {
     // 2^k may be no normal number: of two factors the first stays among them, so that only the second product rounds.
     let safe = T::either(100.0, 1000.0);
     let first = lanes.min(splat(safe), lanes.max(splat(-safe), k));
-    let scaled = lanes.scale(lanes.add(splat(1.0), lanes.add(r, w)), first);
-    lanes.scale(scaled, lanes.sub(k, first))
+    // 1 + r + w, with what the rounding of 1 + r loses: half a unit, where the sum is below 1.
+    let one = splat(1.0);
+    let high = lanes.add(one, r);
+    let low = lanes.add(lanes.add(lanes.sub(one, high), r), w);
+    lanes.scale(lanes.scale(lanes.add(high, low), first), lanes.sub(k, first))
 }
 
 /// `1 / (1 + e^-x)`, in `0..=1`.
@@ -81,9 +84,9 @@ pub fn sigmoid<T: Vectorized, L: Lanes<T>>(lanes: L, x: L::Vector) -> L::Vector 
     let capped = lanes.min(splat(T::either(100.0, 1000.0)), k);
     let s = lanes.pow2(capped);
     let d = lanes.mul_add(s, t, lanes.add(one, s));
-    // What the rounding of d lost: the larger of 1 and s minus d is exact, and with the smaller it is -s t.
+    // What the roundings of t and d lost: the larger of 1 and s minus d is exact, and with the smaller it is nearly -s t.
     let difference = lanes.add(lanes.sub(lanes.max(one, s), d), lanes.min(one, s));
-    let lost = lanes.mul_add(s, t, difference);
+    let lost = lanes.mul_add(s, w, lanes.mul_add(s, r, difference));
     let q = lanes.div(one, d);
     let residual = lanes.mul_add(lanes.neg(q), lost, lanes.mul_add(lanes.neg(q), d, one));
     lanes.scale(lanes.mul_add(q, residual, q), lanes.sub(capped, k))

@@ -5,6 +5,8 @@
 
 mod evaluation;
 mod format;
+#[cfg(feature = "pictures")]
+mod pictures;
 mod recipe;
 mod source;
 

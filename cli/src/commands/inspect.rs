@@ -1,8 +1,7 @@
 //! `deltarule inspect`: what is inside a model file.
 
-use super::{AnyModel, Outcome, sketch, with_model};
+use super::{AnyModel, Outcome, with_model};
 use crate::args::Inspect;
-use crate::picture;
 use crate::report;
 use deltarule::Result;
 use deltarule::data::Target;
@@ -10,6 +9,7 @@ use deltarule::data::features::Kind;
 use deltarule::file::{self, Existing};
 use deltarule::float::Float;
 use deltarule::model::{Input, Model};
+use deltarule::picture;
 use serde_json::json;
 
 pub fn run(args: &Inspect) -> Result<Outcome> {
@@ -26,10 +26,10 @@ pub fn run(args: &Inspect) -> Result<Outcome> {
             print(&model)?;
         }
         if let Some(path) = &args.diagram {
-            file::write_whole(path, sketch::diagram(&model)?.as_bytes(), existing)?;
+            file::write_whole(path, model.diagram_svg()?.as_bytes(), existing)?;
         }
         if let Some(path) = &args.weights {
-            file::write_whole(path, sketch::weights(&model)?.as_bytes(), existing)?;
+            file::write_whole(path, model.weights_svg()?.as_bytes(), existing)?;
         }
     });
     Ok(Outcome::Done)

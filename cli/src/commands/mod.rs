@@ -5,7 +5,6 @@ mod gradcheck;
 mod info;
 mod inspect;
 mod predict;
-mod sketch;
 mod train;
 
 use crate::args::{Command, Machine};

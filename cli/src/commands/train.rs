@@ -1,15 +1,15 @@
 //! `deltarule train`: from a data file to a model, its pictures, and honest figures.
 
-use super::{Outcome, machine, sketch, widths};
+use super::{Outcome, machine, widths};
 use crate::args::{self, Dtype, Train};
 use crate::input::{self, Target};
-use crate::picture::{self, spark::spark};
 use crate::progress::Progress;
 use crate::report::{self, EvaluationJson};
 use deltarule::data::{Missing, Strata, Task, features, split};
 use deltarule::file::{self, Existing};
 use deltarule::float::Float;
 use deltarule::model::{Evaluation, Fitted, Recipe, Source};
+use deltarule::picture::{self, spark::spark};
 use deltarule::prelude::*;
 use deltarule::rng::stream;
 use deltarule::train::Stopped;
@@ -231,9 +231,9 @@ fn write_outputs<T: Float + Into<f64>>(args: &Train, fitted: &Fitted<T>) -> Resu
         fitted.model.save(path, existing)?;
         eprintln!("wrote {}", path.display());
     }
-    write(&args.plot, &|| Ok(sketch::curve("Loss", &fitted.history)))?;
-    write(&args.diagram, &|| sketch::diagram(&fitted.model))?;
-    write(&args.weights, &|| sketch::weights(&fitted.model))
+    write(&args.plot, &|| Ok(fitted.curve_svg()))?;
+    write(&args.diagram, &|| fitted.model.diagram_svg())?;
+    write(&args.weights, &|| fitted.model.weights_svg())
 }
 
 fn print_report<T: Float>(fitted: &Fitted<T>, training: &Evaluation, test: Option<&Evaluation>, seconds: f64) {

@@ -10,7 +10,7 @@
 
 use std::io::Cursor;
 
-use deltarule::error::{Error, Result};
+use crate::error::{Error, Result};
 
 use super::svg::{self, Number, QUIET, Svg, TEXT, TITLE, count, figure, shorten};
 

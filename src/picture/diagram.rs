@@ -7,7 +7,7 @@
 //!
 //! Imports the sheet and the library's errors. Begin with [`Diagram::svg`].
 
-use deltarule::error::{Error, Result};
+use crate::error::{Error, Result};
 
 use super::svg::{self, Escaped, Number, QUIET, Svg, TEXT, TITLE, TOLD, counted, figure, shorten};
 

@@ -1,4 +1,4 @@
-//! The command's pictures: the loss over the epochs, the network, and what its first layer looks for.
+//! Pictures: the loss over the epochs, the network, and what its first layer looks for.
 //!
 //! They take plain slices and return the text of an SVG file: they know no network, no training and no file. Each is
 //! complete in itself (one style sheet, no script, no link), readable without colour vision (blue against orange), and
@@ -8,18 +8,19 @@
 //! 99, two minutes of compiling on one core, and a font to embed. *A plotting crate* (plotters): it would draw one of the
 //! three pictures, without a style sheet, and leave thinning and hostile names to us; the axis is a page.
 //!
-//! May import the library's errors and nothing else of ours. Begin with [`curve`]; [`svg`] is what all three write with.
+//! Row 5 of the house, behind the feature `pictures`: imports `error`. Begin with [`curve`]; `svg` is what all three write
+//! with.
 
-pub mod axis;
+mod axis;
 pub mod curve;
 pub mod diagram;
 pub mod spark;
-pub mod svg;
+mod svg;
 pub mod weights;
 
 use std::path::Path;
 
-use deltarule::error::{Error, Result};
+use crate::error::{Error, Result};
 
 /// Whether a picture can be written under this name: before a training of hours, not after it.
 ///

@@ -1,0 +1,66 @@
+//! The pictures of a model and its training: from the library's types to the picture module's slices.
+//!
+//! Part of `model`, behind the feature `pictures`.
+
+use super::{Fitted, Input, Model};
+use crate::data::Target;
+use crate::error::{Error, Result};
+use crate::float::Float;
+use crate::picture::curve::{Curve, Series};
+use crate::picture::diagram::{Column, Diagram, Edges};
+use crate::picture::weights::{Scale, Weights};
+
+impl<T> Fitted<T> {
+    /// The loss over the epochs of the training, as the text of an SVG file.
+    pub fn curve_svg(&self) -> String {
+        let mut series = vec![Series { name: "training", values: &self.history.training }];
+        if !self.history.validation.is_empty() {
+            series.push(Series { name: "held back", values: &self.history.validation });
+        }
+        Curve { title: "Loss", series, log_y: None }.svg()
+    }
+}
+
+impl<T: Float + Into<f64>> Model<T> {
+    /// The network, as the text of an SVG file: nodes, and edges by sign and size.
+    pub fn diagram_svg(&self) -> Result<String> {
+        let spec = self.network.spec();
+        let inputs = self.input.names();
+        let outputs = match &self.target {
+            Target::Classes { labels, .. } if labels.len() == spec.outputs() => labels.clone(),
+            // One output tells two classes apart: it is the probability of the second.
+            Target::Classes { labels, .. } => vec![labels[1].clone()],
+            Target::Number { name, .. } => vec![name.clone()],
+        };
+        let last = spec.layers().len() - 1;
+        let activations: Vec<String> = spec.layers().iter().map(|layer| layer.activation.to_string()).collect();
+        let mut columns = vec![Column { name: "inputs", activation: None, nodes: spec.inputs(), labels: &inputs }];
+        columns.extend(spec.layers().iter().zip(&activations).enumerate().map(|(l, (layer, activation))| Column {
+            name: if l == last { "outputs" } else { "hidden" },
+            activation: Some(activation),
+            nodes: layer.outputs,
+            labels: if l == last { &outputs } else { &[] },
+        }));
+        let params = self.network.params();
+        let edges = spec.blocks().iter().map(|block| Edges {
+            weights: &params[block.weights.clone()],
+            biases: (!block.bias.is_empty()).then(|| &params[block.bias.clone()]),
+        });
+        let title = format!("{}: {} parameters", self.target.name(), spec.parameters());
+        Diagram { title: &title, columns, edges: edges.collect() }.svg()
+    }
+
+    /// What each unit of the first layer looks for in an image, as the text of an SVG file.
+    ///
+    /// **Errors** if the model reads a table.
+    pub fn weights_svg(&self) -> Result<String> {
+        let Input::Images { height, width } = self.input else {
+            let why = "first-layer weights are drawn for models of images, and this one reads a table";
+            return Err(Error::Unsupported(why.into()));
+        };
+        let block = &self.network.spec().blocks()[0];
+        let weights = &self.network.params()[block.weights.clone()];
+        let title = format!("First-layer weights of {} units", block.outputs);
+        Weights { title: &title, image: (height, width), units: block.outputs, weights, scale: Scale::PerUnit }.svg()
+    }
+}

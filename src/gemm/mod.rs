@@ -223,18 +223,6 @@ fn scale<T: Gemm>(beta: T, c: MatMut<'_, T>) {
         }
     }
 }
-#[doc(hidden)]
-#[allow(missing_docs)]
-pub fn scratch_small<T: Gemm>(
-    isa: crate::simd::Isa,
-    alpha: T,
-    a: Mat<'_, T>,
-    b: Mat<'_, T>,
-    beta: T,
-    c: MatMut<'_, T>,
-) {
-    small::gemm(isa, alpha, a, b, beta, c)
-}
 
 #[cfg(test)]
 mod tests {

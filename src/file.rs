@@ -6,6 +6,7 @@ use crate::error::{Error, Result};
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Whether a file that is already there may be replaced.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,11 +17,10 @@ pub enum Existing {
     Replace,
 }
 
-/// Refuses to write to `path` before any work is done for it: it exists and must be kept, it is a folder, or its folder
-/// does not exist.
+/// Refuses to write to `path` before any work is done for it: it exists and must be kept, it is a folder or write-protected,
+/// or nothing can be created in its folder, which is tried. What is there is not touched.
 pub fn check_writable(path: &Path, existing: Existing) -> Result<()> {
     let refuse = |kind, reason: &str| Err(Error::io(path, io::Error::new(kind, reason.to_string())));
-    let folder = folder_of(path);
     match fs::metadata(path) {
         Ok(found) if found.is_dir() => {
             return refuse(io::ErrorKind::IsADirectory, "is a folder, expected a file to write");
@@ -28,13 +28,38 @@ pub fn check_writable(path: &Path, existing: Existing) -> Result<()> {
         Ok(found) if found.is_file() && existing == Existing::Keep => {
             return refuse(io::ErrorKind::AlreadyExists, "exists already (--force replaces it)");
         }
+        // A rename would replace it all the same.
+        Ok(found) if found.is_file() && found.permissions().readonly() => {
+            return refuse(io::ErrorKind::PermissionDenied, "is write-protected");
+        }
+        // A device or a pipe is written to as it is.
+        Ok(found) if !found.is_file() => return Ok(()),
         Ok(_) => {}
-        Err(_) if !folder.is_dir() => {
-            return refuse(io::ErrorKind::NotFound, &format!("the folder '{}' does not exist", folder.display()));
+        Err(_) if fs::symlink_metadata(path).is_ok() => {
+            return refuse(io::ErrorKind::NotFound, "is a link to a file that does not exist");
         }
         Err(_) => {}
     }
-    Ok(())
+    let folder = folder_of(path);
+    if !folder.is_dir() {
+        return refuse(io::ErrorKind::NotFound, &format!("the folder '{}' does not exist", folder.display()));
+    }
+    // `a/` has the file name `a` and yet means a folder.
+    if path.file_name().is_none() || path.as_os_str().as_encoded_bytes().ends_with(b"/") {
+        return refuse(io::ErrorKind::InvalidInput, "is no name of a file");
+    }
+    let (_, trial) = create_beside(path).map_err(|source| Error::io(path, source))?;
+    fs::remove_file(trial).map_err(|source| Error::io(path, source))
+}
+
+/// Whether two paths mean one file, there or yet to be written.
+pub fn is_same(one: &Path, other: &Path) -> bool {
+    let place = |path: &Path| {
+        let whole = fs::canonicalize(path);
+        let beside = || Some(fs::canonicalize(folder_of(path)).ok()?.join(path.file_name()?));
+        whole.ok().or_else(beside)
+    };
+    one == other || place(one).zip(place(other)).is_some_and(|(one, other)| one == other)
 }
 
 /// Writes `bytes` to `path` so that at every instant, and after a crash, the path holds the old file or the new one:
@@ -51,9 +76,8 @@ pub fn write_whole(path: &Path, bytes: &[u8], existing: Existing) -> Result<()> 
     if old.as_ref().is_some_and(|found| !found.is_file()) {
         return File::options().write(true).open(&path).and_then(|mut f| f.write_all(bytes)).map_err(fail);
     }
-    let temporary = temporary_beside(&path);
+    let (mut file, temporary) = create_beside(&path).map_err(fail)?;
     let written = (|| {
-        let mut file = File::options().write(true).create_new(true).open(&temporary)?;
         file.write_all(bytes)?;
         if let Some(old) = &old {
             file.set_permissions(old.permissions())?;
@@ -99,12 +123,19 @@ fn folder_of(path: &Path) -> &Path {
     }
 }
 
-/// A name in the same folder that no other process uses.
-fn temporary_beside(path: &Path) -> PathBuf {
-    let mut name = std::ffi::OsString::from(".");
-    name.push(path.file_name().unwrap_or_default());
-    name.push(format!(".{}.tmp", std::process::id()));
-    folder_of(path).join(name)
+/// A new, empty file in the same folder, and its name, which no other process or thread uses. It does not hold the
+/// file's own name, with which it could get too long.
+fn create_beside(path: &Path) -> io::Result<(File, PathBuf)> {
+    static COUNT: AtomicU64 = AtomicU64::new(0);
+    loop {
+        let count = COUNT.fetch_add(1, Ordering::Relaxed);
+        let name = folder_of(path).join(format!(".deltarule-{}-{count}.tmp", std::process::id()));
+        match File::options().write(true).create_new(true).open(&name) {
+            // Left over from a process that had our number.
+            Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {}
+            created => return created.map(|file| (file, name)),
+        }
+    }
 }
 
 /// Makes a rename in `folder` last through a power cut, where the system can.

@@ -128,7 +128,7 @@ pub struct Model<T> {
 /// What a model says of some rows.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Predictions {
-    /// The probability of each class: rows x classes, each row summing to 1 (four independent sigmoids are scaled to).
+    /// The probability of each class: rows x classes, each row summing to 1 (independent sigmoids or steps are scaled to).
     Classes(Array2<f64>),
     /// A number a row, in the target's own units.
     Numbers(Vec<f64>),
@@ -137,13 +137,26 @@ pub enum Predictions {
 impl<T: Float> Model<T> {
     /// The predictions for the given rows of `source`.
     ///
-    /// **Errors** name file, line, column and value.
+    /// **Errors** name file, line, column and value; inputs so far from those of the training that a prediction is not
+    /// finite are one of them.
     pub fn predict(&self, source: &Source, rows: &[usize]) -> Result<Predictions> {
         let x = self.input.encode(source, rows)?;
-        self.predict_encoded(x.view())
+        let predictions = self.predict_encoded(x.view())?;
+        let bad = match &predictions {
+            Predictions::Numbers(numbers) => numbers.iter().position(|number| !number.is_finite()),
+            Predictions::Classes(p) => p.rows().into_iter().position(|row| row.iter().any(|p| !p.is_finite())),
+        };
+        match bad {
+            None => Ok(predictions),
+            Some(row) => Err(source.row_fault(
+                rows[row],
+                None,
+                "the prediction is not finite: the inputs are too far from those of the training",
+            )),
+        }
     }
 
-    /// The predictions for rows that are already encoded.
+    /// The predictions for rows that are already encoded; a network may give what is not finite.
     pub fn predict_encoded(&self, x: ArrayView2<'_, T>) -> Result<Predictions> {
         let outputs = self.network.predict(x)?;
         if let Target::Number { .. } = self.target {
@@ -157,7 +170,7 @@ impl<T: Float> Model<T> {
                 (p[0], p[1]) = (1.0 - second, second);
             } else {
                 p.iter_mut().zip(output).for_each(|(p, &o)| *p = o.real());
-                if self.network.spec().layers().last().map(|l| l.activation) == Some(Activation::Sigmoid) {
+                if self.network.spec().layers().last().map(|l| l.activation) != Some(Activation::Softmax) {
                     let sum: f64 = p.sum();
                     p.mapv_inplace(|v| if sum > 0.0 { v / sum } else { 1.0 / classes as f64 });
                 }

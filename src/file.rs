@@ -16,11 +16,10 @@ pub enum Existing {
     Replace,
 }
 
-/// Refuses to write to `path` before any work is done for it: it exists and must be kept, it is a folder, or its folder
-/// does not exist.
+/// Refuses to write to `path` before any work is done for it: it exists and must be kept, it is a folder or write-protected,
+/// or nothing can be created in its folder, which is tried. What is there is not touched.
 pub fn check_writable(path: &Path, existing: Existing) -> Result<()> {
     let refuse = |kind, reason: &str| Err(Error::io(path, io::Error::new(kind, reason.to_string())));
-    let folder = folder_of(path);
     match fs::metadata(path) {
         Ok(found) if found.is_dir() => {
             return refuse(io::ErrorKind::IsADirectory, "is a folder, expected a file to write");
@@ -28,13 +27,38 @@ pub fn check_writable(path: &Path, existing: Existing) -> Result<()> {
         Ok(found) if found.is_file() && existing == Existing::Keep => {
             return refuse(io::ErrorKind::AlreadyExists, "exists already (--force replaces it)");
         }
+        // A rename would replace it all the same.
+        Ok(found) if found.is_file() && found.permissions().readonly() => {
+            return refuse(io::ErrorKind::PermissionDenied, "is write-protected");
+        }
+        // A device or a pipe is written to as it is.
+        Ok(found) if !found.is_file() => return Ok(()),
         Ok(_) => {}
-        Err(_) if !folder.is_dir() => {
-            return refuse(io::ErrorKind::NotFound, &format!("the folder '{}' does not exist", folder.display()));
+        Err(_) if fs::symlink_metadata(path).is_ok() => {
+            return refuse(io::ErrorKind::NotFound, "is a link to a file that does not exist");
         }
         Err(_) => {}
     }
-    Ok(())
+    let folder = folder_of(path);
+    if !folder.is_dir() {
+        return refuse(io::ErrorKind::NotFound, &format!("the folder '{}' does not exist", folder.display()));
+    }
+    // `a/` has the file name `a` and yet means a folder.
+    if path.file_name().is_none() || path.as_os_str().as_encoded_bytes().ends_with(b"/") {
+        return refuse(io::ErrorKind::InvalidInput, "is no name of a file");
+    }
+    let (_, trial) = temporary_beside(path).map_err(|source| Error::io(path, source))?;
+    fs::remove_file(trial).map_err(|source| Error::io(path, source))
+}
+
+/// Whether two paths mean one file, there or yet to be written.
+pub fn is_same(one: &Path, other: &Path) -> bool {
+    let place = |path: &Path| {
+        let whole = fs::canonicalize(path);
+        let beside = || Some(fs::canonicalize(folder_of(path)).ok()?.join(path.file_name()?));
+        whole.ok().or_else(beside)
+    };
+    one == other || place(one).zip(place(other)).is_some_and(|(one, other)| one == other)
 }
 
 /// Writes `bytes` to `path` so that at every instant, and after a crash, the path holds the old file or the new one:

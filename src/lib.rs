@@ -12,6 +12,7 @@ pub mod gradcheck;
 pub mod init;
 pub mod kernel;
 pub mod loss;
+pub mod memory;
 pub mod metrics;
 pub mod model;
 pub mod network;

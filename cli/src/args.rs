@@ -109,6 +109,7 @@ pub enum Solver {
 
 /// `deltarule train`.
 #[derive(Args, Debug)]
+#[command(allow_negative_numbers = true)]
 pub struct Train {
     /// The data file; '-' is standard input
     pub data: PathBuf,
@@ -248,6 +249,7 @@ pub struct Evaluate {
 
 /// `deltarule gradcheck`.
 #[derive(Args, Debug)]
+#[command(allow_negative_numbers = true)]
 pub struct Gradcheck {
     /// A model file, to be checked on rows of DATA
     #[arg(requires = "data", conflicts_with_all = ["inputs", "hidden", "outputs", "activation", "output_activation", "loss"])]

@@ -23,8 +23,13 @@ fn main() -> ExitCode {
         // The reader of our output has seen enough: nothing went wrong.
         Err(Error::Io { source, .. }) if source.kind() == std::io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("deltarule: {}", report::printable(&error.to_string()));
-            ExitCode::from(exit_code(&error))
+            let code = exit_code(&error);
+            let error = match error {
+                Error::Setting { name, expected, found } => Error::setting(report::flag(&name), expected, found),
+                other => other,
+            };
+            report::say(&format!("deltarule: {error}"));
+            ExitCode::from(code)
         }
     }
 }

@@ -1,5 +1,6 @@
 //! How far a training is: a bar on a terminal, plain lines elsewhere, both on standard error.
 
+use crate::report::say;
 use deltarule::train::Epoch;
 use indicatif::{ProgressBar, ProgressStyle};
 use std::io::IsTerminal;
@@ -38,7 +39,7 @@ impl Progress {
             bar.set_position(epoch.number as u64);
             bar.set_message(losses);
         } else if self.last_line.elapsed() >= LINE_EVERY {
-            eprintln!("{}epoch {}/{}  {losses}", self.prefix, epoch.number, self.epochs);
+            say(&format!("{}epoch {}/{}  {losses}", self.prefix, epoch.number, self.epochs));
             self.last_line = Instant::now();
         }
     }

@@ -12,6 +12,12 @@ pub fn printable(text: &str) -> String {
     text.chars().map(|c| if c.is_control() && c != '\n' { '\u{fffd}' } else { c }).collect()
 }
 
+/// Says something to people: a line on standard error, without control characters. Nobody may be listening (a closed pipe,
+/// a full disk), which is no reason to fail.
+pub fn say(line: &str) {
+    let _ = writeln!(std::io::stderr(), "{}", printable(line));
+}
+
 /// Prints one JSON object on standard output.
 pub fn print_json(object: &impl Serialize) -> Result<()> {
     let text =
@@ -30,7 +36,7 @@ pub fn count(number: usize, noun: &str) -> String {
     format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
 }
 
-/// The figures of an evaluation as a small table, the baseline's beside them.
+/// The figures of an evaluation as a small table, the baseline's beside them, without the last line break.
 pub fn table(title: &str, evaluation: &Evaluation) -> String {
     let (names, baseline) = match evaluation.metrics {
         Metrics::Regression(_) => (["r2", "rmse", "mae"], "mean alone"),
@@ -55,7 +61,33 @@ pub fn table(title: &str, evaluation: &Evaluation) -> String {
             figure(&evaluation.baseline)
         );
     }
+    text.truncate(text.trim_end().len());
     text
+}
+
+/// The flag that sets what the library calls by another name.
+pub fn flag(setting: &str) -> &str {
+    match setting {
+        "learning rate" => "--rate",
+        "test fraction" => "--test",
+        "held-back share" => "--early-stopping",
+        "folds" | "repetitions" => "--cv",
+        "activations" => "--activation",
+        "epochs" => "--epochs",
+        "batch" => "--batch",
+        "momentum" => "--momentum",
+        "l2" => "--l2",
+        "tolerance" => "--tolerance",
+        "patience" => "--patience",
+        "threads" => "--threads",
+        "gemm" => "--gemm",
+        "loss" => "--loss",
+        "init" => "--init",
+        "activation" => "--activation",
+        "delimiter" => "--delimiter",
+        "inputs" => "--inputs",
+        other => other,
+    }
 }
 
 /// What the inputs of a network are, in words.

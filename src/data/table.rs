@@ -115,6 +115,20 @@ impl Table {
         Ok(())
     }
 
+    /// Keeps the given rows, which ascend, and drops the others; each keeps its line.
+    ///
+    /// **Panics** if there is no such row.
+    pub fn keep_rows(&mut self, rows: &[usize]) {
+        debug_assert!(rows.is_sorted());
+        let width = self.columns.len();
+        for (to, &from) in rows.iter().enumerate() {
+            self.rows[to] = self.rows[from];
+            self.ends.copy_within(from * width..(from + 1) * width, to * width);
+        }
+        self.rows.truncate(rows.len());
+        self.ends.truncate(rows.len() * width);
+    }
+
     pub(super) fn set_final_newline(&mut self, present: bool) {
         self.final_newline = present;
     }
@@ -252,5 +266,9 @@ mod tests {
         assert_eq!((table.rows(), table.line(1)), (2, 9));
         assert_eq!(table.push(10, &["1"]).unwrap_err().to_string(), "t.csv:10: expected 3 cells, found 1");
         assert!(Table::unnamed("t.csv", 0).is_err());
+        table.push(11, &["4", "5", "6"]).unwrap();
+        table.keep_rows(&[0, 2]);
+        assert_eq!((table.rows(), table.line(0), table.line(1)), (2, 7, 11));
+        assert_eq!(table.row(1).collect::<Vec<_>>(), ["4", "5", "6"]);
     }
 }

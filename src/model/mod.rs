@@ -140,13 +140,26 @@ pub enum Predictions {
 impl<T: Float> Model<T> {
     /// The predictions for the given rows of `source`.
     ///
-    /// **Errors** name file, line, column and value.
+    /// **Errors** name file, line, column and value; inputs so far from those of the training that a prediction is not
+    /// finite are one of them.
     pub fn predict(&self, source: &Source, rows: &[usize]) -> Result<Predictions> {
         let x = self.input.encode(source, rows)?;
-        self.predict_encoded(x.view())
+        let predictions = self.predict_encoded(x.view())?;
+        let bad = match &predictions {
+            Predictions::Numbers(numbers) => numbers.iter().position(|number| !number.is_finite()),
+            Predictions::Classes(p) => p.rows().into_iter().position(|row| row.iter().any(|p| !p.is_finite())),
+        };
+        match bad {
+            None => Ok(predictions),
+            Some(row) => Err(source.row_fault(
+                rows[row],
+                None,
+                "the prediction is not finite: the inputs are too far from those of the training",
+            )),
+        }
     }
 
-    /// The predictions for rows that are already encoded.
+    /// The predictions for rows that are already encoded; a network may give what is not finite.
     pub fn predict_encoded(&self, x: ArrayView2<'_, T>) -> Result<Predictions> {
         let outputs = self.network.predict(x)?;
         if let Target::Number { .. } = self.target {

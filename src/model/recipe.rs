@@ -7,8 +7,11 @@ use crate::error::{Error, Result};
 use crate::float::Float;
 use crate::init::Init;
 use crate::loss::{Loss, LossFn};
+use crate::memory;
 use crate::network::objective::Batch;
+use crate::network::spec::Block;
 use crate::network::{Layer, Network, Spec};
+use crate::optim::lbfgs;
 use crate::rng::{Rng, stream};
 use crate::train::{History, Observer, Solver, Trainer};
 
@@ -79,8 +82,12 @@ impl Recipe {
         }
         warnings.dedup();
         let (spec, loss) = self.network(&input, &target)?;
+        self.require_memory::<T>(&spec, rows.len())?;
         let seed = self.trainer.seed;
         let network = Network::<T>::new(spec, self.init, &mut Rng::with_stream(seed, stream::WEIGHTS))?;
+        if let (Some(init), Some(bad)) = (self.init, network.params().iter().find(|w| !w.is_finite())) {
+            return Err(Error::setting(format!("init {}", init.name()), format!("weights finite in {}", T::NAME), bad));
+        }
         let mut trainer = self.trainer.clone();
         trainer.objective.loss = loss;
 
@@ -104,8 +111,31 @@ impl Recipe {
         let batch = |x, y| Batch { x, y, weights: None };
         let held_back = judged.as_ref().map(|(x, y)| batch(x.view(), y.view()));
         let history = trainer.fit(&mut model.network, batch(x.view(), y.view()), held_back, observe)?;
+        require_finite(&model.network, history.training.len())?;
         model.provenance.epochs = history.training.len();
         Ok(Fitted { model, history, warnings })
+    }
+
+    /// Refuses a network that cannot be trained in the memory there is, before the first of it is touched.
+    fn require_memory<T: Float>(&self, spec: &Spec, rows: usize) -> Result<()> {
+        let trainer = &self.trainer;
+        // Buffers as long as the parameters: they and the best so far; gradient, moments and the last epoch's; or what
+        // L-BFGS remembers.
+        let (buffers, batch) = match trainer.solver {
+            Solver::Steps(method) => (4 + method.moments(), rows.min(trainer.batch)),
+            Solver::Lbfgs => (2 + 4 + 2 * lbfgs::Options::default().history, rows),
+            Solver::Perceptron => (1, 0),
+        };
+        let units = spec.layers().iter().map(|layer| layer.outputs as u128);
+        let widest = units.clone().max().unwrap_or(0);
+        // Activations and slopes of each layer, the widest's deltas twice; then the encoded data.
+        let numbers = buffers as u128 * spec.parameters() as u128
+            + 2 * batch as u128 * (units.sum::<u128>() + widest)
+            + rows as u128 * (spec.inputs() as u128 + spec.outputs() as u128);
+        memory::require(
+            &format!("training {} parameters in {}", spec.parameters(), T::NAME),
+            numbers * size_of::<T>() as u128,
+        )
     }
 
     /// The rows to train on, and those to stop on.
@@ -114,7 +144,11 @@ impl Recipe {
         let mut classes = Vec::new();
         let strata = source.strata(target, rows, &mut classes)?;
         // Another stream than the hold-out's, or the two splits would pick the same places.
-        let parts = split::hold_out(strata, share, &mut Rng::with_stream(self.trainer.seed, stream::SPLIT + 1))?;
+        let parts = split::hold_out(strata, share, &mut Rng::with_stream(self.trainer.seed, stream::SPLIT + 1))
+            .map_err(|error| match error {
+                Error::Setting { expected, found, .. } => Error::setting("held-back share", expected, found),
+                other => other,
+            })?;
         let pick = |part: &[usize]| part.iter().map(|&i| rows[i]).collect();
         Ok((pick(&parts.train), pick(&parts.test)))
     }
@@ -164,6 +198,18 @@ impl Recipe {
             self.hidden.iter().enumerate().map(|(l, &units)| Layer::new(units, activation(l))).collect();
         layers.push(Layer::new(units, output));
         Ok((Spec::new(input.width(), layers)?, loss))
+    }
+}
+
+/// No model holds a number that is not finite, whatever the solver.
+fn require_finite<T: Float>(network: &Network<T>, epoch: usize) -> Result<()> {
+    let finite = |block: &Block| network.params()[block.weights.start..block.bias.end].iter().all(|p| p.is_finite());
+    match network.spec().blocks().iter().position(|block| !finite(block)) {
+        None => Ok(()),
+        Some(layer) => {
+            let what = "a weight".into();
+            Err(Error::Diverged { epoch, batch: 1, layer: Some(layer + 1), what, value: f64::NAN })
+        }
     }
 }
 

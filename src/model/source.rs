@@ -1,6 +1,7 @@
 //! What a model is trained on or applied to: a table, or images with labels.
 
 use super::{Input, image_size};
+use crate::data::cell::{Cell, quoted};
 use crate::data::features::{self, Features};
 use crate::data::idx::Idx;
 use crate::data::{Strata, Table, Target, Task, Warning};
@@ -52,6 +53,34 @@ impl Source {
             Self::Table { table, .. } => table.rows(),
             Self::Images { images, .. } => images.rows(),
         }
+    }
+
+    /// An error about one row, with its place in the file.
+    pub(super) fn row_fault(&self, row: usize, column: Option<&str>, message: impl Into<String>) -> Error {
+        match self {
+            Self::Table { table, .. } => Error::data_at(table.name(), table.line(row), column, message),
+            Self::Images { images, .. } => Error::data(&images.name, format!("image {}: {}", row + 1, message.into())),
+        }
+    }
+
+    /// Leaves out the rows with a missing cell in the target or in an input column that is not ignored; says how many.
+    ///
+    /// **Errors**: an ignored column that is not there; no row is left.
+    pub fn drop_incomplete(&mut self, ignore: &[String]) -> Result<usize> {
+        let Self::Table { table, target } = self else { return Ok(0) };
+        let ignored = ignore.iter().map(|name| table.column(name)).collect::<Result<Vec<_>>>()?;
+        let columns: Vec<usize> =
+            (0..table.columns().len()).filter(|c| Some(*c) == *target || !ignored.contains(c)).collect();
+        let complete = |row: &usize| columns.iter().all(|&c| Cell::parse(table.cell(*row, c)) != Cell::Missing);
+        let kept: Vec<usize> = (0..table.rows()).filter(complete).collect();
+        let dropped = table.rows() - kept.len();
+        if kept.is_empty() {
+            return Err(Error::data(table.name(), format!("each of the {dropped} rows has a missing cell")));
+        }
+        if dropped > 0 {
+            table.keep_rows(&kept);
+        }
+        Ok(dropped)
     }
 
     /// What the inputs hold and what is to be predicted, judged over all rows.
@@ -146,12 +175,27 @@ impl Source {
 
     /// The given rows' strata for a split: their classes, or none for numbers. `classes` holds what they point to.
     ///
-    /// **Errors** name file, line, column and value.
+    /// **Errors** name file, line, column and value; rows that no split can put on both sides (a single one, or the
+    /// only one of its class) are among them.
     pub fn strata<'a>(&self, target: &'a Target, rows: &[usize], classes: &'a mut Vec<usize>) -> Result<Strata<'a>> {
+        if rows.len() < 2 {
+            let message =
+                format!("expected at least 2 rows, to train on some and measure on others, found {}", rows.len());
+            return Err(Error::data(self.name(), message));
+        }
         match target {
             Target::Number { .. } => Ok(Strata::None(rows.len())),
-            Target::Classes { labels, .. } => {
+            Target::Classes { name, labels } => {
                 *classes = self.classes(target, rows)?;
+                let mut counts = vec![0_usize; labels.len()];
+                classes.iter().for_each(|&class| counts[class] += 1);
+                if let Some(lone) = classes.iter().position(|&class| counts[class] == 1) {
+                    let message = format!(
+                        "class {} stands in this row alone: expected at least 2 rows of every class, to train on some and measure on others",
+                        quoted(&labels[classes[lone]])
+                    );
+                    return Err(self.row_fault(rows[lone], Some(name), message));
+                }
                 Ok(Strata::Classes { classes, labels })
             }
         }

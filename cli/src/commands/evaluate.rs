@@ -17,9 +17,9 @@ pub fn run(args: &Evaluate) -> Result<Outcome> {
         let source = input::open(&args.data, &args.reading, target)?;
         let rows: Vec<usize> = (0..source.rows()).collect();
         let evaluation = model.evaluate(&source, &rows)?;
-        eprint!("{}", report::table(source.name(), &evaluation));
+        report::say(&report::table(source.name(), &evaluation));
         if let Some(confusion) = &evaluation.confusion {
-            eprintln!("\n{}", report::printable(&confusion.to_string()));
+            report::say(&format!("\n{confusion}"));
         }
         if args.json {
             report::print_json(&EvaluationJson::from(&evaluation))?;

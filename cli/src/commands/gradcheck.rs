@@ -7,11 +7,12 @@ use crate::report;
 use deltarule::gradcheck::{Mode, Options, Report, Verdict};
 use deltarule::model::Input;
 use deltarule::prelude::*;
-use deltarule::{Result, verify};
+use deltarule::{Error, Result, memory, verify};
 use ndarray::Array2;
 use serde_json::json;
 
 pub fn run(args: &Gradcheck) -> Result<Outcome> {
+    check(args)?;
     let mode = match args.directions {
         None => Mode::EveryCoordinate,
         Some(count) => Mode::Directions { count, seed: args.seed },
@@ -42,7 +43,24 @@ pub fn run(args: &Gradcheck) -> Result<Outcome> {
             report::print_line(&format!("  {} is {}", entry.index, name(entry.index)))?;
         }
     }
-    Ok(if report.verdict == Verdict::Wrong { Outcome::CheckFailed } else { Outcome::Done })
+    // What could not be measured is not proved.
+    Ok(if report.verdict == Verdict::Right { Outcome::Done } else { Outcome::CheckFailed })
+}
+
+/// Refuses settings out of range.
+fn check(args: &Gradcheck) -> Result<()> {
+    if !(args.tolerance > 0.0 && args.tolerance < 1.0) {
+        return Err(Error::setting("--tolerance", "a number between 0 and 1", args.tolerance));
+    }
+    if !(args.l2.is_finite() && args.l2 >= 0.0) {
+        return Err(Error::setting("--l2", "a finite number of at least 0", args.l2));
+    }
+    for (name, count) in [("--rows", args.rows), ("--directions", args.directions.unwrap_or(1))] {
+        if count == 0 {
+            return Err(Error::setting(name, "at least 1", 0));
+        }
+    }
+    Ok(())
 }
 
 /// The gradient of a saved model on the first rows of a data file.
@@ -69,18 +87,28 @@ fn of_model(
     })
 }
 
+/// Refuses what does not fit into memory: parameters, gradient and two points; rows, and what a pass makes of them.
+fn require_memory(spec: &Spec, rows: usize) -> Result<()> {
+    let units: u128 = spec.layers().iter().map(|layer| layer.outputs as u128).sum();
+    let ends = spec.inputs() as u128 + spec.outputs() as u128;
+    let numbers = 4 * spec.parameters() as u128 + rows as u128 * (2 * ends + 2 * units);
+    let what = format!("checking {} parameters on {}", spec.parameters(), report::count(rows, "row"));
+    memory::require(&what, 8 * numbers)
+}
+
 /// The gradient of a network with random weights, on random rows.
 fn of_random_network(args: &Gradcheck, options: &Options) -> Result<(Report, Spec, String)> {
     let activation = Activation::parse(&args.activation)?;
     let (output, loss) = (Activation::parse(&args.output_activation)?, Loss::parse(&args.loss)?);
     let spec = Spec::mlp(args.inputs, &widths("--hidden", &args.hidden)?, activation, args.outputs, output)?;
+    require_memory(&spec, args.rows)?;
     let mut rng = Rng::new(args.seed);
     let mut net = Network::<f64>::new(spec.clone(), None, &mut rng)?;
     // Biases of zero would hide a fault in their gradient's neighbours.
     for block in spec.blocks() {
         net.params_mut()[block.bias.clone()].iter_mut().for_each(|b| *b = rng.normal(0.0, 0.5));
     }
-    let rows = args.rows.max(1);
+    let rows = args.rows;
     let x = Array2::from_shape_simple_fn((rows, args.inputs), || rng.normal::<f64>(0.0, 1.0));
     let y = match loss {
         Loss::SoftmaxCrossEntropy | Loss::LogisticCrossEntropy => {

@@ -1,35 +1,35 @@
 //! `deltarule inspect`: what is inside a model file.
 
-use super::{AnyModel, Outcome, with_model};
+use super::{AnyModel, Outcome, check_outputs, existing, with_model};
 use crate::args::Inspect;
 use crate::report;
 use deltarule::Result;
 use deltarule::data::Target;
 use deltarule::data::features::Kind;
-use deltarule::file::{self, Existing};
+use deltarule::file;
 use deltarule::float::Float;
 use deltarule::model::{Input, Model};
 use deltarule::picture;
 use serde_json::json;
+use std::path::Path;
 
 pub fn run(args: &Inspect) -> Result<Outcome> {
-    let existing = if args.force { Existing::Replace } else { Existing::Keep };
-    for path in args.diagram.iter().chain(&args.weights) {
-        picture::check_name(path)?;
-        file::check_writable(path, existing)?;
-    }
+    let existing = existing(args.force);
+    let pictures: Vec<&Path> = args.diagram.iter().chain(&args.weights).map(AsRef::as_ref).collect();
+    pictures.iter().try_for_each(|path| picture::check_name(path))?;
+    check_outputs(&pictures, &[&args.model], existing)?;
     let any = AnyModel::load(&args.model)?;
     with_model!(any, model => {
-        if args.json {
-            report::print_json(&describe(&model))?;
-        } else {
-            print(&model)?;
-        }
         if let Some(path) = &args.diagram {
             file::write_whole(path, model.diagram_svg()?.as_bytes(), existing)?;
         }
         if let Some(path) = &args.weights {
             file::write_whole(path, model.weights_svg()?.as_bytes(), existing)?;
+        }
+        if args.json {
+            report::print_json(&describe(&model))?;
+        } else {
+            print(&model)?;
         }
     });
     Ok(Outcome::Done)

@@ -8,7 +8,9 @@ mod predict;
 mod train;
 
 use crate::args::{Command, Machine};
+use crate::report;
 use deltarule::engine::{Backend, Engine};
+use deltarule::file::{self, Existing};
 use deltarule::model::{self, Dtype, Model};
 use deltarule::simd::Isa;
 use deltarule::threads::Threads;
@@ -25,7 +27,10 @@ pub enum Outcome {
 }
 
 /// Runs a command.
+///
+/// **Errors**, of all commands, if `DELTARULE_ISA` names no instruction set of this machine: the library would take another.
 pub fn run(command: Command) -> Result<Outcome> {
+    Isa::from_environment()?;
     match command {
         Command::Train(args) => train::run(&args),
         Command::Predict(args) => predict::run(&args),
@@ -39,10 +44,10 @@ pub fn run(command: Command) -> Result<Outcome> {
 /// The engine and threads that were asked for; a slow BLAS core is warned about.
 fn machine(args: &Machine) -> Result<(Engine, Threads)> {
     let engine = Engine::new(Isa::from_environment()?, Backend::parse(&args.gemm)?)?;
-    if engine.backend() == Backend::Blas {
-        if let Some(warning) = blas_warning() {
-            eprintln!("warning: {warning}");
-        }
+    if engine.backend() == Backend::Blas
+        && let Some(warning) = blas_warning()
+    {
+        report::say(&format!("warning: {warning}"));
     }
     Ok((engine, Threads::new(args.threads)?))
 }
@@ -61,6 +66,27 @@ fn blas_warning() -> Option<String> {
     return deltarule::gemm::blas::warning();
     #[cfg(not(feature = "openblas"))]
     None
+}
+
+/// Refuses outputs that cannot be written before hours of work, not after: also two under one name, and one that would
+/// replace an input.
+fn check_outputs(outputs: &[&Path], inputs: &[&Path], existing: Existing) -> Result<()> {
+    for (i, path) in outputs.iter().enumerate() {
+        file::check_writable(path, existing)?;
+        let found = || format!("'{}'", path.display());
+        if outputs[..i].iter().any(|other| file::is_same(other, path)) {
+            return Err(Error::setting("output files", "different names", format!("{} twice", found())));
+        }
+        if inputs.iter().any(|input| file::is_same(input, path)) {
+            return Err(Error::setting("output file", "another file than the input", found()));
+        }
+    }
+    Ok(())
+}
+
+/// What `--force` says.
+fn existing(force: bool) -> Existing {
+    if force { Existing::Replace } else { Existing::Keep }
 }
 
 /// Reads a list of widths such as `100,50`, or `none`.

@@ -1,9 +1,9 @@
 //! `deltarule predict`: a CSV of predictions, a line for each row.
 
-use super::{AnyModel, Outcome, with_model};
+use super::{AnyModel, Outcome, check_outputs, existing, with_model};
 use crate::args::Predict;
 use crate::input::{self, Target};
-use deltarule::file::{self, Existing};
+use deltarule::file;
 use deltarule::float::Float;
 use deltarule::metrics::classification::most_probable;
 use deltarule::model::{Model, Predictions, Source};
@@ -15,10 +15,9 @@ use std::path::Path;
 const CHUNK: usize = 4096;
 
 pub fn run(args: &Predict) -> Result<Outcome> {
-    let existing = if args.force { Existing::Replace } else { Existing::Keep };
-    if let Some(out) = &args.out {
-        file::check_writable(out, existing)?;
-    }
+    let existing = existing(args.force);
+    let outputs: Vec<&Path> = args.out.iter().map(AsRef::as_ref).collect();
+    check_outputs(&outputs, &[&args.model, &args.data], existing)?;
     let any = AnyModel::load(&args.model)?;
     let source = input::open(&args.data, &args.reading, Target::Unknown)?;
     with_model!(any, model => match &args.out {
@@ -76,7 +75,11 @@ fn write_predictions<T: Float>(
     Ok(())
 }
 
-/// A text as a cell of a CSV file (RFC 4180).
+/// A text as a cell of a CSV file (RFC 4180); spaces around it are kept by quotes.
 fn cell(text: &str) -> String {
-    if text.contains([',', '"', '\n', '\r']) { format!("\"{}\"", text.replace('"', "\"\"")) } else { text.into() }
+    if text.contains([',', '"', '\n', '\r']) || text.trim_ascii() != text {
+        format!("\"{}\"", text.replace('"', "\"\""))
+    } else {
+        text.into()
+    }
 }

@@ -1,20 +1,21 @@
 //! `deltarule train`: from a data file to a model, its pictures, and honest figures.
 
-use super::{Outcome, machine, widths};
+use super::{Outcome, existing, machine, widths};
 use crate::args::{self, Dtype, Train};
 use crate::input::{self, Target};
 use crate::progress::Progress;
-use crate::report::{self, EvaluationJson};
-use deltarule::data::{Missing, Strata, Task, features, split};
-use deltarule::file::{self, Existing};
+use crate::report::{self, EvaluationJson, say};
+use deltarule::data::{Missing, Task, Warning, features, split};
+use deltarule::file;
 use deltarule::float::Float;
 use deltarule::model::{Evaluation, Fitted, Recipe, Source};
 use deltarule::picture::{self, spark::spark};
 use deltarule::prelude::*;
 use deltarule::rng::stream;
 use deltarule::train::Stopped;
-use deltarule::{Error, Result};
+use deltarule::{Error, Result, memory};
 use serde_json::{Value, json};
+use std::collections::HashSet;
 use std::ops::ControlFlow;
 use std::path::Path;
 use std::time::Instant;
@@ -25,49 +26,48 @@ const SGD_RATE: f64 = 0.05;
 
 pub fn run(args: &Train) -> Result<Outcome> {
     check_outputs(args)?;
+    let cv = args.cv.as_deref().map(parse_cv).transpose()?;
     let recipe = recipe(args)?;
     let target = match (&args.target, &args.reading.labels) {
         (Some(column), _) => Target::Column(column),
         (None, Some(_)) => Target::Unknown,
         (None, None) => Target::Missing,
     };
-    let source = input::open(&args.data, &args.reading, target)?;
+    let mut source = input::open(&args.data, &args.reading, target)?;
+    if recipe.features.missing == Missing::Drop {
+        let rows = source.rows();
+        let dropped = source.drop_incomplete(&recipe.features.ignore)?;
+        say(&format!("{dropped} of {} left out for missing cells", report::count(rows, "row")));
+    }
     match args.dtype {
-        Dtype::F32 => train::<f32>(args, &recipe, &source),
-        Dtype::F64 => train::<f64>(args, &recipe, &source),
+        Dtype::F32 => train::<f32>(args, cv, &recipe, &source),
+        Dtype::F64 => train::<f64>(args, cv, &recipe, &source),
     }
 }
 
-/// Trains, measures, writes and reports.
-fn train<T: Float + Into<f64>>(args: &Train, recipe: &Recipe, source: &Source) -> Result<Outcome> {
+/// Trains, measures, reports and writes.
+fn train<T: Float + Into<f64>>(
+    args: &Train,
+    cv: Option<(usize, usize)>,
+    recipe: &Recipe,
+    source: &Source,
+) -> Result<Outcome> {
     // Once over all rows, for the split's strata; each training does it again, and says the same.
     let (input, target, warnings) = source.infer(recipe.task, &recipe.features)?;
-    warnings.iter().for_each(|warning| eprintln!("warning: {}", report::printable(&warning.to_string())));
-    let rows = usable_rows(recipe, source, &input)?;
-    let mut classes = Vec::new();
-    let strata = source.strata(&target, &rows, &mut classes)?;
-    let pick = |part: &[usize]| -> Vec<usize> { part.iter().map(|&i| rows[i]).collect() };
-    let mut rng = Rng::with_stream(args.seed, stream::SPLIT);
-    let announce = |rows: usize| {
-        eprintln!("{}: {}, {}", report::printable(source.name()), report::count(rows, "row"), report::inputs(&input));
-    };
-
-    if let Some(plan) = &args.cv {
-        let (folds, repetitions) = parse_cv(plan)?;
-        announce(rows.len());
-        let splits = split::folds(strata, folds, repetitions, &mut rng)?;
-        let started = Instant::now();
-        let mut measured = Vec::new();
-        for (i, part) in splits.iter().enumerate() {
-            let prefix = format!("fold {}/{}  ", i + 1, splits.len());
-            let fitted = fit::<T>(args, recipe, source, &pick(&part.train), &prefix)?;
-            measured.push(fitted.model.evaluate(source, &pick(&part.test))?);
-        }
+    let mut said = Said::default();
+    said.warn(&warnings);
+    let rows: Vec<usize> = (0..source.rows()).collect();
+    say(&format!("{}: {}, {}", source.name(), report::count(rows.len(), "row"), report::inputs(&input)));
+    if let Some((folds, repetitions)) = cv {
+        let (measured, seconds) = cross_validate::<T>(args, recipe, source, &target, (folds, repetitions), &mut said)?;
         let figures = cross_validated(&measured, folds, repetitions);
-        let seconds = started.elapsed().as_secs_f64();
-        let mut object = json!({ "task": target.task(), "rows": { "train": rows.len(), "test": 0 }, "cv": figures, "seconds": seconds });
+        let mut object = json!({
+            "task": target.task(), "rows": { "train": rows.len(), "test": 0 }, "cv": figures, "seconds": seconds,
+            "epochs": null, "stopped": null, "train": null, "test": null, "baseline": null, "interval": null,
+            "parameters_sha256": null,
+        });
         if [&args.model, &args.plot, &args.diagram, &args.weights].iter().any(|path| path.is_some()) {
-            let fitted = fit::<T>(args, recipe, source, &rows, "all rows  ")?;
+            let fitted = fit::<T>(args, recipe, source, &rows, "all rows  ", &mut said)?;
             write_outputs(args, &fitted)?;
             object["parameters_sha256"] = fitted.model.parameters_sha256().into();
         }
@@ -78,85 +78,106 @@ fn train<T: Float + Into<f64>>(args: &Train, recipe: &Recipe, source: &Source) -
     }
 
     let (training, test) = match args.test {
-        0.0 => (rows.clone(), Vec::new()),
+        0.0 => (rows, Vec::new()),
         share => {
-            let part = hold_out(strata, share, &mut rng)?;
-            (pick(&part.train), pick(&part.test))
+            let mut classes = Vec::new();
+            let strata = source.strata(&target, &rows, &mut classes)?;
+            let part = split::hold_out(strata, share, &mut Rng::with_stream(args.seed, stream::SPLIT))?;
+            (part.train, part.test)
         }
     };
-    announce(rows.len());
     let started = Instant::now();
-    let fitted = fit::<T>(args, recipe, source, &training, "")?;
+    let fitted = fit::<T>(args, recipe, source, &training, "", &mut said)?;
     let seconds = started.elapsed().as_secs_f64();
     let on_training = fitted.model.evaluate(source, &training)?;
     let on_test = if test.is_empty() { None } else { Some(fitted.model.evaluate(source, &test)?) };
-    write_outputs(args, &fitted)?;
+    // The figures before the files: they are not lost where a disk is full.
     print_report(&fitted, &on_training, on_test.as_ref(), seconds);
+    write_outputs(args, &fitted)?;
     if args.json {
         report::print_json(&describe(&fitted, &on_training, on_test.as_ref(), seconds, &target.task()))?;
     }
     Ok(Outcome::Done)
 }
 
-fn hold_out(strata: Strata<'_>, share: f64, rng: &mut Rng) -> Result<split::Split> {
-    split::hold_out(strata, share, rng).map_err(|error| match error {
-        Error::Setting { expected, found, .. } => Error::Setting { name: "--test".into(), expected, found },
-        other => other,
-    })
+/// The figures of each fold, and the seconds that they took.
+fn cross_validate<T: Float>(
+    args: &Train,
+    recipe: &Recipe,
+    source: &Source,
+    target: &deltarule::data::Target,
+    (folds, repetitions): (usize, usize),
+    said: &mut Said,
+) -> Result<(Vec<Evaluation>, f64)> {
+    let rows: Vec<usize> = (0..source.rows()).collect();
+    let mut classes = Vec::new();
+    let strata = source.strata(target, &rows, &mut classes)?;
+    // Each fold lists all rows, here or there.
+    let indices = folds as u128 * rows.len() as u128;
+    memory::require(
+        &format!("{folds} folds of {}", report::count(rows.len(), "row")),
+        indices * size_of::<usize>() as u128,
+    )?;
+    let mut rng = Rng::with_stream(args.seed, stream::SPLIT);
+    let started = Instant::now();
+    let mut measured = Vec::new();
+    // One repetition's folds at a time: a million of them would not fit into memory.
+    for _ in 0..repetitions {
+        for part in split::folds(strata, folds, 1, &mut rng)? {
+            let prefix = format!("fold {}/{}  ", measured.len() + 1, folds.saturating_mul(repetitions));
+            let fitted = fit::<T>(args, recipe, source, &part.train, &prefix, said)?;
+            measured.push(fitted.model.evaluate(source, &part.test)?);
+        }
+    }
+    Ok((measured, started.elapsed().as_secs_f64()))
 }
 
-/// The rows to be used: all, or those without missing cells if they are to be dropped.
-fn usable_rows(recipe: &Recipe, source: &Source, input: &deltarule::model::Input) -> Result<Vec<usize>> {
-    match (recipe.features.missing, source, input) {
-        (Missing::Drop, Source::Table { table, .. }, deltarule::model::Input::Table(features)) => {
-            let rows = features.complete_rows(table)?;
-            eprintln!(
-                "{} of {} left out for missing cells",
-                table.rows() - rows.len(),
-                report::count(table.rows(), "row")
-            );
-            Ok(rows)
+/// The warnings that were given already: of many trainings on the same data, each says the same.
+#[derive(Default)]
+struct Said(HashSet<String>);
+
+impl Said {
+    fn warn(&mut self, warnings: &[Warning]) {
+        for warning in warnings.iter().map(|warning| format!("warning: {warning}")) {
+            if !self.0.contains(&warning) {
+                say(&warning);
+                self.0.insert(warning);
+            }
         }
-        _ => Ok((0..source.rows()).collect()),
     }
 }
 
-fn fit<T: Float>(args: &Train, recipe: &Recipe, source: &Source, rows: &[usize], prefix: &str) -> Result<Fitted<T>> {
+fn fit<T: Float>(
+    args: &Train,
+    recipe: &Recipe,
+    source: &Source,
+    rows: &[usize],
+    prefix: &str,
+    said: &mut Said,
+) -> Result<Fitted<T>> {
     let mut progress = Progress::start(args.epochs, prefix);
     let fitted = recipe.fit::<T>(source, rows, &mut |epoch| {
         progress.epoch(epoch);
         ControlFlow::Continue(())
     });
     progress.finish();
-    fitted
+    let fitted = fitted?;
+    said.warn(&fitted.warnings);
+    Ok(fitted)
 }
 
 /// Refuses outputs that cannot be written before hours of training, not after.
 fn check_outputs(args: &Train) -> Result<()> {
-    let existing = existing(args.force);
     let pictures: Vec<&Path> =
         [&args.plot, &args.diagram, &args.weights].into_iter().flatten().map(AsRef::as_ref).collect();
     pictures.iter().try_for_each(|path| picture::check_name(path))?;
-    let all: Vec<&Path> = args.model.iter().map(AsRef::as_ref).chain(pictures).collect();
-    for (i, path) in all.iter().enumerate() {
-        file::check_writable(path, existing)?;
-        let same =
-            |other: &Path| other == *path || (path.exists() && other.canonicalize().ok() == path.canonicalize().ok());
-        if all[..i].iter().any(|other| same(other)) {
-            return Err(Error::setting("output files", "different names", format!("'{}' twice", path.display())));
-        }
-        if args.reading.labels.iter().chain([&args.data]).any(|input| same(input)) {
-            return Err(Error::setting("output file", "another file than the data", format!("'{}'", path.display())));
-        }
-    }
+    let outputs: Vec<&Path> = args.model.iter().map(AsRef::as_ref).chain(pictures).collect();
+    let inputs: Vec<&Path> = args.reading.labels.iter().chain([&args.data]).map(AsRef::as_ref).collect();
+    super::check_outputs(&outputs, &inputs, existing(args.force))?;
     if args.weights.is_some() && args.reading.labels.is_none() {
         return Err(Error::setting("--weights", "images (with --labels)", "a table"));
     }
     Ok(())
-}
-
-fn existing(force: bool) -> Existing {
-    if force { Existing::Replace } else { Existing::Keep }
 }
 
 /// The library's recipe for these flags.
@@ -212,8 +233,12 @@ fn recipe(args: &Train) -> Result<Recipe> {
 fn parse_cv(text: &str) -> Result<(usize, usize)> {
     let (folds, repetitions) = text.split_once('x').unwrap_or((text, "1"));
     match (folds.parse(), repetitions.parse()) {
-        (Ok(folds), Ok(repetitions)) => Ok((folds, repetitions)),
-        _ => Err(Error::setting("--cv", "K folds, or KxR with R repetitions, such as 5x4", format!("'{text}'"))),
+        (Ok(folds), Ok(repetitions)) if folds >= 2 && repetitions >= 1 => Ok((folds, repetitions)),
+        _ => Err(Error::setting(
+            "--cv",
+            "K folds (2 or more), or KxR with R repetitions, such as 5x4",
+            format!("'{text}'"),
+        )),
     }
 }
 
@@ -223,13 +248,13 @@ fn write_outputs<T: Float + Into<f64>>(args: &Train, fitted: &Fitted<T>) -> Resu
         None => Ok(()),
         Some(path) => {
             file::write_whole(path, text()?.as_bytes(), existing)?;
-            eprintln!("wrote {}", path.display());
+            say(&format!("wrote {}", path.display()));
             Ok(())
         }
     };
     if let Some(path) = &args.model {
         fitted.model.save(path, existing)?;
-        eprintln!("wrote {}", path.display());
+        say(&format!("wrote {}", path.display()));
     }
     write(&args.plot, &|| Ok(fitted.curve_svg()))?;
     write(&args.diagram, &|| fitted.model.diagram_svg())?;
@@ -248,22 +273,22 @@ fn print_report<T: Float>(fitted: &Fitted<T>, training: &Evaluation, test: Optio
     };
     let widths: Vec<_> =
         std::iter::once(spec.inputs()).chain(spec.layers().iter().map(|l| l.outputs)).map(|n| n.to_string()).collect();
-    eprintln!(
+    say(&format!(
         "network {}, {} parameters; {}, {seconds:.2} s: {why}",
         widths.join("-"),
         spec.parameters(),
         report::count(history.training.len(), "epoch")
-    );
+    ));
     if let (Some(first), Some(last)) = (history.training.first(), history.training.last()) {
-        eprintln!("loss {first:.4} {} {last:.6}\n", spark(&history.training));
+        say(&format!("loss {first:.4} {} {last:.6}\n", spark(&history.training)));
     }
-    eprint!("{}", report::table("training", training));
+    say(&report::table("training", training));
     match test {
-        None => eprintln!("\nno rows were held out: these figures say nothing about new rows"),
+        None => say("\nno rows were held out: these figures say nothing about new rows"),
         Some(test) => {
-            eprint!("{}", report::table("held out", test));
+            say(&report::table("held out", test));
             if let Some(confusion) = test.confusion.as_ref().filter(|c| c.classes() <= 20) {
-                eprintln!("\n{}", report::printable(&confusion.to_string()));
+                say(&format!("\n{confusion}"));
             }
         }
     }
@@ -298,7 +323,7 @@ fn describe<T: Float>(
 /// over repetitions; with a single one it is taken over its folds.
 fn cross_validated(measured: &[Evaluation], folds: usize, repetitions: usize) -> Value {
     let mut object = json!({ "folds": folds, "repetitions": repetitions });
-    eprintln!("{folds} folds x {repetitions}: mean and standard error over {} trainings", measured.len());
+    say(&format!("{folds} folds x {repetitions}: mean and standard error over {} trainings", measured.len()));
     for name in ["accuracy", "balanced_accuracy", "log_loss", "r2", "rmse", "mae"] {
         let figures = |of: &dyn Fn(&Evaluation) -> Option<f64>| measured.iter().map(of).collect::<Option<Vec<f64>>>();
         let Some(model) = figures(&|e| e.metrics.get(name)) else { continue };
@@ -308,7 +333,7 @@ fn cross_validated(measured: &[Evaluation], folds: usize, repetitions: usize) ->
         let groups: Vec<f64> = if repetitions > 1 { model.chunks(folds).map(mean).collect() } else { model };
         let variance = groups.iter().map(|v| (v - centre).powi(2)).sum::<f64>() / (groups.len() - 1) as f64;
         let error = (variance / groups.len() as f64).sqrt();
-        eprintln!("  {:<20}{centre:>9.4} +- {error:.4}   baseline {:.4}", name.replace('_', " "), mean(&baseline));
+        say(&format!("  {:<20}{centre:>9.4} +- {error:.4}   baseline {:.4}", name.replace('_', " "), mean(&baseline)));
         object[name] = json!({ "mean": centre, "standard_error": error, "baseline": mean(&baseline) });
     }
     object

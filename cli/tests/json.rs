@@ -1,0 +1,293 @@
+//! Figures for machines: one object on standard output, whose keys are agreed, whose numbers are those of the data's own
+//! units, and whose checksum proves that the same seed gives the same bits.
+
+mod command;
+
+use command::Folder;
+use command::data::{blobs, classes, csv, numbers, points};
+use serde_json::Value;
+use std::collections::HashSet;
+
+fn folder() -> Folder {
+    let folder = Folder::new();
+    folder.write("t.csv", csv("a,b,y", &classes()));
+    folder.write("n.csv", csv("a,b,y", &numbers()));
+    folder
+}
+
+/// The keys of an object, sorted.
+fn keys(object: &Value) -> Vec<&str> {
+    let mut keys: Vec<_> = object.as_object().expect("an object").keys().map(String::as_str).collect();
+    keys.sort_unstable();
+    keys
+}
+
+fn number(value: &Value) -> f64 {
+    value.as_f64().unwrap_or_else(|| panic!("expected a number, found {value}"))
+}
+
+const TRAIN: [&str; 10] =
+    ["baseline", "epochs", "interval", "parameters_sha256", "rows", "seconds", "stopped", "task", "test", "train"];
+const CLASSIFICATION: [&str; 3] = ["accuracy", "balanced_accuracy", "log_loss"];
+const REGRESSION: [&str; 3] = ["mae", "r2", "rmse"];
+
+#[test]
+fn train_prints_the_agreed_keys() {
+    let folder = folder();
+    for (data, task, metric, names) in
+        [("t.csv", "classify", "accuracy", CLASSIFICATION), ("n.csv", "regress", "r2", REGRESSION)]
+    {
+        let run = folder.must(&format!("train {data} --target y --epochs 30 --patience 99 --json")).json();
+        assert_eq!(keys(&run), TRAIN);
+        assert_eq!(run["task"], task);
+        assert_eq!(run["rows"], serde_json::json!({ "train": 32, "test": 8 }));
+        assert_eq!(run["epochs"], 30);
+        assert_eq!(run["stopped"], "epochs");
+        assert!(number(&run["seconds"]) > 0.0);
+        for part in ["train", "test", "baseline"] {
+            assert_eq!(keys(&run[part]), names, "{part}");
+            names.iter().for_each(|name| assert!(number(&run[part][name]).is_finite()));
+        }
+        let interval = &run["interval"];
+        assert_eq!((keys(interval), &interval["metric"]), (vec!["high", "low", "metric"], &metric.into()));
+        let (low, high) = (number(&interval["low"]), number(&interval["high"]));
+        assert!(low <= number(&run["test"][metric]) && number(&run["test"][metric]) <= high, "{interval}");
+        let sha = run["parameters_sha256"].as_str().expect("a sum");
+        assert!(sha.len() == 64 && sha.bytes().all(|b| b.is_ascii_hexdigit()), "{sha}");
+    }
+    // Without --json nothing is for machines.
+    assert!(folder.must("train t.csv --target y").stdout.is_empty());
+    assert!(folder.must("evaluate --help").text().contains("--json"));
+}
+
+#[test]
+fn what_is_not_defined_is_null() {
+    let folder = folder();
+    let run = folder.must("train t.csv --target y --test 0 --json").json();
+    assert_eq!((&run["test"], &run["rows"]["test"]), (&Value::Null, &0.into()));
+    assert!(run["train"]["accuracy"].is_number() && run["baseline"]["accuracy"].is_number());
+    // R2 needs two different truths.
+    folder.write("two.csv", "a,b,y\n1,2,3.5\n2,1,4.5\n");
+    let run = folder.must("train two.csv --target y --test 0.5 --json").json();
+    assert_eq!(run["rows"], serde_json::json!({ "train": 1, "test": 1 }));
+    assert!(run["test"]["r2"].is_null() && run["test"]["rmse"].is_number(), "{run}");
+    assert!(run["interval"]["low"].is_null() && run["interval"]["high"].is_null(), "{run}");
+    // Cross-validation has no single training; a model to be saved is one.
+    let run = folder.must("train t.csv --target y --cv 4x2 --epochs 5 --json").json();
+    assert_eq!(keys(&run), [&["baseline", "cv"], &TRAIN[1..]].concat());
+    for key in ["epochs", "stopped", "train", "test", "baseline", "interval", "parameters_sha256"] {
+        assert!(run[key].is_null(), "{key}");
+    }
+    assert_eq!(keys(&run["cv"]), ["accuracy", "balanced_accuracy", "folds", "log_loss", "repetitions"]);
+    assert_eq!(keys(&run["cv"]["accuracy"]), ["baseline", "mean", "standard_error"]);
+    let run = folder.must("train t.csv --target y --cv 2 --epochs 5 --model cv.st --json").json();
+    let all = folder.must("train t.csv --target y --test 0 --epochs 5 --json").json();
+    assert_eq!(run["parameters_sha256"], all["parameters_sha256"]);
+    assert_eq!(folder.must("inspect cv.st --json").json()["parameters_sha256"], all["parameters_sha256"]);
+}
+
+/// Work is cut by shape: whole batches of small layers into shards of rows, wide layers into tiles.
+#[test]
+fn the_bits_do_not_depend_on_the_number_of_threads() {
+    let folder = Folder::new();
+    folder.write("blobs.csv", blobs(1500, 6));
+    let mut sums = HashSet::new();
+    let tall = "--hidden 64,64 --batch 1024 --epochs 4";
+    let wide = "--hidden 700 --batch 200 --epochs 2";
+    for network in [tall, wide] {
+        for dtype in ["f32", "f64"] {
+            for solver in ["adam", "lbfgs"] {
+                let sum = |threads: usize, seed: u64| {
+                    let flags = format!("--dtype {dtype} --solver {solver} --threads {threads} --seed {seed}");
+                    let run = folder.must(&format!("train blobs.csv --target y --json {network} {flags}")).json();
+                    run["parameters_sha256"].as_str().expect("a sum").to_string()
+                };
+                let one = sum(1, 0);
+                for threads in [2, 3, 8] {
+                    assert_eq!(sum(threads, 0), one, "{network} {dtype} {solver}, {threads} threads");
+                }
+                let other = sum(1, 1);
+                assert!(
+                    sums.insert(one) && sums.insert(other),
+                    "{network} {dtype} {solver}: two trainings with one result"
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn a_training_gives_the_same_file_byte_for_byte() {
+    let folder = folder();
+    for flags in ["", "--dtype f64", "--solver lbfgs", "--cv 3", "--early-stopping 0.2", "--threads 3"] {
+        let line = |name: &str| format!("train t.csv --target y --epochs 5 --model {name} --force {flags}");
+        folder.must(&line("one.st"));
+        folder.must(&line("two.st"));
+        let one = folder.read("one.st");
+        assert!(one == folder.read("two.st"), "{flags}");
+        folder.must(&format!("{} --seed 1", line("two.st")));
+        assert!(one != folder.read("two.st"), "{flags}: another seed");
+    }
+}
+
+/// Mean squared error and all that, anew from the printed predictions.
+fn measured(predicted: &[f64], truth: &[f64]) -> (f64, f64, f64) {
+    let count = truth.len() as f64;
+    let mean = truth.iter().sum::<f64>() / count;
+    let errors = || truth.iter().zip(predicted).map(|(t, p)| t - p);
+    let squares: f64 = errors().map(|e| e * e).sum();
+    let spread: f64 = truth.iter().map(|t| (t - mean).powi(2)).sum();
+    (1.0 - squares / spread, (squares / count).sqrt(), errors().map(f64::abs).sum::<f64>() / count)
+}
+
+/// Predictions are printed with all digits of their type; sums of forty have a few roundings.
+const PRINTED: f64 = 1e-12;
+
+#[test]
+fn a_number_is_predicted_and_measured_in_its_own_units() {
+    let folder = folder();
+    let truth: Vec<f64> =
+        numbers().iter().map(|row| row.rsplit(',').next().expect("a cell").parse().expect("a number")).collect();
+    for dtype in ["f32", "f64"] {
+        let line = format!("train n.csv --target y --test 0 --dtype {dtype} --model {dtype}.st --json");
+        let trained = folder.must(&line).json();
+        let run = folder.must(&format!("predict {dtype}.st n.csv"));
+        let mut lines = run.text().lines();
+        assert_eq!(lines.next(), Some("y"));
+        let predicted: Vec<f64> = lines.map(|line| line.parse().expect("a number")).collect();
+        let (r2, rmse, mae) = measured(&predicted, &truth);
+        // The targets are around 1000, spread by 100: a network that knew nothing would be wrong by the latter.
+        assert!(r2 > 0.99 && rmse < 10.0, "R2 {r2}, RMSE {rmse}");
+        let evaluated = folder.must(&format!("evaluate {dtype}.st n.csv --json")).json();
+        assert_eq!(keys(&evaluated), ["baseline", "interval", "metrics", "rows"]);
+        assert_eq!(evaluated["rows"], 40);
+        for (name, expected) in [("r2", r2), ("rmse", rmse), ("mae", mae)] {
+            let found = number(&evaluated["metrics"][name]);
+            assert!((found - expected).abs() <= PRINTED * expected.abs(), "{dtype} {name}: {found}, {expected}");
+            assert_eq!(evaluated["metrics"][name], trained["train"][name], "{dtype} {name}");
+        }
+        let mean = truth.iter().sum::<f64>() / 40.0;
+        let (_, rmse, mae) = measured(&[mean; 40], &truth);
+        for (name, expected) in [("rmse", rmse), ("mae", mae)] {
+            let found = number(&evaluated["baseline"][name]);
+            assert!((found - expected).abs() <= PRINTED * expected, "{dtype} baseline {name}: {found}, {expected}");
+        }
+    }
+    // In other units the same network learns the same, and errors scale.
+    let scaled: Vec<_> =
+        points(40).iter().zip(&truth).map(|((a, b), y)| format!("{a:.3},{b:.3},{}", y * 1024.0)).collect();
+    folder.write("scaled.csv", csv("a,b,y", &scaled));
+    let rmse = |data: &str| {
+        number(&folder.must(&format!("train {data} --target y --dtype f64 --json")).json()["test"]["rmse"])
+    };
+    let (plain, scaled) = (rmse("n.csv"), rmse("scaled.csv"));
+    assert!((scaled / 1024.0 - plain).abs() < 1e-6 * plain, "{plain} and {scaled}");
+}
+
+#[test]
+fn predictions_agree_with_the_evaluation() {
+    let folder = folder();
+    folder.write("blobs.csv", blobs(300, 3));
+    for (data, flags) in [
+        ("t.csv", ""),
+        ("t.csv", "--output-activation softmax"),
+        ("t.csv", "--solver perceptron"),
+        ("blobs.csv", ""),
+        ("blobs.csv", "--output-activation sigmoid"),
+        ("blobs.csv", "--solver perceptron"),
+        ("blobs.csv", "--dtype f64 --solver lbfgs --hidden none"),
+    ] {
+        let trained = folder.must(&format!("train {data} --target y --epochs 10 --model m.st --force --json {flags}"));
+        let parameters = &trained.json()["parameters_sha256"];
+        assert_eq!(&folder.must("inspect m.st --json").json()["parameters_sha256"], parameters);
+        let evaluated = folder.must(&format!("evaluate m.st {data} --json")).json();
+        let printed = folder.must(&format!("predict m.st {data} --proba"));
+        let to_file = folder.must(&format!("predict m.st {data} --proba --out p.csv --force"));
+        assert!(to_file.stdout.is_empty());
+        assert_eq!(folder.read("p.csv"), printed.stdout);
+        let table = String::from_utf8(folder.read(data)).expect("text");
+        let truth = table.lines().skip(1).map(|line| line.rsplit(',').next().expect("a cell"));
+        let mut lines = printed.text().lines();
+        let labels: Vec<_> = lines.next().expect("a header").split(',').skip(1).map(String::from).collect();
+        let (mut right, mut log_loss, mut rows) = (0, 0.0, 0);
+        for (line, truth) in lines.zip(truth) {
+            let mut cells = line.split(',');
+            let class = cells.next().expect("a class");
+            let p: Vec<f64> = cells.map(|cell| cell.parse().expect("a number")).collect();
+            assert!((p.iter().sum::<f64>() - 1.0).abs() < 1e-5, "{data} {flags}: {line}");
+            let most = p.iter().copied().fold(0.0, f64::max);
+            let at = |name: &str| labels.iter().position(|label| *label == format!("p({name})")).expect("a label");
+            assert_eq!(p[at(class)], most, "{line}");
+            log_loss -= p[at(truth)].ln();
+            right += usize::from(class == truth);
+            rows += 1;
+        }
+        let metrics = &evaluated["metrics"];
+        assert_eq!(evaluated["rows"], rows);
+        assert_eq!(number(&metrics["accuracy"]), right as f64 / rows as f64, "{data} {flags}");
+        if log_loss.is_finite() {
+            let (found, expected) = (number(&metrics["log_loss"]), log_loss / rows as f64);
+            // The evaluation scales each row of f32 probabilities to sum to 1 exactly.
+            assert!((found - expected).abs() < 1e-5, "{data} {flags}: {found}, {expected}");
+        }
+        folder
+            .must(&format!("predict m.st {data}"))
+            .text()
+            .lines()
+            .skip(1)
+            .zip(printed.text().lines().skip(1))
+            .for_each(|(alone, with)| assert_eq!(Some(alone), with.split(',').next()));
+    }
+}
+
+#[test]
+fn gradcheck_says_right_or_ends_with_1() {
+    let folder = folder();
+    let check = |line: &str, code: i32, verdict: &str| {
+        let run = folder.run(&format!("gradcheck --json {line}"));
+        assert_eq!(run.code(), code, "{line}: {}", run.text());
+        let report = run.json();
+        let expected = ["agreed", "checked", "disagreed", "inconclusive", "kinks", "message", "network", "parameters"];
+        assert_eq!(keys(&report), [&expected[..], &["tolerance", "verdict", "worst", "wrong"]].concat());
+        assert_eq!(report["verdict"], verdict, "{line}");
+        report
+    };
+    for loss in ["squared_error", "absolute_error", "huber=0.5"] {
+        check(&format!("--loss {loss} --output-activation identity --l2 0.1"), 0, "right");
+    }
+    check("--loss logistic_cross_entropy --output-activation sigmoid --activation gelu", 0, "right");
+    let report = check("--directions 5 --hidden 30,20", 0, "right");
+    assert_eq!((&report["checked"], &report["agreed"]), (&5.into(), &5.into()));
+    let report = check("", 0, "right");
+    assert_eq!((&report["checked"], &report["parameters"]), (&243.into(), &243.into()));
+    assert!(number(&report["worst"]["error"]) < 1e-7);
+    for (data, dtype) in [("t.csv", "f32"), ("n.csv", "f64")] {
+        folder.must(&format!("train {data} --target y --hidden 8 --dtype {dtype} --model {dtype}.st"));
+        check(&format!("{dtype}.st {data}"), 0, "right");
+    }
+    // A row so far away that the squared error is no number: there is no gradient to be right.
+    folder.write("far.csv", "a,b,y\n1,2,3\n1e200,1,4\n");
+    let report = check("f64.st far.csv", 1, "wrong");
+    assert!(report["message"].as_str().is_some_and(|text| text.contains("the function is inf")), "{report}");
+}
+
+#[test]
+fn info_and_inspect_for_machines() {
+    let folder = folder();
+    let info = folder.must("info --json --threads 3").json();
+    assert_eq!(keys(&info), ["blas_core", "gemm", "isa", "isa_available", "threads", "version"]);
+    assert_eq!((&info["threads"], &info["gemm"]), (&3.into(), &"embedded".into()));
+    assert!(info["isa_available"].as_array().expect("a list").contains(&info["isa"]));
+    for isa in info["isa_available"].as_array().expect("a list") {
+        let isa = isa.as_str().expect("a name");
+        let forced = folder.command().words("info --json").env("DELTARULE_ISA", isa).run().json();
+        assert_eq!(forced["isa"], isa);
+    }
+    folder.must("train t.csv --target y --hidden 5 --epochs 3 --seed 7 --model m.st");
+    let model = folder.must("inspect m.st --json").json();
+    let expected = ["dtype", "input", "loss", "network", "parameters", "parameters_sha256", "provenance", "target"];
+    assert_eq!(keys(&model), expected);
+    assert_eq!((&model["dtype"], &model["parameters"]), (&"f32".into(), &(2 * 5 + 5 + 5 + 1).into()));
+    assert_eq!((&model["provenance"]["seed"], &model["provenance"]["epochs"]), (&7.into(), &3.into()));
+    assert_eq!(model["provenance"]["rows"], 32);
+}

@@ -47,11 +47,10 @@ fn small_data<T: Float>() -> (Array2<T>, Array2<T>) {
 
 /// Plain descent in order, for exact statements about epochs and batches.
 fn plain<L>(loss: L) -> Trainer<L> {
-    let Trainer { epochs, seed, engine, threads, .. } = Trainer::default();
-    let objective = Objective { loss, l2: 0.0 };
     let solver = Solver::Steps(Method::Sgd { momentum: 0.0, nesterov: false });
-    let (learning_rate, stopping) = (0.05, Stopping::NEVER);
-    Trainer { solver, objective, learning_rate, epochs, batch: 4, shuffle: false, seed, stopping, engine, threads }
+    let objective = Objective { loss, l2: 0.0 };
+    let base = Trainer::new(objective);
+    Trainer { solver, learning_rate: 0.05, batch: 4, shuffle: false, stopping: Stopping::NEVER, ..base }
 }
 
 fn bits<T: Float>(net: &Network<T>) -> Vec<u64> {

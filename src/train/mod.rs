@@ -79,9 +79,17 @@ pub struct Trainer<L = Loss> {
 
 impl Default for Trainer {
     fn default() -> Self {
+        Self::new(Objective::default())
+    }
+}
+
+impl<L> Trainer<L> {
+    /// The default settings for an objective, which may hold a loss of your own: `Trainer { epochs: 9,
+    /// ..Trainer::new(objective) }`.
+    pub fn new(objective: Objective<L>) -> Self {
         Self {
             solver: Solver::Steps(Method::adam()),
-            objective: Objective::default(),
+            objective,
             learning_rate: 0.001,
             epochs: 200,
             batch: 200,

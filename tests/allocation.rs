@@ -1,0 +1,225 @@
+//! A step of training allocates nothing, on one thread and inside the pool; nor does a prediction.
+//!
+//! A file of its own because it counts every allocation of its process; one test at a time does, by the lock.
+
+use deltarule::optim::Optimizer;
+use deltarule::prelude::*;
+use deltarule::scalar::Scalar;
+use ndarray::Array2;
+use std::alloc::{GlobalAlloc, Layout as Memory, System};
+use std::collections::HashSet;
+use std::hint::black_box;
+use std::ops::ControlFlow::Continue;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, MutexGuard};
+use std::time::{Duration, Instant};
+
+/// The system's allocator, counting.
+struct Counting;
+
+static ALLOCATIONS: AtomicUsize = AtomicUsize::new(0);
+
+// SAFETY: every call goes to the system's allocator as it came.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Memory) -> *mut u8 {
+        ALLOCATIONS.fetch_add(1, Ordering::Relaxed);
+        // SAFETY: the caller's duty, passed on.
+        unsafe { System.alloc(layout) }
+    }
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Memory) {
+        // SAFETY: the caller's duty, passed on.
+        unsafe { System.dealloc(pointer, layout) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+
+fn alone() -> MutexGuard<'static, ()> {
+    ONE_AT_A_TIME.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+}
+
+/// How many allocations the process makes while `work` runs.
+fn allocations(work: impl FnOnce()) -> usize {
+    let before = ALLOCATIONS.load(Ordering::Relaxed);
+    work();
+    ALLOCATIONS.load(Ordering::Relaxed) - before
+}
+
+/// Hands out pieces until each thread has taken one and `work` has run in each.
+fn warm_up(threads: &Threads, work: &(impl Fn() + Sync)) {
+    let seen = Mutex::new(HashSet::new());
+    let begun = Instant::now();
+    while seen.lock().unwrap().len() < threads.count() {
+        assert!(begun.elapsed() < Duration::from_secs(60), "a thread takes no work");
+        threads.for_each(&mut [(); 16], |_, ()| {
+            if !seen.lock().unwrap().contains(&std::thread::current().id()) {
+                work();
+                seen.lock().unwrap().insert(std::thread::current().id());
+            }
+            std::thread::sleep(Duration::from_micros(100));
+        });
+    }
+}
+
+/// Rows enough that the workspace cuts two shards or more, of layers whose products take every path: one unit, odd widths,
+/// more than a block.
+const ROWS: usize = 1000;
+const HIDDEN: [usize; 3] = [65, 1, 70];
+
+/// Everything that a step needs, made before it.
+struct Steps<T> {
+    net: Network<T>,
+    x: Array2<T>,
+    y: Array2<T>,
+    weights: Vec<T>,
+    out: Array2<T>,
+    below: Array2<T>,
+    gradient: Vec<T>,
+    workspace: Workspace<T>,
+    optimizer: Optimizer<T>,
+    objective: Objective,
+}
+
+impl<T: Float> Steps<T> {
+    fn new(hidden: Activation, loss: Loss, method: Method, threads: &Threads) -> Self {
+        let mut rng = Rng::new(1);
+        let output = loss.link().unwrap_or(Activation::Identity);
+        let net = Network::new(Spec::mlp(70, &HIDDEN, hidden, 2, output).unwrap(), None, &mut rng).unwrap();
+        let mut draw = |cols| Array2::from_shape_simple_fn((ROWS, cols), || rng.uniform(0.0, 1.0));
+        let (x, mut y) = (draw(70), draw(2));
+        y.rows_mut().into_iter().for_each(|mut row| row[1] = T::ONE - row[0]);
+        let (len, objective) = (net.params().len(), Objective { loss, l2: 0.01 });
+        Self {
+            workspace: Workspace::new(net.spec(), ROWS, Engine::default(), threads.clone()).unwrap(),
+            optimizer: Optimizer::new(method, len).unwrap(),
+            gradient: vec![T::ZERO; len],
+            weights: (0..ROWS).map(|i| T::from_f64(1.0 + (i % 3) as f64)).collect(),
+            out: y.clone(),
+            below: x.clone(),
+            net,
+            x,
+            y,
+            objective,
+        }
+    }
+
+    /// A step, a prediction, a value, and a gradient with respect to the inputs.
+    fn run(&mut self) {
+        let Self { net, x, y, weights, out, below, gradient, workspace, optimizer, objective } = self;
+        let batch = Batch { x: x.view(), y: y.view(), weights: Some(weights) };
+        let (spec, params) = net.parts_mut();
+        pass::value_and_gradient(spec, params, batch, objective, workspace, gradient).unwrap();
+        optimizer.step(workspace.engine().isa(), 0.01, gradient, params);
+        pass::value(spec, params, batch, objective, workspace).unwrap();
+        pass::predict_into(spec, params, x.view(), workspace, out.view_mut()).unwrap();
+        pass::backward(spec, params, x.view(), y.view(), workspace, gradient, Some(below.view_mut())).unwrap();
+    }
+}
+
+fn subjects() -> impl Iterator<Item = (Activation, Loss, Method)> {
+    let hidden = Activation::ALL.into_iter().filter(|a| ![Activation::Step, Activation::Softmax].contains(a));
+    let losses = Loss::ALL.into_iter().cycle();
+    let methods = [Method::sgd(), Method::adam()].into_iter().cycle();
+    hidden.zip(losses).zip(methods).map(|((activation, loss), method)| (activation, loss, method))
+}
+
+fn nothing<T: Float>(count: usize) {
+    let _alone = alone();
+    let threads = Threads::new(count).unwrap();
+    for (activation, loss, method) in subjects() {
+        let mut steps = Steps::<T>::new(activation, loss, method, &threads);
+        // Each thread keeps a buffer for the products' factors, which it allocates once.
+        warm_up(&threads, &|| Steps::<T>::new(activation, loss, method, &Threads::one()).run());
+        let before = steps.net.params()[0];
+        let counted = threads.enter(|| {
+            steps.run();
+            allocations(|| (0..3).for_each(|_| steps.run()))
+        });
+        assert_eq!(counted, 0, "{} {activation} {loss} {method}, {count} threads", T::NAME);
+        assert!(steps.net.params()[0] != before && steps.out.iter().all(|o| o.is_finite()));
+    }
+}
+
+#[test]
+fn steps_and_predictions_allocate_nothing_on_one_thread() {
+    nothing::<f32>(1);
+    nothing::<f64>(1);
+}
+
+#[test]
+fn steps_and_predictions_allocate_nothing_inside_the_pool() {
+    nothing::<f32>(3);
+    nothing::<f64>(3);
+}
+
+/// A stranger's activation that makes a vector for each sweep, as is easily written.
+#[derive(Clone, Debug)]
+struct Wasteful;
+
+impl ActivationFn for Wasteful {
+    fn value_and_slope<T: Scalar>(&self, z: T) -> (T, T) {
+        (z, T::ONE)
+    }
+    fn apply<T: Float>(&self, _: deltarule::simd::Isa, z: &mut [T], _: usize) {
+        let copy = black_box(z.to_vec());
+        z.copy_from_slice(&copy);
+    }
+}
+
+#[test]
+fn a_vector_in_the_loop_is_seen() {
+    let _alone = alone();
+    let threads = Threads::new(2).unwrap();
+    for threads in [Threads::one(), threads] {
+        let net =
+            Network::<f32, _>::new(Spec::mlp(70, &[65, 70], Wasteful, 2, Wasteful).unwrap(), None, &mut Rng::new(1));
+        let (net, x) = (net.unwrap(), Array2::zeros((ROWS, 70)));
+        let mut out = Array2::zeros((ROWS, 2));
+        let mut workspace = Workspace::for_prediction(net.spec(), ROWS, Engine::default(), threads.clone()).unwrap();
+        let counted = threads.enter(|| {
+            let mut predict = || {
+                pass::predict_into(net.spec(), net.params(), x.view(), &mut workspace, out.view_mut()).unwrap();
+            };
+            predict();
+            allocations(predict)
+        });
+        // Three layers of two shards, each with its vector.
+        assert!(counted >= 6, "{counted}");
+    }
+}
+
+/// Entering the pool from outside costs rayon a block of its queue now and then: one for some thirty entries.
+const ENTRIES: usize = 2;
+
+#[test]
+fn an_epoch_of_the_trainer_allocates_nothing_but_its_line_of_history() {
+    let _alone = alone();
+    for (count, allowed) in [(1, 0), (2, ENTRIES)] {
+        let threads = Threads::new(count).unwrap();
+        let mut steps = Steps::<f32>::new(Activation::Tanh, Loss::SoftmaxCrossEntropy, Method::adam(), &threads);
+        warm_up(&threads, &|| {
+            Steps::<f32>::new(Activation::Tanh, Loss::SoftmaxCrossEntropy, Method::adam(), &Threads::one()).run();
+        });
+        let trainer = Trainer {
+            objective: steps.objective,
+            batch: 300,
+            epochs: 16,
+            stopping: Stopping::NEVER,
+            threads,
+            ..Trainer::default()
+        };
+        let rows = Batch { x: steps.x.view(), y: steps.y.view(), weights: Some(&steps.weights) };
+        let mut seen = [0; 16];
+        let observe = &mut |epoch: &deltarule::train::Epoch| {
+            seen[epoch.number - 1] = ALLOCATIONS.load(Ordering::Relaxed);
+            Continue(())
+        };
+        trainer.fit(&mut steps.net, rows, None, observe).unwrap();
+        // The history grows at its 5th and 9th line; from the 9th to the 16th nothing does.
+        assert!(seen[15] - seen[8] <= allowed, "{count} threads: {seen:?}");
+        assert!(seen[8] > seen[7], "the history's growth is seen: {seen:?}");
+    }
+}

@@ -82,9 +82,8 @@ impl<T: Vectorized> Kernel<T> for Dot<'_, T> {
         let y = self.y[..self.x.len()].chunks_exact(VIRTUAL_LANES);
         let (mut x_rest, mut y_rest) = (x.remainder(), y.remainder());
         for (x, y) in x.zip(y) {
-            for i in 0..VIRTUAL_LANES / L::WIDTH {
-                let at = i * L::WIDTH..(i + 1) * L::WIDTH;
-                parts[i] = lanes.mul_add(lanes.load(&x[at.clone()]), lanes.load(&y[at]), parts[i]);
+            for ((part, x), y) in parts.iter_mut().zip(x.chunks_exact(L::WIDTH)).zip(y.chunks_exact(L::WIDTH)) {
+                *part = lanes.mul_add(lanes.load(x), lanes.load(y), *part);
             }
         }
         // All partial sums take part in the last, partly filled block, so that each level adds the same zeros.
@@ -117,8 +116,8 @@ pub(super) fn sum_lanes<T: Vectorized, L: Lanes<T>>(lanes: L, x: &[T]) -> T {
     let blocks = x.chunks_exact(VIRTUAL_LANES);
     let mut rest = blocks.remainder();
     for block in blocks {
-        for i in 0..VIRTUAL_LANES / L::WIDTH {
-            parts[i] = lanes.add(parts[i], lanes.load(&block[i * L::WIDTH..(i + 1) * L::WIDTH]));
+        for (part, x) in parts.iter_mut().zip(block.chunks_exact(L::WIDTH)) {
+            *part = lanes.add(*part, lanes.load(x));
         }
     }
     for part in parts.iter_mut().take(VIRTUAL_LANES / L::WIDTH) {

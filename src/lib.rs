@@ -1,4 +1,57 @@
-//! deltarule (map to come)
+//! deltarule trains and runs dense neural networks on a CPU, and proves what others assume: its gradients, its kernels,
+//! its reproducibility.
+//!
+//! A [`Network`](network::Network) is plain data: a [`Spec`](network::Spec) and one flat buffer of parameters. A
+//! [`pass`](network::pass) turns parameters and rows into a loss and its gradient; an [optimiser](optim) moves the parameters; a
+//! [`Trainer`](train::Trainer) repeats that; a [`Model`](model::Model) adds what comes before and after a network, from the columns of a
+//! file to the names of classes.
+//!
+//! ```
+//! use deltarule::prelude::*;
+//! use ndarray::array;
+//!
+//! let (x, y) = (array![[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]], array![[0.0], [1.0], [1.0], [0.0]]);
+//! let mut net = Network::<f64>::new(Spec::mlp(2, &[8], Activation::Tanh, 1, Activation::Sigmoid)?, None, &mut Rng::new(1))?;
+//! let objective = Objective { loss: Loss::LogisticCrossEntropy, l2: 0.0 };
+//! let trainer = Trainer { solver: Solver::Lbfgs, objective, ..Trainer::default() };
+//! let batch = Batch { x: x.view(), y: y.view(), weights: None };
+//! trainer.fit(&mut net, batch, None, &mut |_| std::ops::ControlFlow::Continue(()))?;
+//! assert!((net.predict(x.view())? - y).iter().all(|error| error.abs() < 0.01));
+//! # Ok::<(), deltarule::Error>(())
+//! ```
+//!
+//! # The house
+//!
+//! Imports point to a lower row; inside a row only as ">" says. `tests/house.rs` enforces it.
+//!
+//! ```text
+//! 7  shells       cli                                                       (public interface only)
+//! 6  assembly     verify   model (recipe, file format) > train
+//! 5  learning     optim    gradcheck    data    metrics    picture
+//! 4  network      network > pass > workspace, objective > spec
+//! 3  mathematics  loss, init > activation
+//! 2  engines      float > gemm {embedded, blas, small} > engine > kernel > simd
+//! 1  ground       rng, threads, file, memory > scalar, error
+//! ```
+//!
+//! `optim` knows no network (slices only), `gradcheck` none either (closures; its adaptors to networks are in `verify`), `data`
+//! knows no model. All `unsafe` sits in `simd/x86.rs`, `simd/neon.rs` and the two GEMM backends. A visitor reads
+//! `kernel/math.rs`, `network/pass.rs` and `gradcheck` first.
+//!
+//! # Conventions
+//!
+//! - Rows are samples: `x` is rows x inputs, `y` rows x outputs, row-major.
+//! - A row's loss is the sum over its outputs (squared error: half the square). The objective is the weighted mean over
+//!   rows plus `l2 / 2` times the squared weights, biases excluded ([`network::objective`]).
+//! - Cross-entropies read logits: where a network ends in the loss's own link (softmax, sigmoid) they are given what went
+//!   into it, so that they stay finite ([`loss::LossFn::link`]).
+//! - In memory weights lie inputs x outputs; in model files outputs x inputs, as PyTorch has it.
+//! - Same seed, data and version on one machine: the same bits, for any number of threads.
+//!
+//! # Features
+//!
+//! `gzip` reads gzipped IDX files; `pictures` draws SVG; `blas` multiplies through a CBLAS that your binary links, and
+//! `openblas` through the system's OpenBLAS. None is on by default.
 #![deny(unsafe_code)]
 
 pub mod activation;

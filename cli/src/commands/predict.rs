@@ -58,14 +58,14 @@ fn write_predictions<T: Float>(
         match predictions {
             Predictions::Numbers(numbers) => {
                 for number in numbers {
-                    write(number.to_string())?;
+                    write(self::number(number))?;
                 }
             }
             Predictions::Classes(probabilities) => {
                 for (class, row) in most_probable(probabilities.view()).into_iter().zip(probabilities.rows()) {
                     let mut line = cell(&labels[class]);
                     if proba {
-                        row.iter().for_each(|p| line += &format!(",{p}"));
+                        row.iter().for_each(|p| line += &format!(",{}", number(*p)));
                     }
                     write(line)?;
                 }
@@ -73,6 +73,11 @@ fn write_predictions<T: Float>(
         }
     }
     Ok(())
+}
+
+/// A number in the fewest digits that give it back, with an exponent where it would begin with a row of zeros.
+fn number(value: f64) -> String {
+    if value != 0.0 && !(1e-4..1e16).contains(&value.abs()) { format!("{value:e}") } else { value.to_string() }
 }
 
 /// A text as a cell of a CSV file (RFC 4180); spaces around it are kept by quotes.

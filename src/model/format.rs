@@ -49,6 +49,14 @@ impl Dtype {
         if T::NAME == "f32" { Self::F32 } else { Self::F64 }
     }
 
+    /// The name that Rust, NumPy and PyTorch's users know: `f32` or `f64`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::F32 => "f32",
+            Self::F64 => "f64",
+        }
+    }
+
     fn tensor_type(self) -> TensorType {
         match self {
             Self::F32 => TensorType::F32,
@@ -246,7 +254,7 @@ fn parse<T: Float>(bytes: &[u8]) -> std::result::Result<Model<T>, String> {
     let file = SafeTensors::deserialize(bytes).map_err(|e| format!("its tensors are damaged: {e}"))?;
     let Document { dtype, network: spec, input, target, loss, provenance } = document(&envelope)?;
     if dtype != Dtype::of::<T>() {
-        return Err(format!("its numbers are {dtype:?}, expected {}", T::NAME));
+        return Err(format!("its numbers are {}, expected {}", dtype.name(), T::NAME));
     }
 
     let mut hash = Sha256::new_with_prefix(envelope.model.get());

@@ -240,7 +240,8 @@ fn the_objectives_scale_does_not_depend_on_the_rows() {
             .step_by(size)
             .map(|start| gradient_of(&net, data.batch(false).rows(start..start + size), &objective))
             .collect();
-        let mean = |part: &dyn Fn(&(Value, Vec<f64>)) -> f64| parts.iter().map(part).sum::<f64>() / parts.len() as f64;
+        type Part<'a> = &'a dyn Fn(&(Value, Vec<f64>)) -> f64;
+        let mean = |part: Part<'_>| parts.iter().map(part).sum::<f64>() / parts.len() as f64;
         assert!((mean(&|p| p.0.objective()) - value.objective()).abs() < REORDERED, "batches of {size}");
         let means: Vec<_> = (0..gradient.len()).map(|i| mean(&|p| p.1[i])).collect();
         assert!(apart(&means, &gradient) < REORDERED, "batches of {size}");
@@ -343,7 +344,8 @@ fn verdict(change: impl FnOnce(&Network<f64>, &mut Vec<f64>)) -> Verdict {
 #[test]
 fn gradients_wrong_in_the_usual_ways_are_found_out() {
     assert_eq!(verdict(|_, _| {}), Verdict::Right);
-    let wrong: [(&str, fn(&Network<f64>, &mut Vec<f64>)); 6] = [
+    type Spoil = fn(&Network<f64>, &mut Vec<f64>);
+    let wrong: [(&str, Spoil); 6] = [
         ("the weights of a layer as outputs x inputs", |net, gradient| {
             let range = net.spec().blocks()[0].weights.clone();
             let layer = ArrayView2::from_shape((INPUTS, 4), &gradient[range.clone()]).unwrap();

@@ -62,7 +62,7 @@ fn softmax<T: Real>(row: &mut [T]) {
     let top = row.iter().fold(first, |top, &x| if x > top { x } else { top });
     row.iter_mut().for_each(|x| *x = alone(super::exp, *x - top));
     let sum = sum_of(row.iter().map(|&e| (e, T::ONE)));
-    row.iter_mut().for_each(|e| *e = *e / sum);
+    row.iter_mut().for_each(|e| *e /= sum);
 }
 
 /// Applies `f` to the elements at one place of all slices.
@@ -215,7 +215,7 @@ fn content<T: Real>(length: usize, seed: usize) -> Vec<T> {
         .map(|i| {
             let mixed = (i + 131 * seed).wrapping_mul(0x9E37_79B9) >> 7;
             // Three contents of four are finite, so that a sum or a softmax is not NaN throughout.
-            let special = seed % 4 == 3 && mixed % 11 == 0;
+            let special = seed % 4 == 3 && mixed.is_multiple_of(11);
             T::from_f64(if special { SPECIAL[mixed / 11 % 8] } else { (mixed % 4001) as f64 / 400.0 - 5.0 })
         })
         .collect()
@@ -239,7 +239,7 @@ fn definitions_hold<T: Real>() {
                 let original = expected.clone();
                 let returned = (subject.plain)(&mut expected);
                 for isa in Isa::available() {
-                    let guard = vec![T::from_f64(GUARD); GUARDS];
+                    let guard = [T::from_f64(GUARD); GUARDS];
                     let mut buffers: Vec<Vec<T>> =
                         original.iter().map(|s| [&guard[..offset], s, &guard[..GUARDS - offset]].concat()).collect();
                     let mut slices: Vec<&mut [T]> = buffers
@@ -248,18 +248,21 @@ fn definitions_hold<T: Real>() {
                         .map(|(buffer, s)| &mut buffer[offset..offset + s.len()])
                         .collect();
                     let found = (subject.run)(isa, &mut slices);
-                    let place = format!(
-                        "{} {} at {isa}, length {length}, offset {offset}",
-                        subject.name,
-                        T::either("f32", "f64")
-                    );
-                    assert!(same(found, returned), "{place}: {found:e}, expected {returned:e}");
+                    let place = || {
+                        format!(
+                            "{} {} at {isa}, length {length}, offset {offset}",
+                            subject.name,
+                            T::either("f32", "f64")
+                        )
+                    };
+                    assert!(same(found, returned), "{}: {found:e}, expected {returned:e}", place());
                     for (which, (buffer, expected)) in buffers.iter().zip(&expected).enumerate() {
                         let whole = [&guard[..offset], expected, &guard[..GUARDS - offset]].concat();
                         for (i, (&found, &expected)) in buffer.iter().zip(&whole).enumerate() {
                             assert!(
                                 same(found, expected),
-                                "{place}: slice {which}, element {i} less {offset}: {found:e}, expected {expected:e}"
+                                "{}: slice {which}, element {i} less {offset}: {found:e}, expected {expected:e}",
+                                place()
                             );
                         }
                     }

@@ -89,18 +89,18 @@ fn check<T: Real>(function: &Function<T>, isa: Isa, inputs: &[T]) -> Result<(f64
     (function.run)(isa, &mut mirrored);
     let mut worst = (0.0, T::ZERO);
     for ((&x, &y), &mirror) in inputs.iter().zip(&outputs).zip(&mirrored) {
-        let place = format!("{} at {isa}, x = {x:e} (bits {:x}): {y:e}", function.name, x.bits());
+        let place = || format!("{} at {isa}, x = {x:e} (bits {:x}): {y:e}", function.name, x.bits());
         if x.real().is_nan() {
             if !y.real().is_nan() {
-                return Err(format!("{place}, expected NaN"));
+                return Err(format!("{}, expected NaN", place()));
             }
             continue;
         }
         if !(function.low..=function.high).contains(&y.real()) {
-            return Err(format!("{place}, outside {}..={}", function.low, function.high));
+            return Err(format!("{}, outside {}..={}", place(), function.low, function.high));
         }
         if function.odd && mirror.bits() != (-y).bits() {
-            return Err(format!("{place}, but {mirror:e} at -x"));
+            return Err(format!("{}, but {mirror:e} at -x", place()));
         }
         // Beyond this the limit at infinity is the answer, which the oracle's series do not take.
         let error = if x.real().abs() > T::either(200.0, 1000.0) {
@@ -110,7 +110,7 @@ fn check<T: Real>(function: &Function<T>, isa: Isa, inputs: &[T]) -> Result<(f64
             (function.truth)(x.real()).ulps(y.real(), T::FORMAT)
         };
         if error.is_nan() || error > function.bound {
-            return Err(format!("{place}, wrong by {error:.3} ulp of at most {}", function.bound));
+            return Err(format!("{}, wrong by {error:.3} ulp of at most {}", place(), function.bound));
         }
         if error > worst.0 {
             worst = (error, x);
@@ -288,20 +288,24 @@ fn the_variable_forces_a_level() {
             .args(["says_which_level_is_in_use", "--exact", "--ignored", "--nocapture"])
             .env("DELTARULE_ISA", value)
             .output()
-            .map(|output| String::from_utf8_lossy(&output.stdout).into_owned())
+            .map_or_else(|reason| reason.to_string(), |output| String::from_utf8_lossy(&output.stdout).into_owned())
     };
-    if let Err(reason) = says("portable") {
-        println!("skipped: this program cannot start itself ({reason}), as under an emulator");
+    if !says("portable").contains("running 1 test") {
+        // An emulator that is not registered with the system cannot start its programs' programs.
+        if cfg!(target_arch = "x86_64") {
+            panic!("this program cannot start itself");
+        }
+        println!("skipped: an emulated program cannot start itself");
         return;
     }
     for isa in Isa::available() {
-        let said = says(isa.name()).unwrap();
+        let said = says(isa.name());
         assert!(said.contains(&format!("[{isa} {isa}]")), "{said}");
     }
     let best = Isa::best();
-    assert!(says("").unwrap().contains(&format!("[{best} {best}]")));
+    assert!(says("").contains(&format!("[{best} {best}]")));
     // A wrong one is an error for who asks, and the best for who cannot.
-    let said = says("fastest").unwrap();
+    let said = says("fastest");
     assert!(said.contains(&format!("[{best} DELTARULE_ISA: expected portable, avx2")), "{said}");
     assert!(said.contains("'fastest'"), "{said}");
 }

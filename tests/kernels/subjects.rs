@@ -248,18 +248,21 @@ fn definitions_hold<T: Real>() {
                         .map(|(buffer, s)| &mut buffer[offset..offset + s.len()])
                         .collect();
                     let found = (subject.run)(isa, &mut slices);
-                    let place = format!(
-                        "{} {} at {isa}, length {length}, offset {offset}",
-                        subject.name,
-                        T::either("f32", "f64")
-                    );
-                    assert!(same(found, returned), "{place}: {found:e}, expected {returned:e}");
+                    let place = || {
+                        format!(
+                            "{} {} at {isa}, length {length}, offset {offset}",
+                            subject.name,
+                            T::either("f32", "f64")
+                        )
+                    };
+                    assert!(same(found, returned), "{}: {found:e}, expected {returned:e}", place());
                     for (which, (buffer, expected)) in buffers.iter().zip(&expected).enumerate() {
                         let whole = [&guard[..offset], expected, &guard[..GUARDS - offset]].concat();
                         for (i, (&found, &expected)) in buffer.iter().zip(&whole).enumerate() {
                             assert!(
                                 same(found, expected),
-                                "{place}: slice {which}, element {i} less {offset}: {found:e}, expected {expected:e}"
+                                "{}: slice {which}, element {i} less {offset}: {found:e}, expected {expected:e}",
+                                place()
                             );
                         }
                     }

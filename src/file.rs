@@ -34,29 +34,30 @@ pub fn check_writable(path: &Path, existing: Existing) -> Result<()> {
         // A device or a pipe is written to as it is.
         Ok(found) if !found.is_file() => return Ok(()),
         Ok(_) => {}
-        Err(_) if fs::symlink_metadata(path).is_ok() => {
-            return refuse(io::ErrorKind::NotFound, "is a link to a file that does not exist");
-        }
         Err(_) => {}
     }
-    let folder = folder_of(path);
+    let place = through_links(path);
+    if place.is_symlink() {
+        return refuse(io::ErrorKind::InvalidInput, "is a link that leads to no file");
+    }
+    let folder = folder_of(&place);
     if !folder.is_dir() {
         return refuse(io::ErrorKind::NotFound, &format!("the folder '{}' does not exist", folder.display()));
     }
     // `a/` has the file name `a` and yet means a folder.
-    if path.file_name().is_none() || path.as_os_str().as_encoded_bytes().ends_with(b"/") {
+    if place.file_name().is_none() || place.as_os_str().as_encoded_bytes().ends_with(b"/") {
         return refuse(io::ErrorKind::InvalidInput, "is no name of a file");
     }
-    let (_, trial) = temporary_beside(path).map_err(|source| Error::io(path, source))?;
+    let (_, trial) = temporary_beside(&place).map_err(|source| Error::io(path, source))?;
     fs::remove_file(trial).map_err(|source| Error::io(path, source))
 }
 
 /// Whether two paths mean one file, there or yet to be written.
 pub fn is_same(one: &Path, other: &Path) -> bool {
     let place = |path: &Path| {
-        let whole = fs::canonicalize(path);
-        let beside = || Some(fs::canonicalize(folder_of(path)).ok()?.join(path.file_name()?));
-        whole.ok().or_else(beside)
+        let path = through_links(path);
+        let beside = || Some(fs::canonicalize(folder_of(&path)).ok()?.join(path.file_name()?));
+        fs::canonicalize(&path).ok().or_else(beside)
     };
     one == other || place(one).zip(place(other)).is_some_and(|(one, other)| one == other)
 }

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 /// The rows, the lowest first. A module may import every row below its own and, inside its row, the tiers to the right of
 /// its own; modules of one tier do not know each other.
 const HOUSE: [(&str, &[&[&str]]); 6] = [
-    ("ground", &[&["rng", "threads", "file"], &["scalar", "error"]]),
+    ("ground", &[&["rng", "threads", "file", "memory"], &["scalar", "error"]]),
     ("engines", &[&["float"], &["gemm"], &["engine"], &["kernel"], &["simd"]]),
     ("mathematics", &[&["init", "loss"], &["activation"]]),
     ("network", &[&["network"], &["network::pass"], &["network::workspace", "network::objective"], &["network::spec"]]),

@@ -72,8 +72,15 @@ fn files_that_are_protected_or_linked() {
         rejects(&folder, case(&format!("train t.csv --target y --model kept.st {force}"), IO, says));
         rejects(&folder, case(&format!("predict m.st t.csv --out kept.st {force}"), IO, says));
     }
-    symlink("nowhere", folder.path("dangling.st")).expect("a link");
-    rejects(&folder, case("train t.csv --target y --model dangling.st --force", IO, &["dangling.st", "link"]));
+    symlink("absent/m.st", folder.path("astray.st")).expect("a link");
+    rejects(&folder, case("train t.csv --target y --model astray.st", IO, &["astray.st", "/absent' does not exist"]));
+    symlink("circle.st", folder.path("circle.st")).expect("a link");
+    rejects(&folder, case("train t.csv --target y --model circle.st --force", IO, &["circle.st", "leads to no file"]));
+    // Where a link points to a file that is not there yet, that one is written.
+    symlink("new.st", folder.path("first.st")).expect("a link");
+    folder.must("train t.csv --target y --model first.st");
+    assert!(folder.path("first.st").is_symlink());
+    folder.must("inspect new.st");
     // Through a link, the file it points to is replaced and the link stays.
     folder.write("old.st", "old");
     symlink("old.st", folder.path("link.st")).expect("a link");
@@ -151,5 +158,8 @@ fn one_name_for_two_things() {
         std::os::unix::fs::symlink("t.csv", folder.path("link.csv")).expect("a link");
         let line = "train t.csv --target y --model link.csv --force";
         rejects(&folder, case(line, USAGE, &["another file than the input"]));
+        std::os::unix::fs::symlink("new.svg", folder.path("link.svg")).expect("a link");
+        let line = "train t.csv --target y --plot new.svg --diagram link.svg";
+        rejects(&folder, case(line, USAGE, &["different names", "'link.svg' twice"]));
     }
 }

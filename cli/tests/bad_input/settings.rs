@@ -151,6 +151,8 @@ fn a_training_that_runs_away() {
     // Where a number stops being finite, the layer is named.
     let line = "train n.csv --target y --init normal=1e30 --hidden 10,10 --model m";
     rejects(&folder, case(line, DIVERGED, &["diverged in epoch 1, batch 1: ", "(layer "]));
+    let line = "train t.csv --target y --init normal=1e20 --solver lbfgs --model m";
+    rejects(&folder, case(line, DIVERGED, &["diverged in epoch 1, batch 1: ", "(layer "]));
 }
 
 #[test]

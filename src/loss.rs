@@ -153,21 +153,25 @@ fn sign<T: Scalar>(x: T) -> T {
     }
 }
 
-/// The cross-entropy of a softmax. With `top` the largest logit, `ln(sum(exp(o)))` is `top + ln(sum(exp(o - top)))`;
-/// the loss is summed as `t (ln(sum) - (o - top))`, so that no large numbers cancel.
+/// The cross-entropy of a softmax. With `top` the largest logit and `rest` the sum of `exp(o - top)` over the others,
+/// `ln(sum(exp(o)))` is `top + ln(1 + rest)`: value and gradient keep their digits however sure the network is, where
+/// `1 + rest` has none of them left.
 fn softmax_cross_entropy<T: Scalar>(output: &[T], target: &[T], delta: &mut [T]) -> T {
-    let mut top = output[0];
-    for &o in output {
-        if o.real() > top.real() {
-            top = o;
+    let mut first = 0;
+    for (j, o) in output.iter().enumerate() {
+        if o.real() > output[first].real() {
+            first = j;
         }
     }
-    let mut sum = T::ZERO;
-    for (&o, d) in output.iter().zip(delta.iter_mut()) {
+    let top = output[first];
+    let mut rest = T::ZERO;
+    for (j, (&o, d)) in output.iter().zip(delta.iter_mut()).enumerate() {
         *d = (o - top).exp();
-        sum += *d;
+        if j != first {
+            rest += *d;
+        }
     }
-    let log_sum = sum.ln();
+    let log_sum = rest.ln_1p();
     let (mut value, mut mass) = (T::ZERO, T::ZERO);
     for (&o, &t) in output.iter().zip(target) {
         // A class without mass adds nothing, even where its logit is minus infinity.
@@ -176,9 +180,25 @@ fn softmax_cross_entropy<T: Scalar>(output: &[T], target: &[T], delta: &mut [T])
             mass += t;
         }
     }
+    let sum = T::ONE + rest;
     let share = mass / sum;
     delta.iter_mut().zip(target).for_each(|(d, &t)| *d = *d * share - t);
+    // For the largest, `mass / sum - t` without the difference of two numbers near 1. NaN stays NaN.
+    let t = target[first];
+    delta[first] = (delta[first] - delta[first]) + ((mass - t) - t * rest) / sum;
     value
+}
+
+/// The sigmoid's cross-entropy for one logit, and its slope: each term keeps its digits, where `softplus(o) - t o` and
+/// `sigmoid(o) - t` would cancel once the network is right.
+fn logistic_cross_entropy<T: Scalar>(o: T, t: T) -> (T, T) {
+    if t == T::ZERO {
+        (o.softplus(), o.sigmoid())
+    } else if t == T::ONE {
+        ((-o).softplus(), -(-o).sigmoid())
+    } else {
+        (t * (-o).softplus() + (T::ONE - t) * o.softplus(), o.sigmoid() - t)
+    }
 }
 
 impl LossFn for Loss {
@@ -199,11 +219,9 @@ impl LossFn for Loss {
             Self::LogisticCrossEntropy => {
                 let mut sum = T::ZERO;
                 for ((&o, &t), d) in output.iter().zip(target).zip(delta) {
-                    // Each term keeps its full accuracy: softplus(o) - t o would cancel where the network is right.
-                    let right = if t == T::ZERO { T::ZERO } else { t * (-o).softplus() };
-                    let wrong = if t == T::ONE { T::ZERO } else { (T::ONE - t) * o.softplus() };
-                    sum += right + wrong;
-                    *d = o.sigmoid() - t;
+                    let (value, slope) = logistic_cross_entropy(o, t);
+                    sum += value;
+                    *d = slope;
                 }
                 sum
             }

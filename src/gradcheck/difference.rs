@@ -50,6 +50,8 @@ pub(super) struct Slope {
     /// The length in which steps are measured, a power of two.
     pub scale: f64,
     pub tolerance: f64,
+    /// The least size that an error is measured by.
+    pub least: f64,
 }
 
 /// A measured slope.
@@ -170,7 +172,7 @@ fn climb(slope: Slope, phi: &mut impl FnMut(f64) -> (f64, f64)) -> Finding {
 
 impl Slope {
     fn size(&self, m: &Measured) -> f64 {
-        self.analytic.abs().max(m.numeric.abs())
+        self.analytic.abs().max(m.numeric.abs()).max(self.least)
     }
 
     /// The size below which an error is measured absolutely: there rounding alone reaches the tolerance.

@@ -66,13 +66,16 @@ pub struct Options {
     pub mode: Mode,
     /// The largest relative error that agrees. In `f64`, 1e-7 leaves measured slopes one digit of reserve at least.
     pub tolerance: f64,
+    /// Entries smaller than this part of the largest one are compared as if they had that size. 0, the default, compares each
+    /// by its own size, as coordinates of different units ask for.
+    pub negligible: f64,
     /// How many wrong entries to list; all are counted.
     pub most_wrong: usize,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { mode: Mode::EveryCoordinate, tolerance: 1e-7, most_wrong: 10 }
+        Self { mode: Mode::EveryCoordinate, tolerance: 1e-7, negligible: 0.0, most_wrong: 10 }
     }
 }
 
@@ -130,6 +133,7 @@ pub fn check(mut f: impl FnMut(&[f64]) -> f64, grad: &[f64], at: &[f64], options
         go(&mut point, at, t, &directions[side]);
         f(&point)
     });
+    let least = options.negligible * grad.iter().fold(0.0, |most: f64, g| most.max(g.abs()));
     match options.mode {
         Mode::EveryCoordinate => {
             point.copy_from_slice(at);
@@ -138,7 +142,7 @@ pub fn check(mut f: impl FnMut(&[f64]) -> f64, grad: &[f64], at: &[f64], options
                     point[i] = x + t;
                     (point[i] - x, f(&point))
                 };
-                let slope = Slope { analytic, center, noise, scale: scale(x), tolerance: options.tolerance };
+                let slope = Slope { analytic, center, noise, scale: scale(x), tolerance: options.tolerance, least };
                 report.add(i, &slope, difference::judge(slope, &mut along));
                 point[i] = x;
             }
@@ -151,7 +155,7 @@ pub fn check(mut f: impl FnMut(&[f64]) -> f64, grad: &[f64], at: &[f64], options
                     (t, f(&point))
                 };
                 let analytic = grad.iter().zip(&direction).map(|(g, d)| g * d).sum();
-                let slope = Slope { analytic, center, noise, scale: 1.0, tolerance: options.tolerance };
+                let slope = Slope { analytic, center, noise, scale: 1.0, tolerance: options.tolerance, least };
                 report.add(i, &slope, difference::judge(slope, &mut along));
             }
         }
@@ -180,12 +184,13 @@ pub fn scalar(mut f: impl FnMut(f64) -> f64, mut slope: impl FnMut(f64) -> f64, 
     for (i, &x) in points.iter().enumerate() {
         let (center, scale) = (f(x), scale(x));
         if !(x.is_finite() && center.is_finite()) {
-            let slope = Slope { analytic: slope(x), center, noise: 0.0, scale, tolerance: options.tolerance };
+            let slope =
+                Slope { analytic: slope(x), center, noise: 0.0, scale, tolerance: options.tolerance, least: 0.0 };
             report.add(i, &slope, Finding::NotFinite);
             continue;
         }
         let noise = noise::fine(center, |t, side| f(x + if side == 0 { t } else { -t } * scale));
-        let slope = Slope { analytic: slope(x), center, noise, scale, tolerance: options.tolerance };
+        let slope = Slope { analytic: slope(x), center, noise, scale, tolerance: options.tolerance, least: 0.0 };
         report.add(i, &slope, difference::judge(slope, &mut |t| (x + t - x, f(x + t))));
     }
     report.conclude()

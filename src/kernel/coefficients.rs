@@ -1,7 +1,6 @@
 //! The constants of the exponential, written by `scripts/coefficients`; its `--check` compares them with this file.
 
-// The standard library's constants are these for one of the types only.
-#![allow(clippy::approx_constant)]
+#![allow(clippy::approx_constant, reason = "the standard library's constants are these for one of the types only")]
 
 /// What splits `e^x` into `2^k (1 + r + r^2 p(r))`, with `|r|` at most half of `ln 2`.
 #[derive(Debug)]

@@ -49,7 +49,7 @@ impl ActivationFn for UnitLength {
     fn apply<T: Float>(&self, _: Isa, z: &mut [T], cols: usize) {
         for row in z.chunks_exact_mut(cols) {
             let length = length(row);
-            row.iter_mut().for_each(|z| *z = *z / length);
+            row.iter_mut().for_each(|z| *z /= length);
         }
     }
 

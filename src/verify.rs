@@ -1,5 +1,5 @@
 //! Gradient checks of whole networks: the adaptors between [`network`](crate::network) and
-//! [`gradcheck`](crate::gradcheck), which know nothing of each other.
+//! [`gradcheck`], which know nothing of each other.
 //!
 //! Row 6 of the house: imports everything below.
 

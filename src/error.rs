@@ -66,7 +66,7 @@ pub enum Error {
         batch: usize,
         /// The first layer, from 1, that holds a value that is not finite.
         layer: Option<usize>,
-        /// What ran away: `loss`, `weights`, `gradient`.
+        /// What ran away: `loss`, `gradient`, `weight`, `loss on the held-back rows`.
         what: String,
         /// Its value.
         value: f64,

@@ -240,10 +240,10 @@ fn the_objectives_scale_does_not_depend_on_the_rows() {
             .step_by(size)
             .map(|start| gradient_of(&net, data.batch(false).rows(start..start + size), &objective))
             .collect();
-        type Part<'a> = &'a dyn Fn(&(Value, Vec<f64>)) -> f64;
-        let mean = |part: Part<'_>| parts.iter().map(part).sum::<f64>() / parts.len() as f64;
-        assert!((mean(&|p| p.0.objective()) - value.objective()).abs() < REORDERED, "batches of {size}");
-        let means: Vec<_> = (0..gradient.len()).map(|i| mean(&|p| p.1[i])).collect();
+        let count = parts.len() as f64;
+        let mean = parts.iter().map(|p| p.0.objective()).sum::<f64>() / count;
+        assert!((mean - value.objective()).abs() < REORDERED, "batches of {size}");
+        let means: Vec<_> = (0..gradient.len()).map(|i| parts.iter().map(|p| p.1[i]).sum::<f64>() / count).collect();
         assert!(apart(&means, &gradient) < REORDERED, "batches of {size}");
     }
 }
@@ -344,8 +344,8 @@ fn verdict(change: impl FnOnce(&Network<f64>, &mut Vec<f64>)) -> Verdict {
 #[test]
 fn gradients_wrong_in_the_usual_ways_are_found_out() {
     assert_eq!(verdict(|_, _| {}), Verdict::Right);
-    type Spoil = fn(&Network<f64>, &mut Vec<f64>);
-    let wrong: [(&str, Spoil); 6] = [
+    type Change = fn(&Network<f64>, &mut Vec<f64>);
+    let wrong: [(&str, Change); 6] = [
         ("the weights of a layer as outputs x inputs", |net, gradient| {
             let range = net.spec().blocks()[0].weights.clone();
             let layer = ArrayView2::from_shape((INPUTS, 4), &gradient[range.clone()]).unwrap();

@@ -1,10 +1,12 @@
 //! Files that are almost right: forged with a sound checksum, damaged, cut, or of another kind.
 
-use super::{PATH, read, small};
-use deltarule::loss::Loss;
+use super::{PATH, fit, images, read, small, table};
+use deltarule::model::Recipe;
+use deltarule::prelude::*;
 use safetensors::SafeTensors;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
+use std::path::Path;
 
 /// A file taken apart: the text that describes the model, and the tensors in the file's order.
 #[derive(Clone)]
@@ -252,4 +254,39 @@ fn what_is_no_model_file_is_said_by_its_kind() {
     ] {
         assert_eq!(refusal(bytes), format!("it is {kind}, expected safetensors"));
     }
+}
+
+/// Writes the corpus of the fuzz target `model`: `cargo test --test model_file make_fuzz_corpus -- --ignored`.
+#[test]
+#[ignore = "writes fuzz/corpus/model"]
+fn make_fuzz_corpus() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus/model");
+    std::fs::create_dir_all(&folder).unwrap();
+    let write = |name: &str, bytes: &[u8]| std::fs::write(folder.join(name), bytes).unwrap();
+    let perceptron = |recipe: &mut Recipe| (recipe.trainer.solver, recipe.hidden) = (Solver::Perceptron, vec![]);
+    let constants = |recipe: &mut Recipe| {
+        recipe.activations = vec![Activation::Elu { alpha: 0.5 }];
+        recipe.loss = Some(Loss::Huber { delta: 0.5 });
+    };
+    let bytes = small().to_bytes().unwrap();
+    write("classes", &bytes);
+    write("number", &fit::<f64>(&table("price"), constants).to_bytes().unwrap());
+    write("images", &fit::<f32>(&images(), |_| {}).to_bytes().unwrap());
+    write("perceptron", &fit::<f64>(&table("class"), perceptron).to_bytes().unwrap());
+    write("truncated", &bytes[..bytes.len() - 10]);
+    write("header-huge", &[&(1u64 << 63).to_le_bytes()[..], b"{}"].concat());
+    write("text", b"length,width\n1,2\n");
+    let parts = Parts::of(&bytes);
+    let forged = |name: &str, change: fn(&mut Parts)| {
+        let mut parts = parts.clone();
+        change(&mut parts);
+        write(name, &parts.forge());
+    };
+    forged("not-finite", |p| p.tensors[0].3[20..24].copy_from_slice(&f32::NAN.to_le_bytes()));
+    forged("transposed", |p| p.tensors[0].2.reverse());
+    forged("missing", |p| _ = p.tensors.pop());
+    forged("no-class", |p| p.model["target"]["classes"]["labels"] = json!([]));
+    forged("huge-layer", |p| p.model["network"]["layers"][0]["outputs"] = json!(1u64 << 60));
+    let (header, data) = parts.header(&format!("{}{}", "[".repeat(500), "]".repeat(500)), |_| {});
+    write("deep", &Parts::pack(&header, &data));
 }

@@ -183,9 +183,9 @@ fn softmax_cross_entropy<T: Scalar>(output: &[T], target: &[T], delta: &mut [T])
     let sum = T::ONE + rest;
     let share = mass / sum;
     delta.iter_mut().zip(target).for_each(|(d, &t)| *d = *d * share - t);
-    // For the largest, `mass / sum - t` without the difference of two numbers near 1. NaN stays NaN.
+    // For the largest, `mass / sum - t` without the difference of two numbers near 1.
     let t = target[first];
-    delta[first] = (delta[first] - delta[first]) + ((mass - t) - t * rest) / sum;
+    delta[first] = ((mass - t) - t * rest) / sum;
     value
 }
 

@@ -64,7 +64,8 @@ pub enum Error {
         epoch: usize,
         /// The batch in it, from 1.
         batch: usize,
-        /// The first layer, from 1, that holds a value that is not finite.
+        /// The first layer, from 1, that holds a value that is not finite; of a finite loss that ran away, the layer with the
+        /// largest parameter.
         layer: Option<usize>,
         /// What ran away: `loss`, `gradient`, `weight`, `loss on the held-back rows`.
         what: String,

@@ -180,7 +180,7 @@ impl<'a, 'd, T: Float, L: LossFn> Descent<'a, 'd, T, L> {
         if value.loss > RUN_AWAY * known.max(1.0) {
             let start = pass::value(spec, &self.start, batch, objective, &mut self.workspace)?.loss;
             if value.loss > RUN_AWAY * start.max(1.0) {
-                return Err(diverged("loss", value.objective(), None, at));
+                return Err(diverged("loss", value.objective(), Some(largest_layer(spec, params)), at));
             }
             self.start_loss = Some(start.max(known));
         }
@@ -194,6 +194,12 @@ impl<'a, 'd, T: Float, L: LossFn> Descent<'a, 'd, T, L> {
 /// The error about `what`, in layer `layer` (from 0), in epoch and batch `at` (from 1).
 fn diverged(what: &str, value: f64, layer: Option<usize>, at: (usize, usize)) -> Error {
     Error::Diverged { epoch: at.0, batch: at.1, layer: layer.map(|l| l + 1), what: what.into(), value }
+}
+
+/// The layer (from 0) with the largest parameter: where to look when a loss ran away and everything is still finite.
+fn largest_layer<T: Float, A: ActivationFn>(spec: &Spec<A>, params: &[T]) -> usize {
+    let largest = (0..params.len()).fold(0, |best, i| if params[i].abs() > params[best].abs() { i } else { best });
+    spec.blocks().iter().position(|b| largest < b.bias.end).unwrap_or(0)
 }
 
 /// The error about an objective that is not finite, after the pass that found it.

@@ -79,7 +79,8 @@ fn absurd_rate<T: Float>() {
         let mut net = small();
         let (epoch, batch, layer, what) = divergence(&trainer, &mut net, batch(&x, &y));
         // The second batch is the first that sees what the first step did.
-        assert_eq!((epoch, batch, layer, &what[..]), (1, 2, None, "loss"), "{} {method}", T::NAME);
+        assert_eq!((epoch, batch, &what[..]), (1, 2, "loss"), "{} {method}", T::NAME);
+        assert!(layer.is_some_and(|layer| (1..=2).contains(&layer)), "{} {method}: layer {layer:?}", T::NAME);
         assert_eq!(bits(&net), bits(&small::<T>()), "no epoch was good, so the start is left");
     }
 }

@@ -123,8 +123,12 @@ fn mode_and_symbolic_links_stay() {
     let folder = tempfile::tempdir().unwrap();
     let (file, link) = (folder.path().join("file"), folder.path().join("link"));
     fs::write(&file, "old").unwrap();
-    for mode in [0o600, 0o640, 0o444] {
-        fs::set_permissions(&file, fs::Permissions::from_mode(mode)).unwrap();
+    let set_mode = |mode| fs::set_permissions(&file, fs::Permissions::from_mode(mode)).unwrap();
+    set_mode(0o444);
+    assert!(write_whole(&file, b"new", Existing::Replace).is_err(), "who protects a file means it");
+    assert_eq!(fs::read(&file).unwrap(), b"old");
+    for mode in [0o600, 0o640] {
+        set_mode(mode);
         write_whole(&file, b"new", Existing::Replace).unwrap();
         assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, mode);
     }

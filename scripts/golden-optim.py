@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Golden numbers for tests/optim.rs, from NumPy, SciPy and scikit-learn: none of this project's code is used.
 
-    python3 -m venv /tmp/golden && /tmp/golden/bin/pip install numpy scipy scikit-learn
-    /tmp/golden/bin/python scripts/golden-optim.py
+    python3 -m venv target/golden-venv && target/golden-venv/bin/pip install numpy scipy scikit-learn
+    target/golden-venv/bin/python scripts/golden-optim.py
 
 Prints the constants that tests/optim.rs holds. First-order methods walk on Rosenbrock's function in two dimensions from
 (-1.2, 1) at rate 1e-3, in float64, by the formulas of the papers; scikit-learn's own classes walk beside them and must

@@ -63,7 +63,7 @@ impl Engine {
     ///
     /// **Errors** if this machine lacks the instruction set or this build the backend.
     pub fn new(isa: Isa, backend: Backend) -> Result<Self> {
-        if !runs_here(isa) {
+        if !isa.is_available() {
             return Err(Error::setting("isa", "an instruction set that this machine has", format!("{isa:?}")));
         }
         if !backend.available() {
@@ -89,26 +89,6 @@ impl Engine {
 impl Default for Engine {
     fn default() -> Self {
         Self { isa: Isa::current(), backend: Backend::default() }
-    }
-}
-
-/// Whether this machine has the instructions of `isa`.
-fn runs_here(isa: Isa) -> bool {
-    match isa {
-        Isa::Portable => true,
-        #[cfg(target_arch = "x86_64")]
-        Isa::Avx2 => is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma"),
-        #[cfg(target_arch = "x86_64")]
-        Isa::Avx512 => {
-            is_x86_feature_detected!("avx512f")
-                && is_x86_feature_detected!("avx512bw")
-                && is_x86_feature_detected!("avx512dq")
-                && is_x86_feature_detected!("avx512vl")
-        }
-        #[cfg(target_arch = "aarch64")]
-        Isa::Neon => true,
-        #[allow(unreachable_patterns, reason = "which levels remain depends on the architecture")]
-        _ => false,
     }
 }
 

@@ -3,7 +3,7 @@
 //! Each is verified before it is timed. `cargo bench --bench kernels`; compare levels within one run only.
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use deltarule::kernel::elementwise::{sigmoid, tanh};
+use deltarule::kernel::elementwise::Function;
 use deltarule::scalar::Scalar;
 use deltarule::simd::{Isa, Vectorized};
 use std::hint::black_box;
@@ -13,7 +13,7 @@ const ELEMENTS: usize = 8192;
 /// The functions' bound is 1 ulp; libm's own are up to 2.
 const TOLERANCE_ULP: f64 = 3.0;
 
-fn function<T: Vectorized>(criterion: &mut Criterion, name: &str, kernel: fn(Isa, &mut [T]), plain: fn(T) -> T) {
+fn function<T: Vectorized>(criterion: &mut Criterion, name: &str, kernel: Function, plain: fn(T) -> T) {
     let input: Vec<T> = (0..ELEMENTS).map(|i| T::from_f64(i as f64 / ELEMENTS as f64 * 16.0 - 8.0)).collect();
     let expected: Vec<T> = input.iter().map(|&x| plain(x)).collect();
     let mut group = criterion.benchmark_group(name);
@@ -21,7 +21,7 @@ fn function<T: Vectorized>(criterion: &mut Criterion, name: &str, kernel: fn(Isa
     let mut x = input.clone();
     for isa in Isa::available() {
         x.copy_from_slice(&input);
-        kernel(isa, &mut x);
+        kernel.apply(isa, &mut x);
         for (&found, &expected) in x.iter().zip(&expected) {
             let unit = expected.real().abs() * T::either(f64::from(f32::EPSILON), f64::EPSILON);
             let error = (found.real() - expected.real()).abs();
@@ -31,7 +31,7 @@ fn function<T: Vectorized>(criterion: &mut Criterion, name: &str, kernel: fn(Isa
         group.bench_function(BenchmarkId::from_parameter(isa), |bencher| {
             bencher.iter(|| {
                 x.copy_from_slice(&input);
-                kernel(isa, black_box(&mut x));
+                kernel.apply(isa, black_box(&mut x));
             });
         });
     }
@@ -46,10 +46,10 @@ fn function<T: Vectorized>(criterion: &mut Criterion, name: &str, kernel: fn(Isa
 
 fn kernels(criterion: &mut Criterion) {
     println!("one thread; best level {}; no GEMM", Isa::best());
-    function::<f32>(criterion, "sigmoid/f32", sigmoid, Scalar::sigmoid);
-    function::<f32>(criterion, "tanh/f32", tanh, libm::tanhf);
-    function::<f64>(criterion, "sigmoid/f64", sigmoid, Scalar::sigmoid);
-    function::<f64>(criterion, "tanh/f64", tanh, libm::tanh);
+    function::<f32>(criterion, "sigmoid/f32", Function::Sigmoid, Scalar::sigmoid);
+    function::<f32>(criterion, "tanh/f32", Function::Tanh, libm::tanhf);
+    function::<f64>(criterion, "sigmoid/f64", Function::Sigmoid, Scalar::sigmoid);
+    function::<f64>(criterion, "tanh/f64", Function::Tanh, libm::tanh);
 }
 
 criterion_group! {

@@ -4,7 +4,8 @@
 
 use crate::error::{Error, Result};
 use crate::float::Float;
-use crate::kernel::{elementwise, rows};
+use crate::kernel::elementwise::{Function, SELU_ALPHA, SELU_SCALE};
+use crate::kernel::{rows, vector};
 use crate::scalar::Scalar;
 use crate::simd::Isa;
 use serde::{Deserialize, Serialize};
@@ -59,7 +60,7 @@ pub trait ActivationFn: Clone + Debug + Send + Sync + 'static {
     /// **Overwrites** `delta`.
     fn backward<T: Float>(&self, isa: Isa, a: &[T], slope: &[T], delta: &mut [T], cols: usize) {
         let _ = (a, cols);
-        elementwise::multiply(isa, delta, slope);
+        vector::multiply(isa, delta, slope);
     }
 
     /// Whether it has a slope that training can follow.
@@ -121,11 +122,6 @@ pub enum Activation {
     Softmax,
 }
 
-/// SELU's scale (Klambauer et al. 2017, the fixed point of eq. 4 and 5).
-const SELU_SCALE: f64 = 1.050_700_987_355_480_5;
-/// SELU's alpha.
-const SELU_ALPHA: f64 = 1.673_263_242_354_377_2;
-
 impl Activation {
     /// Every built-in activation, with the constants its users expect.
     pub const ALL: [Self; 13] = [
@@ -171,6 +167,23 @@ impl Activation {
             Some(Self::Elu { .. }) => Ok(Self::Elu { alpha: number }),
             _ => Err(refuse()),
         }
+    }
+
+    /// Its kernel, if it is a function of one number with a slope.
+    fn kernel(self) -> Option<Function> {
+        Some(match self {
+            Self::Sigmoid => Function::Sigmoid,
+            Self::Tanh => Function::Tanh,
+            Self::Relu => Function::Relu,
+            Self::LeakyRelu { slope } => Function::LeakyRelu { slope },
+            Self::Elu { alpha } => Function::Elu { alpha },
+            Self::Selu => Function::Selu,
+            Self::Softplus => Function::Softplus,
+            Self::Silu => Function::Silu,
+            Self::Gelu => Function::Gelu,
+            Self::GeluTanh => Function::GeluTanh,
+            Self::Identity | Self::Step | Self::Softmax => return None,
+        })
     }
 
     /// The name without constants.
@@ -269,24 +282,23 @@ impl ActivationFn for Activation {
     }
 
     fn apply<T: Float>(&self, isa: Isa, z: &mut [T], cols: usize) {
-        match self {
-            Self::Identity => {}
-            Self::Sigmoid => elementwise::sigmoid(isa, z),
-            Self::Tanh => elementwise::tanh(isa, z),
-            Self::Relu => elementwise::relu(isa, z),
-            Self::Softmax => rows::softmax(isa, z, cols),
-            _ => z.iter_mut().for_each(|z| *z = self.value_and_slope(*z).0),
+        match (self, self.kernel()) {
+            (_, Some(function)) => function.apply(isa, z),
+            (Self::Softmax, _) => rows::softmax(isa, z, cols),
+            (Self::Step, _) => z.iter_mut().for_each(|z| *z = self.value_and_slope(*z).0),
+            _ => {}
         }
     }
 
     fn apply_with_slope<T: Float>(&self, isa: Isa, z: &mut [T], slope: &mut [T], cols: usize) {
-        match self {
-            Self::Identity => {}
-            Self::Sigmoid => elementwise::sigmoid_with_slope(isa, z, slope),
-            Self::Tanh => elementwise::tanh_with_slope(isa, z, slope),
-            Self::Relu => elementwise::relu_with_slope(isa, z, slope),
-            Self::Softmax => rows::softmax(isa, z, cols),
-            _ => z.iter_mut().zip(slope).for_each(|(z, slope)| (*z, *slope) = self.value_and_slope(*z)),
+        match self.kernel() {
+            Some(function) => function.apply_with_slope(isa, z, slope),
+            None => {
+                self.apply(isa, z, cols);
+                if *self == Self::Step {
+                    slope.fill(T::ZERO);
+                }
+            }
         }
     }
 
@@ -294,7 +306,7 @@ impl ActivationFn for Activation {
         match self {
             Self::Identity => {}
             Self::Softmax => rows::softmax_backward(isa, a, delta, cols),
-            _ => elementwise::multiply(isa, delta, slope),
+            _ => vector::multiply(isa, delta, slope),
         }
     }
 

@@ -6,7 +6,7 @@ mod oracle;
 #[path = "kernels/subjects.rs"]
 mod subjects;
 
-use deltarule::kernel::math;
+use deltarule::kernel::elementwise;
 use deltarule::simd::{Isa, Kernel, Lanes, Vectorized};
 use oracle::{Format, Truth};
 use std::fmt::LowerExp;
@@ -51,25 +51,17 @@ struct Function<T> {
     odd: bool,
 }
 
-/// [`math::exp`] has no slice kernel of its own.
-struct Exp<'a, T>(&'a mut [T]);
-
-impl<T: Vectorized> Kernel<T> for Exp<'_, T> {
-    type Output = ();
-    #[inline(always)]
-    fn run<L: Lanes<T>>(self, lanes: L) {
-        for part in self.0.chunks_mut(L::WIDTH) {
-            lanes.store_partial(math::exp(lanes, lanes.load_partial(part)), part);
-        }
-    }
-}
-
 fn exp<T: Vectorized>(isa: Isa, x: &mut [T]) {
-    T::dispatch(isa, Exp(x));
+    elementwise::Function::Exp.apply(isa, x);
+}
+fn sigmoid<T: Vectorized>(isa: Isa, x: &mut [T]) {
+    elementwise::Function::Sigmoid.apply(isa, x);
+}
+fn tanh<T: Vectorized>(isa: Isa, x: &mut [T]) {
+    elementwise::Function::Tanh.apply(isa, x);
 }
 
 fn functions<T: Real>() -> [Function<T>; 3] {
-    use deltarule::kernel::elementwise::{sigmoid, tanh};
     let [exp_truth, sigmoid_truth, tanh_truth] = T::either(
         [oracle::in_f64::exp as fn(f64) -> Truth, oracle::in_f64::sigmoid, oracle::in_f64::tanh],
         [oracle::exp, oracle::sigmoid, oracle::tanh],
@@ -217,7 +209,7 @@ fn textbook_sigmoid(isa: Isa, x: &mut [f32]) {
 /// A clamp with x first: NaN becomes the bound.
 fn deaf_sigmoid(isa: Isa, x: &mut [f32]) {
     x.iter_mut().for_each(|x| *x = if *x > -100.0 { *x } else { -100.0 });
-    deltarule::kernel::elementwise::sigmoid(isa, x);
+    sigmoid(isa, x);
 }
 
 #[test]

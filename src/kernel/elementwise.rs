@@ -1,127 +1,338 @@
-//! Activations over a slice, with or without their slope, and the product with a slope.
+//! The functions of one number, over slices, with or without their slope: in place, or from one slice to another.
 
 use super::math;
 use super::sweep::{Step, sweep};
+use crate::error::{Error, Result};
 use crate::simd::{Isa, Lanes, Vectorized};
 
-/// `x <- sigmoid(x)`.
+/// A function of one number that has a kernel.
 ///
-/// **Accuracy**: 1 ulp; in `0..=1`.
-pub fn sigmoid<T: Vectorized>(isa: Isa, x: &mut [T]) {
-    sweep(isa, Sigmoid, [], [x]);
+/// What each does at the infinities, at zeros and for subnormal numbers stands with its formula in [`math`]; NaN in gives NaN out.
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum Function {
+    /// [`math::exp`].
+    Exp,
+    /// [`math::exp_m1`].
+    ExpM1,
+    /// [`math::ln`].
+    Ln,
+    /// [`math::ln_1p`].
+    Ln1p,
+    /// [`math::sigmoid`].
+    Sigmoid,
+    /// [`math::log_sigmoid`].
+    LogSigmoid,
+    /// [`math::tanh`].
+    Tanh,
+    /// `max(x, 0)`; its slope at 0 is 0, and -0 becomes +0.
+    Relu,
+    /// `x` where positive, else `slope x`.
+    LeakyRelu {
+        /// The slope of the negative side.
+        slope: f64,
+    },
+    /// `x` where positive, else `alpha (e^x - 1)`.
+    Elu {
+        /// Minus the limit at minus infinity.
+        alpha: f64,
+    },
+    /// `SELU_SCALE` times the [`Elu`](Self::Elu) of [`SELU_ALPHA`].
+    Selu,
+    /// [`math::softplus`].
+    Softplus,
+    /// [`math::silu`].
+    Silu,
+    /// [`math::gelu`].
+    Gelu,
+    /// [`math::gelu_tanh`].
+    GeluTanh,
 }
 
-/// `x <- sigmoid(x)`, `slope <- sigmoid'`, which is `s (1 - s)`.
-///
-/// **Accuracy**: of the slope, that of the formula on the rounded `s`.
-pub fn sigmoid_with_slope<T: Vectorized>(isa: Isa, x: &mut [T], slope: &mut [T]) {
-    sweep(isa, Sigmoid, [], [x, slope]);
+/// SELU's scale (Klambauer et al. 2017, the fixed point of eq. 4 and 5).
+pub const SELU_SCALE: f64 = 1.050_700_987_355_480_5;
+/// SELU's alpha.
+pub const SELU_ALPHA: f64 = 1.673_263_242_354_377_2;
+
+/// Runs `$body` with `$f` bound to the vector code of the function.
+macro_rules! with {
+    ($function:expr, $f:ident => $body:expr) => {
+        match $function {
+            Function::Exp => {
+                let $f = Exp;
+                $body
+            }
+            Function::ExpM1 => {
+                let $f = ExpM1;
+                $body
+            }
+            Function::Ln => {
+                let $f = Ln;
+                $body
+            }
+            Function::Ln1p => {
+                let $f = Ln1p;
+                $body
+            }
+            Function::Sigmoid => {
+                let $f = Sigmoid;
+                $body
+            }
+            Function::LogSigmoid => {
+                let $f = LogSigmoid;
+                $body
+            }
+            Function::Tanh => {
+                let $f = Tanh;
+                $body
+            }
+            Function::Relu => {
+                let $f = Relu;
+                $body
+            }
+            Function::LeakyRelu { slope } => {
+                let $f = LeakyRelu { slope };
+                $body
+            }
+            Function::Elu { alpha } => {
+                let $f = Elu { scale: 1.0, alpha };
+                $body
+            }
+            Function::Selu => {
+                let $f = Elu { scale: SELU_SCALE, alpha: SELU_ALPHA };
+                $body
+            }
+            Function::Softplus => {
+                let $f = Softplus;
+                $body
+            }
+            Function::Silu => {
+                let $f = Silu;
+                $body
+            }
+            Function::Gelu => {
+                let $f = Gelu;
+                $body
+            }
+            Function::GeluTanh => {
+                let $f = GeluTanh;
+                $body
+            }
+        }
+    };
 }
 
-/// `x <- tanh(x)`.
-///
-/// **Accuracy**: 1 ulp; odd to the bit, in `-1..=1`.
-pub fn tanh<T: Vectorized>(isa: Isa, x: &mut [T]) {
-    sweep(isa, Tanh, [], [x]);
+impl Function {
+    /// Every function, with the constants its users expect.
+    pub const ALL: [Self; 15] = [
+        Self::Exp,
+        Self::ExpM1,
+        Self::Ln,
+        Self::Ln1p,
+        Self::Sigmoid,
+        Self::LogSigmoid,
+        Self::Tanh,
+        Self::Relu,
+        Self::LeakyRelu { slope: 0.01 },
+        Self::Elu { alpha: 1.0 },
+        Self::Selu,
+        Self::Softplus,
+        Self::Silu,
+        Self::Gelu,
+        Self::GeluTanh,
+    ];
+
+    /// The name: `exp`, `leaky_relu`, …
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Exp => "exp",
+            Self::ExpM1 => "expm1",
+            Self::Ln => "ln",
+            Self::Ln1p => "ln1p",
+            Self::Sigmoid => "sigmoid",
+            Self::LogSigmoid => "log_sigmoid",
+            Self::Tanh => "tanh",
+            Self::Relu => "relu",
+            Self::LeakyRelu { .. } => "leaky_relu",
+            Self::Elu { .. } => "elu",
+            Self::Selu => "selu",
+            Self::Softplus => "softplus",
+            Self::Silu => "silu",
+            Self::Gelu => "gelu",
+            Self::GeluTanh => "gelu_tanh",
+        }
+    }
+
+    /// `x <- f(x)`.
+    #[inline]
+    pub fn apply<T: Vectorized>(self, isa: Isa, x: &mut [T]) {
+        with!(self, f => sweep(isa, InPlace(f), [], [x]));
+    }
+
+    /// `x <- f(x)` and `slope <- f'(x)`; both slices are as long.
+    #[inline]
+    pub fn apply_with_slope<T: Vectorized>(self, isa: Isa, x: &mut [T], slope: &mut [T]) {
+        with!(self, f => sweep(isa, InPlace(f), [], [x, slope]));
+    }
+
+    /// `y <- f(x)`, for callers whose slices come from outside.
+    ///
+    /// **Errors**: slices of different lengths; a level that this machine does not have. Nothing is written then.
+    pub fn map<T: Vectorized>(self, isa: Isa, x: &[T], y: &mut [T]) -> Result<()> {
+        isa.require("isa")?;
+        same_length("the output", x.len(), y.len())?;
+        with!(self, f => sweep(isa, Map(f), [x], [y]));
+        Ok(())
+    }
+
+    /// `y <- f(x)` and `slope <- f'(x)`, for callers whose slices come from outside.
+    ///
+    /// **Errors**: slices of different lengths; a level that this machine does not have. Nothing is written then.
+    pub fn map_with_slope<T: Vectorized>(self, isa: Isa, x: &[T], y: &mut [T], slope: &mut [T]) -> Result<()> {
+        isa.require("isa")?;
+        same_length("the output", x.len(), y.len())?;
+        same_length("the slope", x.len(), slope.len())?;
+        with!(self, f => sweep(isa, Map(f), [x], [y, slope]));
+        Ok(())
+    }
 }
 
-/// `x <- tanh(x)`, `slope <- tanh'`, which is `1 - t * t`, rounded once.
-///
-/// **Accuracy**: of the slope, that of the formula on the rounded `t`.
-pub fn tanh_with_slope<T: Vectorized>(isa: Isa, x: &mut [T], slope: &mut [T]) {
-    sweep(isa, Tanh, [], [x, slope]);
+fn same_length(what: &str, expected: usize, found: usize) -> Result<()> {
+    if expected == found { Ok(()) } else { Err(Error::shape(what, format!("{expected} elements"), found)) }
 }
 
-/// `x <- max(x, 0)`; NaN stays NaN, -0 becomes +0.
-pub fn relu<T: Vectorized>(isa: Isa, x: &mut [T]) {
-    sweep(isa, Relu, [], [x]);
-}
-
-/// `x <- max(x, 0)`, `slope <- 1` where `x > 0`, else 0 (NaN where `x` is NaN).
-pub fn relu_with_slope<T: Vectorized>(isa: Isa, x: &mut [T], slope: &mut [T]) {
-    sweep(isa, Relu, [], [x, slope]);
-}
-
-/// `x <- x * by`, element by element.
-pub fn multiply<T: Vectorized>(isa: Isa, x: &mut [T], by: &[T]) {
-    sweep(isa, Multiply, [by], [x]);
-}
-
-/// An activation of a vector, and its slope there.
-trait Activation: Copy {
+/// A function of a vector, and its derivative.
+trait Elementwise: Copy {
     fn value<T: Vectorized, L: Lanes<T>>(self, lanes: L, x: L::Vector) -> L::Vector;
-    /// From the input `x` and the value `y`.
-    fn slope<T: Vectorized, L: Lanes<T>>(self, lanes: L, x: L::Vector, y: L::Vector) -> L::Vector;
+    fn value_and_slope<T: Vectorized, L: Lanes<T>>(self, lanes: L, x: L::Vector) -> (L::Vector, L::Vector);
 }
 
-/// Alone.
-impl<T: Vectorized, A: Activation> Step<T, 0, 1> for A {
+/// Overwrites its argument.
+#[derive(Clone, Copy)]
+struct InPlace<F>(F);
+
+impl<T: Vectorized, F: Elementwise> Step<T, 0, 1> for InPlace<F> {
     #[inline(always)]
     fn step<L: Lanes<T>>(self, lanes: L, []: [L::Vector; 0], [x]: [L::Vector; 1]) -> [L::Vector; 1] {
-        [self.value(lanes, x)]
+        [self.0.value(lanes, x)]
     }
 }
 
-/// With its slope, whose slice is overwritten unseen.
-impl<T: Vectorized, A: Activation> Step<T, 0, 2> for A {
+/// With the slope, whose slice is overwritten unseen.
+impl<T: Vectorized, F: Elementwise> Step<T, 0, 2> for InPlace<F> {
     #[inline(always)]
     fn step<L: Lanes<T>>(self, lanes: L, []: [L::Vector; 0], [x, _]: [L::Vector; 2]) -> [L::Vector; 2] {
-        let y = self.value(lanes, x);
-        [y, self.slope(lanes, x, y)]
+        self.0.value_and_slope(lanes, x).into()
     }
 }
 
+/// Writes elsewhere.
 #[derive(Clone, Copy)]
-struct Sigmoid;
+struct Map<F>(F);
 
-impl Activation for Sigmoid {
+impl<T: Vectorized, F: Elementwise> Step<T, 1, 1> for Map<F> {
     #[inline(always)]
-    fn value<T: Vectorized, L: Lanes<T>>(self, lanes: L, x: L::Vector) -> L::Vector {
-        math::sigmoid(lanes, x)
-    }
-    #[inline(always)]
-    fn slope<T: Vectorized, L: Lanes<T>>(self, lanes: L, _: L::Vector, y: L::Vector) -> L::Vector {
-        lanes.mul(y, lanes.sub(lanes.splat(T::ONE), y))
+    fn step<L: Lanes<T>>(self, lanes: L, [x]: [L::Vector; 1], _: [L::Vector; 1]) -> [L::Vector; 1] {
+        [self.0.value(lanes, x)]
     }
 }
 
-#[derive(Clone, Copy)]
-struct Tanh;
-
-impl Activation for Tanh {
+impl<T: Vectorized, F: Elementwise> Step<T, 1, 2> for Map<F> {
     #[inline(always)]
-    fn value<T: Vectorized, L: Lanes<T>>(self, lanes: L, x: L::Vector) -> L::Vector {
-        math::tanh(lanes, x)
-    }
-    #[inline(always)]
-    fn slope<T: Vectorized, L: Lanes<T>>(self, lanes: L, _: L::Vector, y: L::Vector) -> L::Vector {
-        lanes.mul_add(lanes.neg(y), y, lanes.splat(T::ONE))
+    fn step<L: Lanes<T>>(self, lanes: L, [x]: [L::Vector; 1], _: [L::Vector; 2]) -> [L::Vector; 2] {
+        self.0.value_and_slope(lanes, x).into()
     }
 }
 
-#[derive(Clone, Copy)]
-struct Relu;
+/// The vector code of a function without constants: its value, and both.
+macro_rules! elementwise {
+    ($name:ident, |$lanes:ident, $x:ident| $value:expr, $both:expr) => {
+        #[derive(Clone, Copy)]
+        struct $name;
 
-impl Activation for Relu {
-    #[inline(always)]
-    fn value<T: Vectorized, L: Lanes<T>>(self, lanes: L, x: L::Vector) -> L::Vector {
+        impl Elementwise for $name {
+            #[inline(always)]
+            fn value<T: Vectorized, L: Lanes<T>>(self, $lanes: L, $x: L::Vector) -> L::Vector {
+                $value
+            }
+            #[inline(always)]
+            fn value_and_slope<T: Vectorized, L: Lanes<T>>(self, $lanes: L, $x: L::Vector) -> (L::Vector, L::Vector) {
+                $both
+            }
+        }
+    };
+}
+
+elementwise!(Exp, |lanes, x| math::exp(lanes, x), {
+    let y = math::exp(lanes, x);
+    (y, y)
+});
+elementwise!(ExpM1, |lanes, x| math::exp_m1(lanes, x), (math::exp_m1(lanes, x), math::exp(lanes, x)));
+elementwise!(Ln, |lanes, x| math::ln(lanes, x), (math::ln(lanes, x), lanes.div(lanes.splat(T::ONE), x)));
+elementwise!(Ln1p, |lanes, x| math::ln_1p(lanes, x), {
+    let one = lanes.splat(T::ONE);
+    (math::ln_1p(lanes, x), lanes.div(one, lanes.add(one, x)))
+});
+elementwise!(Sigmoid, |lanes, x| math::sigmoid(lanes, x), {
+    let y = math::sigmoid(lanes, x);
+    (y, lanes.mul(y, lanes.sub(lanes.splat(T::ONE), y)))
+});
+elementwise!(LogSigmoid, |lanes, x| math::log_sigmoid(lanes, x), math::log_sigmoid_with_slope(lanes, x));
+elementwise!(Tanh, |lanes, x| math::tanh(lanes, x), {
+    let y = math::tanh(lanes, x);
+    (y, lanes.mul_add(lanes.neg(y), y, lanes.splat(T::ONE)))
+});
+elementwise!(
+    Relu,
+    |lanes, x| {
         // A maximum with zero would let -0 through on x86.
         let zero = lanes.splat(T::ZERO);
         lanes.select(lanes.le(x, zero), zero, x)
+    },
+    {
+        let zero = lanes.splat(T::ZERO);
+        let y = lanes.select(lanes.le(x, zero), zero, x);
+        // Where x is not above zero, y is 0 or NaN, which is the slope there.
+        (y, lanes.select(lanes.lt(zero, x), lanes.splat(T::ONE), y))
+    }
+);
+elementwise!(Softplus, |lanes, x| math::softplus(lanes, x), math::softplus_with_slope(lanes, x));
+elementwise!(Silu, |lanes, x| math::silu(lanes, x), math::silu_with_slope(lanes, x));
+elementwise!(Gelu, |lanes, x| math::gelu(lanes, x), math::gelu_with_slope(lanes, x));
+elementwise!(GeluTanh, |lanes, x| math::gelu_tanh(lanes, x), math::gelu_tanh_with_slope(lanes, x));
+
+#[derive(Clone, Copy)]
+struct LeakyRelu {
+    slope: f64,
+}
+
+impl Elementwise for LeakyRelu {
+    #[inline(always)]
+    fn value<T: Vectorized, L: Lanes<T>>(self, lanes: L, x: L::Vector) -> L::Vector {
+        self.value_and_slope(lanes, x).0
     }
     #[inline(always)]
-    fn slope<T: Vectorized, L: Lanes<T>>(self, lanes: L, x: L::Vector, y: L::Vector) -> L::Vector {
-        // Where x is not above zero, y is 0 or NaN, which is the slope there.
-        lanes.select(lanes.lt(lanes.splat(T::ZERO), x), lanes.splat(T::ONE), y)
+    fn value_and_slope<T: Vectorized, L: Lanes<T>>(self, lanes: L, x: L::Vector) -> (L::Vector, L::Vector) {
+        let below = lanes.le(x, lanes.splat(T::ZERO));
+        let slope = lanes.splat(T::from_f64(self.slope));
+        let value = lanes.select(below, lanes.mul(slope, x), x);
+        (value, lanes.select(below, slope, lanes.splat(T::ONE)))
     }
 }
 
 #[derive(Clone, Copy)]
-struct Multiply;
+struct Elu {
+    scale: f64,
+    alpha: f64,
+}
 
-impl<T: Vectorized> Step<T, 1, 1> for Multiply {
+impl Elementwise for Elu {
     #[inline(always)]
-    fn step<L: Lanes<T>>(self, lanes: L, [by]: [L::Vector; 1], [x]: [L::Vector; 1]) -> [L::Vector; 1] {
-        [lanes.mul(x, by)]
+    fn value<T: Vectorized, L: Lanes<T>>(self, lanes: L, x: L::Vector) -> L::Vector {
+        math::elu(lanes, self.scale, self.alpha, x)
+    }
+    #[inline(always)]
+    fn value_and_slope<T: Vectorized, L: Lanes<T>>(self, lanes: L, x: L::Vector) -> (L::Vector, L::Vector) {
+        math::elu_with_slope(lanes, self.scale, self.alpha, x)
     }
 }

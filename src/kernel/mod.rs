@@ -1,6 +1,6 @@
 //! Sweeps over slices: safe code, generic over lanes.
 //!
-//! Row 2 of the house: imports `simd` and `scalar`. [`math`] has the functions of one vector, `sweep` the loop that takes one
+//! Row 2 of the house: imports `simd`, `scalar` and `error`. [`math`] has the functions of one vector, `sweep` the loop that takes one
 //! over slices, and the other modules the sweeps that a network needs. Begin with [`math`].
 //!
 //! All slices of one call have the same length unless the function says otherwise (checked by `debug_assert!`; a slice that is
@@ -11,7 +11,6 @@
 //! **Panics**: every function, if this machine does not have the level `isa` ([`Isa::require`](crate::simd::Isa::require)
 //! tells before).
 
-mod coefficients;
 pub mod elementwise;
 pub mod math;
 pub mod rows;

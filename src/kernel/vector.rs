@@ -20,6 +20,11 @@ pub fn scale<T: Vectorized>(isa: Isa, a: T, x: &mut [T]) {
     sweep(isa, Scale(a), [], [x]);
 }
 
+/// `x <- x * by`, element by element.
+pub fn multiply<T: Vectorized>(isa: Isa, x: &mut [T], by: &[T]) {
+    sweep(isa, Multiply, [by], [x]);
+}
+
 /// The inner product of `x` and `y`: element `i` goes, by a fused multiply-add, to partial sum `i` modulo
 /// [`VIRTUAL_LANES`]; those are added as [`Lanes::sum`] says.
 pub fn dot<T: Vectorized>(isa: Isa, x: &[T], y: &[T]) -> T {
@@ -64,6 +69,16 @@ impl<T: Vectorized> Step<T, 0, 1> for Scale<T> {
     #[inline(always)]
     fn step<L: Lanes<T>>(self, lanes: L, []: [L::Vector; 0], [x]: [L::Vector; 1]) -> [L::Vector; 1] {
         [lanes.mul(lanes.splat(self.0), x)]
+    }
+}
+
+#[derive(Clone, Copy)]
+struct Multiply;
+
+impl<T: Vectorized> Step<T, 1, 1> for Multiply {
+    #[inline(always)]
+    fn step<L: Lanes<T>>(self, lanes: L, [by]: [L::Vector; 1], [x]: [L::Vector; 1]) -> [L::Vector; 1] {
+        [lanes.mul(x, by)]
     }
 }
 

@@ -1,7 +1,7 @@
 //! Every slice kernel beside its definition in plain scalar code: the same bits, for every length, place and level.
 
 use super::Real;
-use deltarule::kernel::{elementwise, rows, update, vector};
+use deltarule::kernel::{rows, update, vector};
 use deltarule::simd::{Isa, VIRTUAL_LANES};
 
 /// How many rows the matrices of the row kernels have.
@@ -91,38 +91,12 @@ macro_rules! subject {
 }
 
 fn subjects<T: Real>() -> Vec<Subject<T>> {
-    use elementwise as e;
     fn a<T: Real>() -> T {
         T::from_f64(-0.7)
     }
     vec![
-        subject!("sigmoid", [1], |isa, s| e::sigmoid(isa, s[0]), |s| each(s, |v| v[0] = alone(e::sigmoid, v[0]))),
-        subject!("tanh", [1], |isa, s| e::tanh(isa, s[0]), |s| each(s, |v| v[0] = alone(e::tanh, v[0]))),
-        subject!("relu", [1], |isa, s| e::relu(isa, s[0]), |s| each(s, |v| if v[0] <= T::ZERO {
-            v[0] = T::ZERO
-        })),
-        subject!("sigmoid_with_slope", [1, 1], |isa, s| two(s, |x, y| e::sigmoid_with_slope(isa, x, y)), |s| each(
-            s,
-            |v| {
-                v[0] = alone(e::sigmoid, v[0]);
-                v[1] = v[0] * (T::ONE - v[0]);
-            }
-        )),
-        subject!("tanh_with_slope", [1, 1], |isa, s| two(s, |x, y| e::tanh_with_slope(isa, x, y)), |s| each(s, |v| {
-            v[0] = alone(e::tanh, v[0]);
-            v[1] = (-v[0]).mul_add(v[0], T::ONE);
-        })),
-        subject!("relu_with_slope", [1, 1], |isa, s| two(s, |x, y| e::relu_with_slope(isa, x, y)), |s| each(s, |v| {
-            v[1] = if v[0] > T::ZERO {
-                T::ONE
-            } else if v[0] <= T::ZERO {
-                T::ZERO
-            } else {
-                v[0]
-            };
-            v[0] = if v[0] <= T::ZERO { T::ZERO } else { v[0] };
-        })),
-        subject!("multiply", [1, 1], |isa, s| two(s, |x, y| e::multiply(isa, x, y)), |s| each(s, |v| v[0] *= v[1])),
+        subject!("multiply", [1, 1], |isa, s| two(s, |x, y| vector::multiply(isa, x, y)), |s| each(s, |v| v[0] *=
+            v[1])),
         subject!("axpy", [1, 1], |isa, s| two(s, |x, y| vector::axpy(isa, a(), x, y)), |s| each(s, |v| {
             v[1] = a::<T>().mul_add(v[0], v[1]);
         })),

@@ -2,7 +2,7 @@
 
 use std::fmt::Debug;
 
-use super::{Isa, Vectorized};
+use super::{Isa, TABLE_COLUMNS, Table, Vectorized};
 
 pub(super) mod sealed {
     pub trait Sealed {}
@@ -24,6 +24,8 @@ pub trait Lanes<T: Vectorized>: Copy + Debug + sealed::Sealed {
     type Vector: Copy;
     /// A truth for each lane.
     type Mask: Copy;
+    /// A row of a [`Table`] for each lane.
+    type Index: Copy;
     /// The level.
     const ISA: Isa;
     /// How many lanes a vector has.
@@ -84,12 +86,25 @@ pub trait Lanes<T: Vectorized>: Copy + Debug + sealed::Sealed {
     /// Whether the mask is true in every lane.
     fn all(self, mask: Self::Mask) -> bool;
 
+    /// The row that each lane names with the five bits of its representation from `SHIFT` up.
+    fn index<const SHIFT: u32>(self, x: Self::Vector) -> Self::Index;
+    /// The row of each lane, as one vector for each column. (What a caller does not use costs nothing.)
+    fn lookup(self, table: &Table<T>, index: Self::Index) -> [Self::Vector; TABLE_COLUMNS];
+
     /// `2^k` for integers `k` whose `2^k` is a normal number; for others anything.
     fn pow2(self, k: Self::Vector) -> Self::Vector;
     /// `x * 2^k`, rounded once, for normal `x` and integers `k` whose `2^k` is a normal number; for others anything.
     #[inline(always)]
     fn scale(self, x: Self::Vector, k: Self::Vector) -> Self::Vector {
         self.mul(x, self.pow2(k))
+    }
+
+    /// `x * 2^k`, rounded once, for `x` from 1/4 to 2 and every integer `k` whose product is below 2^127; for others anything.
+    #[inline(always)]
+    fn scale_far(self, x: Self::Vector, k: Self::Vector) -> Self::Vector {
+        // Of two factors the first stays among the normal numbers, so that only the second product rounds.
+        let first = self.max(self.splat(T::either(T::from_f64(-100.0), T::from_f64(-1000.0))), k);
+        self.scale(self.scale(x, first), self.sub(k, first))
     }
 
     /// The sum of [`VIRTUAL_LANES`] lanes, held in the first `VIRTUAL_LANES / WIDTH` vectors of `parts`: lane `i` plus lane

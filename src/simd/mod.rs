@@ -12,6 +12,7 @@ mod lanes;
 #[allow(unsafe_code)] // Intrinsics, and entering a function compiled for them.
 mod neon;
 mod portable;
+mod table;
 mod twice;
 #[cfg(target_arch = "x86_64")]
 #[allow(unsafe_code)] // The same.
@@ -22,6 +23,7 @@ pub use lanes::{Lanes, VIRTUAL_LANES};
 #[cfg(target_arch = "aarch64")]
 pub use neon::Neon;
 pub use portable::Portable;
+pub use table::{TABLE_BITS, TABLE_COLUMNS, TABLE_ROWS, Table};
 pub use twice::Twice;
 #[cfg(target_arch = "x86_64")]
 pub use x86::{Avx2, Avx512};
@@ -47,10 +49,13 @@ pub trait Vectorized: Scalar + PartialOrd + lanes::sealed::Sealed {
 
     /// The value that belongs to this type: how generic code holds constants for both.
     fn either<V>(single: V, double: V) -> V;
+
+    /// The table, if it is one of this type: how generic code has an algorithm for `f32` alone.
+    fn own(single: &'static Table<f32>) -> Option<&'static Table<Self>>;
 }
 
 macro_rules! vectorized {
-    ($t:ident, $either:expr) => {
+    ($t:ident, $either:expr, $own:expr) => {
         impl lanes::sealed::Sealed for $t {}
 
         impl Vectorized for $t {
@@ -73,12 +78,17 @@ macro_rules! vectorized {
             fn either<V>(single: V, double: V) -> V {
                 $either(single, double)
             }
+
+            #[inline(always)]
+            fn own(single: &'static Table<f32>) -> Option<&'static Table<Self>> {
+                $own(single)
+            }
         }
     };
 }
 
-vectorized!(f32, |single, _| single);
-vectorized!(f64, |_, double| double);
+vectorized!(f32, |single, _| single, Some);
+vectorized!(f64, |_, double| double, |_| None);
 
 /// What makes `k + MAGIC` hold, in its low bits, the integer `k` plus the bias of an exponent: 1.5 times the power of two
 /// from which on a number has no fraction, plus the bias. Shifted left by the mantissa's bits, that is the number `2^k`.

@@ -13,7 +13,10 @@ use std::arch::is_aarch64_feature_detected;
 use std::sync::LazyLock;
 
 use super::lanes::{Lanes, sealed};
-use super::{Isa, Kernel, MAGIC_F32, MAGIC_F64, MANTISSA_BITS_F32, MANTISSA_BITS_F64, Vectorized};
+use super::{
+    Isa, Kernel, MAGIC_F32, MAGIC_F64, MANTISSA_BITS_F32, MANTISSA_BITS_F64, TABLE_COLUMNS, TABLE_ROWS, Table,
+    Vectorized,
+};
 
 /// Proof that this CPU has NEON.
 #[derive(Clone, Copy, Debug)]
@@ -63,11 +66,12 @@ macro_rules! neon {
         $t:ident, $vector:ident, $mask:ident, $width:literal, $magic:expr, $mantissa_bits:expr, $sign:expr,
         $splat:ident $load:ident $store:ident $add:ident $sub:ident $mul:ident $div:ident $fma:ident $sqrt:ident
         $neg:ident $abs:ident $round:ident $lt:ident $le:ident $select:ident $all:expr,
-        $splat_bits:ident $to_bits:ident $shift:ident $from_bits:ident
+        $splat_bits:ident $to_bits:ident $shift:ident $from_bits:ident, $bits:ident $store_bits:ident $transpose:expr
     ) => {
         impl Lanes<$t> for Neon {
             type Vector = $vector;
             type Mask = $mask;
+            type Index = [usize; $width];
             const ISA: Isa = Isa::Neon;
             const WIDTH: usize = $width;
 
@@ -93,6 +97,23 @@ macro_rules! neon {
                     $from_bits($shift::<{ $mantissa_bits as i32 }>($to_bits($add(k, $splat($magic)))));
             }
 
+            #[inline(always)]
+            fn index<const SHIFT: u32>(self, x: Self::Vector) -> Self::Index {
+                let mut bits = [0 as $bits; $width];
+                // SAFETY: Token, and Bounds: as many numbers as the vector has lanes.
+                unsafe { $store_bits(bits.as_mut_ptr(), $to_bits(x)) };
+                bits.map(|bits| (bits >> SHIFT) as usize % TABLE_ROWS)
+            }
+            #[inline(always)]
+            fn lookup(self, table: &Table<$t>, index: Self::Index) -> [Self::Vector; TABLE_COLUMNS] {
+                let mut columns = [self.splat(0.0); TABLE_COLUMNS];
+                for (part, columns) in columns.chunks_exact_mut($width).enumerate() {
+                    let rows = index.map(|row| self.load(&table.rows[row][part * $width..]));
+                    // SAFETY: Token.
+                    columns.copy_from_slice(unsafe { &$transpose(rows) });
+                }
+                columns
+            }
             #[inline(always)]
             fn splat(self, value: $t) -> Self::Vector {
                 // SAFETY: Token.
@@ -136,12 +157,18 @@ neon! {
     f32, float32x4_t, uint32x4_t, 4, MAGIC_F32, MANTISSA_BITS_F32, 1 << 31,
     vdupq_n_f32 vld1q_f32 vst1q_f32 vaddq_f32 vsubq_f32 vmulq_f32 vdivq_f32 vfmaq_f32 vsqrtq_f32
     vnegq_f32 vabsq_f32 vrndnq_f32 vcltq_f32 vcleq_f32 vbslq_f32 |mask| vminvq_u32(mask) == u32::MAX,
-    vdupq_n_u32 vreinterpretq_u32_f32 vshlq_n_u32 vreinterpretq_f32_u32
+    vdupq_n_u32 vreinterpretq_u32_f32 vshlq_n_u32 vreinterpretq_f32_u32, u32 vst1q_u32 |[a, b, c, d]: [float32x4_t; 4]| {
+        let pairs = |x, y| [vtrn1q_f32(x, y), vtrn2q_f32(x, y)].map(|v| vreinterpretq_f64_f32(v));
+        let ([ab, ab_next], [cd, cd_next]) = (pairs(a, b), pairs(c, d));
+        [vtrn1q_f64(ab, cd), vtrn1q_f64(ab_next, cd_next), vtrn2q_f64(ab, cd), vtrn2q_f64(ab_next, cd_next)]
+            .map(|v| vreinterpretq_f32_f64(v))
+    }
 }
 
 neon! {
     f64, float64x2_t, uint64x2_t, 2, MAGIC_F64, MANTISSA_BITS_F64, 1 << 63,
     vdupq_n_f64 vld1q_f64 vst1q_f64 vaddq_f64 vsubq_f64 vmulq_f64 vdivq_f64 vfmaq_f64 vsqrtq_f64
     vnegq_f64 vabsq_f64 vrndnq_f64 vcltq_f64 vcleq_f64 vbslq_f64 |mask| vminvq_u32(vreinterpretq_u32_u64(mask)) == u32::MAX,
-    vdupq_n_u64 vreinterpretq_u64_f64 vshlq_n_u64 vreinterpretq_f64_u64
+    vdupq_n_u64 vreinterpretq_u64_f64 vshlq_n_u64 vreinterpretq_f64_u64,
+    u64 vst1q_u64 |[a, b]: [float64x2_t; 2]| [vtrn1q_f64(a, b), vtrn2q_f64(a, b)]
 }

@@ -1,7 +1,7 @@
 //! Lanes without vector instructions: plain arrays, which are also the definition of what every level computes.
 
 use super::lanes::{Lanes, sealed};
-use super::{Isa, Kernel, VIRTUAL_LANES, Vectorized};
+use super::{Isa, Kernel, TABLE_COLUMNS, TABLE_ROWS, Table, VIRTUAL_LANES, Vectorized};
 
 /// The level that every machine has.
 ///
@@ -31,6 +31,7 @@ macro_rules! portable {
         impl Lanes<$t> for Portable {
             type Vector = [$t; WIDTH];
             type Mask = [bool; WIDTH];
+            type Index = [usize; WIDTH];
             const ISA: Isa = Isa::Portable;
             const WIDTH: usize = WIDTH;
 
@@ -117,6 +118,14 @@ macro_rules! portable {
             #[inline(always)]
             fn all(self, mask: Self::Mask) -> bool {
                 mask.iter().all(|&m| m)
+            }
+            #[inline(always)]
+            fn index<const SHIFT: u32>(self, x: Self::Vector) -> Self::Index {
+                x.map(|x| (x.to_bits() >> SHIFT) as usize % TABLE_ROWS)
+            }
+            #[inline(always)]
+            fn lookup(self, table: &Table<$t>, index: Self::Index) -> [Self::Vector; TABLE_COLUMNS] {
+                std::array::from_fn(|column| index.map(|row| table.rows[row][column]))
             }
             #[inline(always)]
             fn pow2(self, k: Self::Vector) -> Self::Vector {

@@ -1,7 +1,7 @@
 //! Two vectors at a time: what a long loop needs to keep the arithmetic units busy.
 
 use super::lanes::{Lanes, sealed};
-use super::{Isa, Vectorized};
+use super::{Isa, TABLE_COLUMNS, Table, Vectorized};
 
 /// The lanes of `L`, twice as wide: each operation is done on two vectors.
 ///
@@ -25,6 +25,7 @@ macro_rules! both {
 impl<T: Vectorized, L: Lanes<T>> Lanes<T> for Twice<L> {
     type Vector = [L::Vector; 2];
     type Mask = [L::Mask; 2];
+    type Index = [L::Index; 2];
     const ISA: Isa = L::ISA;
     const WIDTH: usize = 2 * L::WIDTH;
 
@@ -43,6 +44,7 @@ impl<T: Vectorized, L: Lanes<T>> Lanes<T> for Twice<L> {
         max(a, b);
         pow2(k);
         scale(x, k);
+        scale_far(x, k);
     }
 
     #[inline(always)]
@@ -82,6 +84,20 @@ impl<T: Vectorized, L: Lanes<T>> Lanes<T> for Twice<L> {
     #[inline(always)]
     fn select(self, mask: Self::Mask, yes: Self::Vector, no: Self::Vector) -> Self::Vector {
         [self.0.select(mask[0], yes[0], no[0]), self.0.select(mask[1], yes[1], no[1])]
+    }
+    #[inline(always)]
+    fn index<const SHIFT: u32>(self, x: Self::Vector) -> Self::Index {
+        [self.0.index::<SHIFT>(x[0]), self.0.index::<SHIFT>(x[1])]
+    }
+    #[inline(always)]
+    fn lookup(self, table: &Table<T>, index: Self::Index) -> [Self::Vector; TABLE_COLUMNS] {
+        let low = self.0.lookup(table, index[0]);
+        let high = self.0.lookup(table, index[1]);
+        let mut both = [[low[0], high[0]]; TABLE_COLUMNS];
+        for i in 1..TABLE_COLUMNS {
+            both[i] = [low[i], high[i]];
+        }
+        both
     }
     #[inline(always)]
     fn all(self, mask: Self::Mask) -> bool {

@@ -13,7 +13,10 @@ use std::arch::x86_64::*;
 use std::sync::LazyLock;
 
 use super::lanes::{Lanes, sealed, strided};
-use super::{Isa, Kernel, MAGIC_F32, MAGIC_F64, MANTISSA_BITS_F32, MANTISSA_BITS_F64, VIRTUAL_LANES, Vectorized};
+use super::{
+    Isa, Kernel, MAGIC_F32, MAGIC_F64, MANTISSA_BITS_F32, MANTISSA_BITS_F64, TABLE_COLUMNS, TABLE_ROWS, Table,
+    VIRTUAL_LANES, Vectorized,
+};
 
 /// Proof that this CPU has AVX2 and FMA.
 #[derive(Clone, Copy, Debug)]
@@ -108,11 +111,13 @@ macro_rules! avx2 {
         $splat:ident $load:ident $store:ident $maskload:ident $maskstore:ident
         $add:ident $sub:ident $mul:ident $div:ident $fmadd:ident $sqrt:ident $round:ident $min:ident $max:ident
         $cmp:ident $blendv:ident $movemask:ident $and:ident $andnot:ident $or:ident $xor:ident
-        $to_bits:ident $shift:ident $from_bits:ident $gather:ident $indices:expr
+        $to_bits:ident $shift:ident $from_bits:ident $gather:ident $indices:expr,
+        $bits:ident $shift_right:ident $transpose:ident
     ) => {
         impl Lanes<$t> for Avx2 {
             type Vector = $vector;
             type Mask = $vector;
+            type Index = [$bits; $width];
             const ISA: Isa = Isa::Avx2;
             const WIDTH: usize = $width;
 
@@ -138,6 +143,21 @@ macro_rules! avx2 {
                     $from_bits($shift::<{ $mantissa_bits as i32 }>($to_bits($add(k, $splat($magic)))));
             }
 
+            #[inline(always)]
+            fn index<const SHIFT: u32>(self, x: Self::Vector) -> Self::Index {
+                let mut bits = [0 as $bits; $width];
+                // SAFETY: Token, and Bounds: as many numbers as the vector has lanes.
+                unsafe {
+                    let shifted = $shift_right($to_bits(x), _mm_cvtsi32_si128(SHIFT as i32));
+                    _mm256_storeu_si256(bits.as_mut_ptr().cast(), shifted);
+                }
+                bits
+            }
+            #[inline(always)]
+            fn lookup(self, table: &Table<$t>, index: Self::Index) -> [Self::Vector; TABLE_COLUMNS] {
+                // SAFETY: Token.
+                unsafe { $transpose(&table.rows, index) }
+            }
             #[inline(always)]
             fn splat(self, value: $t) -> Self::Vector {
                 // SAFETY: Token.
@@ -202,7 +222,8 @@ avx2! {
     _mm256_add_ps _mm256_sub_ps _mm256_mul_ps _mm256_div_ps _mm256_fmadd_ps _mm256_sqrt_ps _mm256_round_ps _mm256_min_ps _mm256_max_ps
     _mm256_cmp_ps _mm256_blendv_ps _mm256_movemask_ps _mm256_and_ps _mm256_andnot_ps _mm256_or_ps _mm256_xor_ps
     _mm256_castps_si256 _mm256_slli_epi32 _mm256_castsi256_ps
-    _mm256_mask_i32gather_ps |stride| _mm256_mullo_epi32(_mm256_set1_epi32(stride), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7))
+    _mm256_mask_i32gather_ps |stride| _mm256_mullo_epi32(_mm256_set1_epi32(stride), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7)),
+    u32 _mm256_srl_epi32 transpose_f32
 }
 
 avx2! {
@@ -211,7 +232,79 @@ avx2! {
     _mm256_add_pd _mm256_sub_pd _mm256_mul_pd _mm256_div_pd _mm256_fmadd_pd _mm256_sqrt_pd _mm256_round_pd _mm256_min_pd _mm256_max_pd
     _mm256_cmp_pd _mm256_blendv_pd _mm256_movemask_pd _mm256_and_pd _mm256_andnot_pd _mm256_or_pd _mm256_xor_pd
     _mm256_castpd_si256 _mm256_slli_epi64 _mm256_castsi256_pd
-    _mm256_mask_i32gather_pd |stride| _mm_mullo_epi32(_mm_set1_epi32(stride), _mm_setr_epi32(0, 1, 2, 3))
+    _mm256_mask_i32gather_pd |stride| _mm_mullo_epi32(_mm_set1_epi32(stride), _mm_setr_epi32(0, 1, 2, 3)),
+    u64 _mm256_srl_epi64 transpose_f64
+}
+
+/// The columns of the rows that the low five bits of each index name.
+#[inline]
+#[target_feature(enable = "avx2,fma")]
+fn transpose_f32(table: &[[f32; TABLE_COLUMNS]; TABLE_ROWS], index: [u32; 8]) -> [__m256; TABLE_COLUMNS] {
+    let row = |i: usize| &table[index[i] as usize % TABLE_ROWS];
+    let mut columns = [_mm256_setzero_ps(); TABLE_COLUMNS];
+    for half in 0..2 {
+        // Row i in the low lane, row i + 4 in the high one; then four by four in each lane.
+        let pair = |i: usize| {
+            // SAFETY: Token by the caller; Bounds: a row has two times four numbers.
+            unsafe {
+                let low = _mm_loadu_ps(row(i).as_ptr().add(4 * half));
+                let high = _mm_loadu_ps(row(i + 4).as_ptr().add(4 * half));
+                _mm256_set_m128(high, low)
+            }
+        };
+        let [a, b, c, d] = [pair(0), pair(1), pair(2), pair(3)];
+        let [ab, ab_high] = [_mm256_unpacklo_ps(a, b), _mm256_unpackhi_ps(a, b)];
+        let [cd, cd_high] = [_mm256_unpacklo_ps(c, d), _mm256_unpackhi_ps(c, d)];
+        columns[4 * half] = _mm256_shuffle_ps::<0b01_00_01_00>(ab, cd);
+        columns[4 * half + 1] = _mm256_shuffle_ps::<0b11_10_11_10>(ab, cd);
+        columns[4 * half + 2] = _mm256_shuffle_ps::<0b01_00_01_00>(ab_high, cd_high);
+        columns[4 * half + 3] = _mm256_shuffle_ps::<0b11_10_11_10>(ab_high, cd_high);
+    }
+    columns
+}
+
+/// The same.
+#[inline]
+#[target_feature(enable = "avx2,fma")]
+fn transpose_f64(table: &[[f64; TABLE_COLUMNS]; TABLE_ROWS], index: [u64; 4]) -> [__m256d; TABLE_COLUMNS] {
+    let row = |i: usize| &table[index[i] as usize % TABLE_ROWS];
+    let mut columns = [_mm256_setzero_pd(); TABLE_COLUMNS];
+    for quarter in 0..4 {
+        // Row i in the low lane, row i + 2 in the high one; then two by two in each lane.
+        let pair = |i: usize| {
+            // SAFETY: Token by the caller; Bounds: a row has four times two numbers.
+            unsafe {
+                let low = _mm_loadu_pd(row(i).as_ptr().add(2 * quarter));
+                let high = _mm_loadu_pd(row(i + 2).as_ptr().add(2 * quarter));
+                _mm256_set_m128d(high, low)
+            }
+        };
+        let [a, b] = [pair(0), pair(1)];
+        columns[2 * quarter] = _mm256_unpacklo_pd(a, b);
+        columns[2 * quarter + 1] = _mm256_unpackhi_pd(a, b);
+    }
+    columns
+}
+
+/// The elements of a column that the low five bits of each lane name.
+#[inline]
+#[target_feature(enable = "avx512f")]
+fn permute_f32(column: &[f32; TABLE_ROWS], index: __m512i) -> __m512 {
+    let (low, high) = column.split_at(16);
+    // SAFETY: Token by the caller; Bounds: both halves have 16 numbers.
+    let [low, high] = unsafe { [_mm512_loadu_ps(low.as_ptr()), _mm512_loadu_ps(high.as_ptr())] };
+    _mm512_permutex2var_ps(low, index, high)
+}
+
+/// The same; a permutation sees four bits, so the fifth chooses between two.
+#[inline]
+#[target_feature(enable = "avx512f")]
+fn permute_f64(column: &[f64; TABLE_ROWS], index: __m512i) -> __m512d {
+    // SAFETY: Token by the caller; Bounds: a column has four times eight numbers.
+    let part = |i: usize| unsafe { _mm512_loadu_pd(column[8 * i..][..8].as_ptr()) };
+    let low = _mm512_permutex2var_pd(part(0), index, part(1));
+    let high = _mm512_permutex2var_pd(part(2), index, part(3));
+    _mm512_mask_blend_pd(_mm512_test_epi64_mask(index, _mm512_set1_epi64(16)), low, high)
 }
 
 macro_rules! avx512 {
@@ -219,11 +312,13 @@ macro_rules! avx512 {
         $t:ident, $vector:ident, $width:literal, $mask:ident,
         $splat:ident $load:ident $store:ident $maskload:ident $maskstore:ident
         $add:ident $sub:ident $mul:ident $div:ident $fmadd:ident $sqrt:ident $round:ident $scalef:ident $min:ident $max:ident
-        $cmp:ident $blend:ident $abs:ident $and:ident $andnot:ident $or:ident $xor:ident $gather:ident $indices:expr
+        $cmp:ident $blend:ident $abs:ident $and:ident $andnot:ident $or:ident $xor:ident $gather:ident $indices:expr,
+        $to_bits:ident $shift_right:ident $permute:ident
     ) => {
         impl Lanes<$t> for Avx512 {
             type Vector = $vector;
             type Mask = $mask;
+            type Index = __m512i;
             const ISA: Isa = Isa::Avx512;
             const WIDTH: usize = $width;
 
@@ -246,8 +341,23 @@ macro_rules! avx512 {
                 select(mask: Mask, yes: Vector, no: Vector) -> Self::Vector = $blend(mask, no, yes);
                 pow2(k: Vector) -> Self::Vector = $scalef($splat(1.0), k);
                 scale(x: Vector, k: Vector) -> Self::Vector = $scalef(x, k);
+                scale_far(x: Vector, k: Vector) -> Self::Vector = $scalef(x, k);
             }
 
+            #[inline(always)]
+            fn index<const SHIFT: u32>(self, x: Self::Vector) -> Self::Index {
+                // SAFETY: Token. The bits above the fifth stay: permutations do not see them.
+                unsafe { $shift_right::<SHIFT>($to_bits(x)) }
+            }
+            #[inline(always)]
+            fn lookup(self, table: &Table<$t>, index: Self::Index) -> [Self::Vector; TABLE_COLUMNS] {
+                let mut columns = [Lanes::<$t>::splat(self, 0.0); TABLE_COLUMNS];
+                for i in 0..TABLE_COLUMNS {
+                    // SAFETY: Token.
+                    columns[i] = unsafe { $permute(&table.columns[i], index) };
+                }
+                columns
+            }
             #[inline(always)]
             fn all(self, mask: Self::Mask) -> bool {
                 mask == $mask::MAX
@@ -304,7 +414,8 @@ avx512! {
     _mm512_add_ps _mm512_sub_ps _mm512_mul_ps _mm512_div_ps _mm512_fmadd_ps _mm512_sqrt_ps _mm512_roundscale_ps _mm512_scalef_ps _mm512_min_ps _mm512_max_ps
     _mm512_cmp_ps_mask _mm512_mask_blend_ps _mm512_abs_ps _mm512_and_ps _mm512_andnot_ps _mm512_or_ps _mm512_xor_ps
     _mm512_mask_i32gather_ps |stride| _mm512_mullo_epi32(
-        _mm512_set1_epi32(stride), _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15))
+        _mm512_set1_epi32(stride), _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15)),
+    _mm512_castps_si512 _mm512_srli_epi32 permute_f32
 }
 
 avx512! {
@@ -312,5 +423,6 @@ avx512! {
     _mm512_set1_pd _mm512_loadu_pd _mm512_storeu_pd _mm512_maskz_loadu_pd _mm512_mask_storeu_pd
     _mm512_add_pd _mm512_sub_pd _mm512_mul_pd _mm512_div_pd _mm512_fmadd_pd _mm512_sqrt_pd _mm512_roundscale_pd _mm512_scalef_pd _mm512_min_pd _mm512_max_pd
     _mm512_cmp_pd_mask _mm512_mask_blend_pd _mm512_abs_pd _mm512_and_pd _mm512_andnot_pd _mm512_or_pd _mm512_xor_pd
-    _mm512_mask_i32gather_pd |stride| _mm256_mullo_epi32(_mm256_set1_epi32(stride), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7))
+    _mm512_mask_i32gather_pd |stride| _mm256_mullo_epi32(_mm256_set1_epi32(stride), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7)),
+    _mm512_castpd_si512 _mm512_srli_epi64 permute_f64
 }

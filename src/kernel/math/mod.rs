@@ -17,15 +17,17 @@ mod gated;
 mod logarithm;
 mod sigmoid;
 mod softplus;
+mod tables;
 mod tanh;
 
 pub use elu::{elu, elu_with_slope};
 pub use exponential::{exp, exp_m1};
 pub use gated::{gelu, gelu_tanh, gelu_tanh_with_slope, gelu_with_slope, silu, silu_with_slope};
 pub use logarithm::{ln, ln_1p};
-pub use sigmoid::sigmoid;
+pub use sigmoid::{sigmoid, sigmoid_from};
 pub use softplus::{log_sigmoid, log_sigmoid_with_slope, softplus, softplus_with_slope};
-pub use tanh::tanh;
+pub use tables::{SIGMOID, TANH};
+pub use tanh::{tanh, tanh_from};
 
 use crate::simd::{Lanes, VIRTUAL_LANES, Vectorized};
 

@@ -1,17 +1,42 @@
-//! The hyperbolic tangent.
+//! The hyperbolic tangent: for `f32` a polynomial for each of 32 intervals, for `f64` a quotient.
 
 use super::exponential::{Exponential, split};
-use crate::simd::{Lanes, Vectorized};
+use super::tables::{TANH, TANH_FIRST, TANH_ONE};
+use crate::simd::{Lanes, Table, Vectorized};
 use std::f64::consts::LN_2;
 
 /// The hyperbolic tangent: odd to the bit, in `-1..=1`.
 ///
-/// With `n = 1 - e^(-2|x|)` it is `q = n / (2 - n)`. That is also `2 q = n (1 + q)`, whose two sides differ, for a rounded
-/// `q`, by a residual that needs no rounded `2 - n`; Newton's step adds the residual over `2 - n`.
-///
-/// **Accuracy**: 1 ulp; subnormal numbers come back as they are.
+/// **Accuracy**: 1 ulp; subnormal numbers come back as they are, -0 is -0, the infinities give -1 and 1.
 #[inline(always)]
 pub fn tanh<T: Vectorized, L: Lanes<T>>(lanes: L, x: L::Vector) -> L::Vector {
+    match T::own(&TANH) {
+        Some(table) => tanh_from(lanes, table, x),
+        None => quotient(lanes, x),
+    }
+}
+
+/// [`tanh`] from a table of `f32`: the proof calls this with a table that is wrong in one bit, to show that it would notice.
+///
+/// The interval is named by the low bits of the exponent of `|x|` and the top two of its mantissa, and its polynomial is
+/// fetched with it: eighteen operations, none of them a division. An interval is narrow for its distance from zero, so that
+/// the rounding errors of the polynomial, all but the last, count a ninth.
+#[inline(always)]
+pub fn tanh_from<T: Vectorized, L: Lanes<T>>(lanes: L, table: &Table<T>, x: L::Vector) -> L::Vector {
+    let splat = |value: f32| lanes.splat(T::from_f64(value.into()));
+    // The magnitude stands second in the minimum, where NaN survives; its index is then any row.
+    let magnitude = lanes.min(splat(TANH_ONE), lanes.abs(x));
+    let row = lanes.index::<21>(lanes.max(splat(TANH_FIRST), magnitude));
+    let [c0, c1, c2, c3, c4, c5, center, _] = lanes.lookup(table, row);
+    let d = lanes.sub(magnitude, center);
+    let p = lanes.mul_add(lanes.mul_add(lanes.mul_add(lanes.mul_add(c5, d, c4), d, c3), d, c2), d, c1);
+    lanes.copysign(lanes.mul_add(p, d, c0), x)
+}
+
+/// With `n = 1 - e^(-2|x|)` it is `q = n / (2 - n)`. That is also `2 q = n (1 + q)`, whose two sides differ, for a rounded
+/// `q`, by a residual that needs no rounded `2 - n`; Newton's step adds the residual over `2 - n`.
+#[inline(always)]
+fn quotient<T: Vectorized, L: Lanes<T>>(lanes: L, x: L::Vector) -> L::Vector {
     let splat = |value: f64| lanes.splat(T::from_f64(value));
     let (one, two, minus_two) = (splat(1.0), splat(2.0), splat(-2.0));
     let magnitude = lanes.abs(x);

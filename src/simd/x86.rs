@@ -112,12 +112,12 @@ macro_rules! avx2 {
         $add:ident $sub:ident $mul:ident $div:ident $fmadd:ident $sqrt:ident $round:ident $min:ident $max:ident
         $cmp:ident $blendv:ident $movemask:ident $and:ident $andnot:ident $or:ident $xor:ident
         $to_bits:ident $shift:ident $from_bits:ident $gather:ident $indices:expr,
-        $bits:ident $shift_right:ident $transpose:ident
+        $bits:ident $splat_bits:ident $shift_left:ident $shift_right:ident $transpose:ident
     ) => {
         impl Lanes<$t> for Avx2 {
             type Vector = $vector;
             type Mask = $vector;
-            type Index = [$bits; $width];
+            type Index = __m256i;
             const ISA: Isa = Isa::Avx2;
             const WIDTH: usize = $width;
 
@@ -145,17 +145,22 @@ macro_rules! avx2 {
 
             #[inline(always)]
             fn index<const SHIFT: u32>(self, x: Self::Vector) -> Self::Index {
-                let mut bits = [0 as $bits; $width];
-                // SAFETY: Token, and Bounds: as many numbers as the vector has lanes.
+                const BYTES: u32 = (size_of::<$t>() * TABLE_COLUMNS).ilog2();
+                // SAFETY: Token.
                 unsafe {
-                    let shifted = $shift_right($to_bits(x), _mm_cvtsi32_si128(SHIFT as i32));
-                    _mm256_storeu_si256(bits.as_mut_ptr().cast(), shifted);
+                    let bits = $to_bits(x);
+                    // How many bytes the row is from the first: its number times the bytes of a row.
+                    let shifted = if SHIFT < BYTES {
+                        $shift_left(bits, _mm_cvtsi32_si128(BYTES.wrapping_sub(SHIFT) as i32))
+                    } else {
+                        $shift_right(bits, _mm_cvtsi32_si128(SHIFT.wrapping_sub(BYTES) as i32))
+                    };
+                    _mm256_and_si256(shifted, $splat_bits(((TABLE_ROWS - 1) << BYTES) as $bits))
                 }
-                bits
             }
             #[inline(always)]
             fn lookup(self, table: &Table<$t>, index: Self::Index) -> [Self::Vector; TABLE_COLUMNS] {
-                // SAFETY: Token.
+                // SAFETY: Token, and Bounds: an index comes from `index`, which lets no more than the last row through.
                 unsafe { $transpose(&table.rows, index) }
             }
             #[inline(always)]
@@ -223,7 +228,7 @@ avx2! {
     _mm256_cmp_ps _mm256_blendv_ps _mm256_movemask_ps _mm256_and_ps _mm256_andnot_ps _mm256_or_ps _mm256_xor_ps
     _mm256_castps_si256 _mm256_slli_epi32 _mm256_castsi256_ps
     _mm256_mask_i32gather_ps |stride| _mm256_mullo_epi32(_mm256_set1_epi32(stride), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7)),
-    u32 _mm256_srl_epi32 transpose_f32
+    i32 _mm256_set1_epi32 _mm256_sll_epi32 _mm256_srl_epi32 transpose_f32
 }
 
 avx2! {
@@ -233,23 +238,43 @@ avx2! {
     _mm256_cmp_pd _mm256_blendv_pd _mm256_movemask_pd _mm256_and_pd _mm256_andnot_pd _mm256_or_pd _mm256_xor_pd
     _mm256_castpd_si256 _mm256_slli_epi64 _mm256_castsi256_pd
     _mm256_mask_i32gather_pd |stride| _mm_mullo_epi32(_mm_set1_epi32(stride), _mm_setr_epi32(0, 1, 2, 3)),
-    u64 _mm256_srl_epi64 transpose_f64
+    i64 _mm256_set1_epi64x _mm256_sll_epi64 _mm256_srl_epi64 transpose_f64
 }
 
-/// The columns of the rows that the low five bits of each index name.
+/// Four 64-bit integers in general registers, two at a time: what an address is made of.
 #[inline]
 #[target_feature(enable = "avx2,fma")]
-fn transpose_f32(table: &[[f32; TABLE_COLUMNS]; TABLE_ROWS], index: [u32; 8]) -> [__m256; TABLE_COLUMNS] {
-    let row = |i: usize| &table[index[i] as usize % TABLE_ROWS];
+fn extract(x: __m256i) -> [u64; 4] {
+    let (low, high) = (_mm256_castsi256_si128(x), _mm256_extracti128_si256::<1>(x));
+    [_mm_cvtsi128_si64(low), _mm_extract_epi64::<1>(low), _mm_cvtsi128_si64(high), _mm_extract_epi64::<1>(high)]
+        .map(|x| x as u64)
+}
+
+/// The columns of the rows that begin so many bytes behind the first.
+///
+/// **Safety**: as many bytes as a row has are there, within the table.
+#[inline]
+#[target_feature(enable = "avx2,fma")]
+unsafe fn transpose_f32(table: &[[f32; TABLE_COLUMNS]; TABLE_ROWS], offsets: __m256i) -> [__m256; TABLE_COLUMNS] {
+    let [a, b, c, d] = extract(offsets);
+    let offsets = [
+        a as u32,
+        (a >> 32) as u32,
+        b as u32,
+        (b >> 32) as u32,
+        c as u32,
+        (c >> 32) as u32,
+        d as u32,
+        (d >> 32) as u32,
+    ];
     let mut columns = [_mm256_setzero_ps(); TABLE_COLUMNS];
     for half in 0..2 {
         // Row i in the low lane, row i + 4 in the high one; then four by four in each lane.
         let pair = |i: usize| {
-            // SAFETY: Token by the caller; Bounds: a row has two times four numbers.
+            // SAFETY: Token by the caller; Bounds by the caller, and a row has two times four numbers.
             unsafe {
-                let low = _mm_loadu_ps(row(i).as_ptr().add(4 * half));
-                let high = _mm_loadu_ps(row(i + 4).as_ptr().add(4 * half));
-                _mm256_set_m128(high, low)
+                let row = |i: usize| table.as_ptr().byte_add(offsets[i] as usize).cast::<f32>().add(4 * half);
+                _mm256_set_m128(_mm_loadu_ps(row(i + 4)), _mm_loadu_ps(row(i)))
             }
         };
         let [a, b, c, d] = [pair(0), pair(1), pair(2), pair(3)];
@@ -266,17 +291,16 @@ fn transpose_f32(table: &[[f32; TABLE_COLUMNS]; TABLE_ROWS], index: [u32; 8]) ->
 /// The same.
 #[inline]
 #[target_feature(enable = "avx2,fma")]
-fn transpose_f64(table: &[[f64; TABLE_COLUMNS]; TABLE_ROWS], index: [u64; 4]) -> [__m256d; TABLE_COLUMNS] {
-    let row = |i: usize| &table[index[i] as usize % TABLE_ROWS];
+unsafe fn transpose_f64(table: &[[f64; TABLE_COLUMNS]; TABLE_ROWS], offsets: __m256i) -> [__m256d; TABLE_COLUMNS] {
+    let offsets = extract(offsets);
     let mut columns = [_mm256_setzero_pd(); TABLE_COLUMNS];
     for quarter in 0..4 {
         // Row i in the low lane, row i + 2 in the high one; then two by two in each lane.
         let pair = |i: usize| {
-            // SAFETY: Token by the caller; Bounds: a row has four times two numbers.
+            // SAFETY: Token by the caller; Bounds by the caller, and a row has four times two numbers.
             unsafe {
-                let low = _mm_loadu_pd(row(i).as_ptr().add(2 * quarter));
-                let high = _mm_loadu_pd(row(i + 2).as_ptr().add(2 * quarter));
-                _mm256_set_m128d(high, low)
+                let row = |i: usize| table.as_ptr().byte_add(offsets[i] as usize).cast::<f64>().add(2 * quarter);
+                _mm256_set_m128d(_mm_loadu_pd(row(i + 2)), _mm_loadu_pd(row(i)))
             }
         };
         let [a, b] = [pair(0), pair(1)];

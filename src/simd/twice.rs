@@ -45,6 +45,7 @@ impl<T: Vectorized, L: Lanes<T>> Lanes<T> for Twice<L> {
         pow2(k);
         scale(x, k);
         scale_far(x, k);
+        scale_down(x, k);
     }
 
     #[inline(always)]

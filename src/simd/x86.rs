@@ -366,6 +366,7 @@ macro_rules! avx512 {
                 pow2(k: Vector) -> Self::Vector = $scalef($splat(1.0), k);
                 scale(x: Vector, k: Vector) -> Self::Vector = $scalef(x, k);
                 scale_far(x: Vector, k: Vector) -> Self::Vector = $scalef(x, k);
+                scale_down(x: Vector, k: Vector) -> Self::Vector = $scalef(x, k);
             }
 
             #[inline(always)]

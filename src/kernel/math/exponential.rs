@@ -25,16 +25,18 @@ pub(super) fn split<T: Vectorized, L: Lanes<T>>(lanes: L, x: L::Vector) -> Expon
     let k = lanes.sub(lanes.mul_add(x, splat(constants.log2_e), magic), magic);
     // The first step is exact: k times the high part cancels the leading bits of x, and what is left fits the type.
     let r = lanes.mul_add(k, splat(-constants.ln2_high), x);
-    let r = lanes.mul_add(k, splat(-constants.ln2_low), r);
+    // The second would round: what it takes off goes to w, which is finer.
+    let rest = lanes.mul(k, splat(-constants.ln2_low));
+    let reduced = lanes.add(r, rest);
     // Even and odd powers apart: as many operations as in one chain, and half the waiting.
-    let square = lanes.mul(r, r);
+    let square = lanes.mul(reduced, reduced);
     let (mut even, mut odd) = (splat(0.0), splat(0.0));
     for (i, &[e, o]) in constants.polynomial.iter().rev().enumerate() {
         even = if i == 0 { splat(e) } else { lanes.mul_add(even, square, splat(e)) };
         odd = if i == 0 { splat(o) } else { lanes.mul_add(odd, square, splat(o)) };
     }
-    let p = lanes.mul_add(odd, r, even);
-    Exponential { k, r, w: lanes.mul(square, p) }
+    let p = lanes.mul_add(odd, reduced, even);
+    Exponential { k, r, w: lanes.mul_add(square, p, rest) }
 }
 
 /// `e^x`: 0 from below the smallest subnormal, infinite from above the largest number.
@@ -47,14 +49,11 @@ pub fn exp<T: Vectorized, L: Lanes<T>>(lanes: L, x: L::Vector) -> L::Vector {
     let low = splat(T::either(-104.0, -746.0));
     let high = splat(T::either(89.0, 710.0));
     let Exponential { k, r, w } = split(lanes, lanes.min(high, lanes.max(low, x)));
-    // 2^k may be no normal number: of two factors the first stays among them, so that only the second product rounds.
-    let safe = T::either(100.0, 1000.0);
-    let first = lanes.min(splat(safe), lanes.max(splat(-safe), k));
     // 1 + r + w, with what the rounding of 1 + r loses: half a unit, where the sum is below 1.
     let one = splat(1.0);
     let high = lanes.add(one, r);
     let low = lanes.add(lanes.add(lanes.sub(one, high), r), w);
-    lanes.scale(lanes.scale(lanes.add(high, low), first), lanes.sub(k, first))
+    lanes.scale_far(lanes.add(high, low), k)
 }
 
 /// `e^x - 1`: -1 far below zero, infinite from above the largest number.

@@ -35,7 +35,7 @@ pub fn sigmoid_from<T: Vectorized, L: Lanes<T>>(lanes: L, table: &Table<T>, x: L
     let d = lanes.add(r, lanes.mul_add(k, splat(-SINGLE.ln2_low), shift));
     let p = lanes.mul_add(lanes.mul_add(lanes.mul_add(c6, d, c5), d, c4), d, c3);
     let p = lanes.mul_add(lanes.mul_add(p, d, c2), d, c1);
-    let below = lanes.scale_far(lanes.mul_add(p, d, c0), k);
+    let below = lanes.scale_down(lanes.mul_add(p, d, c0), k);
     lanes.select(lanes.lt(x, splat(0.0)), below, lanes.sub(splat(1.0), below))
 }
 

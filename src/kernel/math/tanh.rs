@@ -56,9 +56,10 @@ fn quotient<T: Vectorized, L: Lanes<T>>(lanes: L, x: L::Vector) -> L::Vector {
     let n = lanes.add(high, low);
     let reciprocal = lanes.div(one, lanes.sub(two, n));
     let q = lanes.mul(n, reciprocal);
-    // (high + low) (1 + q) - 2 q; high - 2 q is exact, for q lies between half of n and n.
-    let residual = lanes.mul_add(high, q, lanes.mul_add(minus_two, q, high));
-    let residual = lanes.add(residual, lanes.mul_add(low, q, low));
+    let lost = lanes.add(lanes.sub(high, n), low);
+    // (n + lost) (1 + q) - 2 q. n - 2 q is exact, for q lies between half of n and n, and n q nearly cancels it.
+    let residual = lanes.mul_add(n, q, lanes.mul_add(minus_two, q, n));
+    let residual = lanes.add(residual, lanes.mul_add(lost, q, lost));
     let value = lanes.mul_add(residual, reciprocal, q);
     lanes.copysign(lanes.select(lanes.lt(beyond, magnitude), one, value), x)
 }

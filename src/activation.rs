@@ -5,7 +5,8 @@
 use crate::error::{Error, Result};
 use crate::float::Float;
 use crate::kernel::elementwise::{Function, SELU_ALPHA, SELU_SCALE};
-use crate::kernel::{rows, vector};
+use crate::kernel::softmax::RowFunction;
+use crate::kernel::vector;
 use crate::scalar::Scalar;
 use crate::simd::Isa;
 use serde::{Deserialize, Serialize};
@@ -284,7 +285,7 @@ impl ActivationFn for Activation {
     fn apply<T: Float>(&self, isa: Isa, z: &mut [T], cols: usize) {
         match (self, self.kernel()) {
             (_, Some(function)) => function.apply(isa, z),
-            (Self::Softmax, _) => rows::softmax(isa, z, cols),
+            (Self::Softmax, _) => RowFunction::Softmax.apply(isa, z, cols),
             (Self::Step, _) => z.iter_mut().for_each(|z| *z = self.value_and_slope(*z).0),
             _ => {}
         }
@@ -305,7 +306,7 @@ impl ActivationFn for Activation {
     fn backward<T: Float>(&self, isa: Isa, a: &[T], slope: &[T], delta: &mut [T], cols: usize) {
         match self {
             Self::Identity => {}
-            Self::Softmax => rows::softmax_backward(isa, a, delta, cols),
+            Self::Softmax => RowFunction::Softmax.backward(isa, a, delta, cols),
             _ => vector::multiply(isa, delta, slope),
         }
     }

@@ -13,7 +13,9 @@
 
 pub mod elementwise;
 pub mod math;
+mod layout;
 pub mod rows;
+pub mod softmax;
 mod sweep;
 pub mod update;
 pub mod vector;

@@ -1,7 +1,6 @@
 //! Sweeps over the rows of a row-major matrix.
 
-use super::math;
-use super::vector::sum_lanes;
+use super::layout::whole_rows;
 use crate::simd::{Isa, Kernel, Lanes, Vectorized};
 
 /// Fills each row of `x` (rows of `row.len()` columns) with `row`.
@@ -14,20 +13,6 @@ pub fn broadcast<T: Vectorized>(isa: Isa, x: &mut [T], row: &[T]) {
 pub fn column_sums<T: Vectorized>(isa: Isa, x: &[T], sums: &mut [T]) {
     debug_assert!(whole_rows(x.len(), sums.len()));
     T::dispatch(isa, ColumnSums { x, sums });
-}
-
-/// Each row of `x` (of `cols` columns) `<- softmax(row)`: finite for every finite input, all NaN for a row with a NaN.
-///
-/// **Accuracy**: that of [`math::exp`], plus the rounding of the sum (in the order of [`dot`](super::vector::dot)) and of
-/// the quotient.
-pub fn softmax<T: Vectorized>(isa: Isa, x: &mut [T], cols: usize) {
-    debug_assert!(whole_rows(x.len(), cols));
-    T::dispatch(isa, Softmax { x, cols });
-}
-
-/// Whether `length` numbers are rows of `cols` columns.
-fn whole_rows(length: usize, cols: usize) -> bool {
-    if cols == 0 { length == 0 } else { length.is_multiple_of(cols) }
 }
 
 struct Broadcast<'a, T> {
@@ -92,42 +77,5 @@ impl<T: Vectorized> Kernel<T> for ColumnSums<'_, T> {
             lanes.store_partial(total, &mut sums[at..end]);
             at = end;
         }
-    }
-}
-
-struct Softmax<'a, T> {
-    x: &'a mut [T],
-    cols: usize,
-}
-
-impl<T: Vectorized> Kernel<T> for Softmax<'_, T> {
-    type Output = ();
-
-    #[inline(always)]
-    fn run<L: Lanes<T>>(self, lanes: L) {
-        if self.cols == 0 {
-            return;
-        }
-        for row in self.x.chunks_exact_mut(self.cols) {
-            // A NaN need not be seen here: the exponential of its own column, and with it the sum, will be NaN.
-            let top = lanes.splat(row.iter().fold(row[0], |top, &x| if x > top { x } else { top }));
-            for part in row.chunks_mut(L::WIDTH) {
-                let x = lanes.load_partial(part);
-                lanes.store_partial(math::exp(lanes, lanes.sub(x, top)), part);
-            }
-            let sum = lanes.splat(sum_lanes(lanes, row));
-            for part in row.chunks_mut(L::WIDTH) {
-                let e = lanes.load_partial(part);
-                lanes.store_partial(lanes.div(e, sum), part);
-            }
-        }
-    }
-}
-
-/// The gradient through a softmax, row by row: `delta_j <- a_j (delta_j - sum_k delta_k a_k)`.
-pub fn softmax_backward<T: Vectorized>(_isa: Isa, a: &[T], delta: &mut [T], cols: usize) {
-    for (a, delta) in a.chunks_exact(cols).zip(delta.chunks_exact_mut(cols)) {
-        let mean = a.iter().zip(delta.iter()).fold(T::ZERO, |s, (&a, &d)| a.mul_add(d, s));
-        delta.iter_mut().zip(a).for_each(|(d, &a)| *d = a * (*d - mean));
     }
 }

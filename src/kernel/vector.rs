@@ -1,6 +1,7 @@
 //! Vector operations on whole slices: what BLAS calls level 1.
 //!
-//! Sums run in a fixed number of virtual lanes, so that a sum has the same bits on every level.
+//! Sums of whole slices run in [`chains`] partial sums, so that a sum has the same bits on every level. That is four vectors
+//! of the widest level: an addition waits four cycles for the one before, and one chain would take four times as long.
 
 use super::sweep::{Step, sweep};
 use crate::simd::{Isa, Kernel, Lanes, VIRTUAL_LANES, Vectorized};
@@ -25,16 +26,31 @@ pub fn multiply<T: Vectorized>(isa: Isa, x: &mut [T], by: &[T]) {
     sweep(isa, Multiply, [by], [x]);
 }
 
-/// The inner product of `x` and `y`: element `i` goes, by a fused multiply-add, to partial sum `i` modulo
-/// [`VIRTUAL_LANES`]; those are added as [`Lanes::sum`] says.
+/// How many partial sums [`dot`] and its relatives keep: 64 in `f32`, 32 in `f64`.
+pub fn chains<T: Vectorized>() -> usize {
+    T::either(4, 2) * VIRTUAL_LANES
+}
+
+/// The inner product of `x` and `y`: element `i` goes, by a fused multiply-add, to partial sum `i` modulo [`chains`]. Those are
+/// added in halves, the upper to the lower, until [`VIRTUAL_LANES`] are left, and these as [`Lanes::sum`] says.
 pub fn dot<T: Vectorized>(isa: Isa, x: &[T], y: &[T]) -> T {
     debug_assert_eq!(x.len(), y.len());
-    T::dispatch(isa, Dot { x, y })
+    T::dispatch(isa, Total([x, &y[..x.len()]], Product))
+}
+
+/// The sum of the squares of `x`: `dot(x, x)`, read once.
+pub fn squared_norm<T: Vectorized>(isa: Isa, x: &[T]) -> T {
+    T::dispatch(isa, Total([x], Square))
 }
 
 /// The sum of `x`, in the order of [`dot`].
 pub fn sum<T: Vectorized>(isa: Isa, x: &[T]) -> T {
-    T::dispatch(isa, Sum { x })
+    T::dispatch(isa, Total([x], Plain))
+}
+
+/// The largest absolute value: 0 of nothing, NaN if there is one.
+pub fn max_abs<T: Vectorized>(isa: Isa, x: &[T]) -> T {
+    T::dispatch(isa, MaxAbs { x })
 }
 
 /// Whether every element is finite.
@@ -82,64 +98,125 @@ impl<T: Vectorized> Step<T, 1, 1> for Multiply {
     }
 }
 
-struct Dot<'a, T> {
-    x: &'a [T],
-    y: &'a [T],
+/// What an element adds to its partial sum. Always `#[inline(always)]`.
+trait Term<T: Vectorized, const READS: usize>: Copy {
+    fn add<L: Lanes<T>>(self, lanes: L, x: [L::Vector; READS], part: L::Vector) -> L::Vector;
 }
 
-impl<T: Vectorized> Kernel<T> for Dot<'_, T> {
+#[derive(Clone, Copy)]
+struct Product;
+
+impl<T: Vectorized> Term<T, 2> for Product {
+    #[inline(always)]
+    fn add<L: Lanes<T>>(self, lanes: L, [x, y]: [L::Vector; 2], part: L::Vector) -> L::Vector {
+        lanes.mul_add(x, y, part)
+    }
+}
+
+#[derive(Clone, Copy)]
+struct Square;
+
+impl<T: Vectorized> Term<T, 1> for Square {
+    #[inline(always)]
+    fn add<L: Lanes<T>>(self, lanes: L, [x]: [L::Vector; 1], part: L::Vector) -> L::Vector {
+        lanes.mul_add(x, x, part)
+    }
+}
+
+#[derive(Clone, Copy)]
+struct Plain;
+
+impl<T: Vectorized> Term<T, 1> for Plain {
+    #[inline(always)]
+    fn add<L: Lanes<T>>(self, lanes: L, [x]: [L::Vector; 1], part: L::Vector) -> L::Vector {
+        lanes.add(x, part)
+    }
+}
+
+struct Total<'a, T, S, const READS: usize>([&'a [T]; READS], S);
+
+impl<T: Vectorized, S: Term<T, READS>, const READS: usize> Kernel<T> for Total<'_, T, S, READS> {
     type Output = T;
 
     #[inline(always)]
     fn run<L: Lanes<T>>(self, lanes: L) -> T {
+        let Self(slices, term) = self;
+        let length = slices[0].len();
+        let chains = chains::<T>();
+        // At most sixteen of the narrowest vectors; of the widest there are four.
         let mut parts = [lanes.splat(T::ZERO); VIRTUAL_LANES];
-        let x = self.x.chunks_exact(VIRTUAL_LANES);
-        let y = self.y[..self.x.len()].chunks_exact(VIRTUAL_LANES);
-        let (mut x_rest, mut y_rest) = (x.remainder(), y.remainder());
-        for (x, y) in x.zip(y) {
-            for ((part, x), y) in parts.iter_mut().zip(x.chunks_exact(L::WIDTH)).zip(y.chunks_exact(L::WIDTH)) {
-                *part = lanes.mul_add(lanes.load(x), lanes.load(y), *part);
+        let whole = length / chains * chains;
+        for block in (0..whole).step_by(chains) {
+            let blocks = slices.map(|slice| &slice[block..block + chains]);
+            for (i, part) in parts.iter_mut().take(chains / L::WIDTH).enumerate() {
+                let mut x = [lanes.splat(T::ZERO); READS];
+                for (x, block) in x.iter_mut().zip(blocks) {
+                    *x = lanes.load(&block[i * L::WIDTH..(i + 1) * L::WIDTH]);
+                }
+                *part = term.add(lanes, x, *part);
             }
         }
-        // All partial sums take part in the last, partly filled block, so that each level adds the same zeros.
-        for part in parts.iter_mut().take(VIRTUAL_LANES / L::WIDTH) {
-            *part = lanes.mul_add(lanes.load_partial(x_rest), lanes.load_partial(y_rest), *part);
-            x_rest = &x_rest[L::WIDTH.min(x_rest.len())..];
-            y_rest = &y_rest[L::WIDTH.min(y_rest.len())..];
+        for (part, at) in parts.iter_mut().zip((whole..length).step_by(L::WIDTH)) {
+            let mut x = [lanes.splat(T::ZERO); READS];
+            for (x, slice) in x.iter_mut().zip(slices) {
+                *x = lanes.load_partial(&slice[at..]);
+            }
+            *part = term.add(lanes, x, *part);
+        }
+        // The zeros of a partly filled vector turn partial sums of -0 into +0: here all others, too.
+        for part in parts.iter_mut().take(chains / L::WIDTH) {
+            *part = lanes.add(*part, lanes.splat(T::ZERO));
+        }
+        let mut half = chains / L::WIDTH;
+        while half > VIRTUAL_LANES / L::WIDTH {
+            half /= 2;
+            for i in 0..half {
+                parts[i] = lanes.add(parts[i], parts[i + half]);
+            }
         }
         lanes.sum(parts)
     }
 }
 
-struct Sum<'a, T> {
+struct MaxAbs<'a, T> {
     x: &'a [T],
 }
 
-impl<T: Vectorized> Kernel<T> for Sum<'_, T> {
+impl<T: Vectorized> Kernel<T> for MaxAbs<'_, T> {
     type Output = T;
 
     #[inline(always)]
     fn run<L: Lanes<T>>(self, lanes: L) -> T {
-        sum_lanes(lanes, self.x)
+        let mut tops = [lanes.splat(T::ZERO); 4];
+        let blocks = self.x.chunks_exact(4 * L::WIDTH);
+        let rest = blocks.remainder();
+        for block in blocks {
+            for (top, x) in tops.iter_mut().zip(block.chunks_exact(L::WIDTH)) {
+                *top = larger(lanes, lanes.load(x), *top);
+            }
+        }
+        for (top, x) in tops.iter_mut().zip(rest.chunks(L::WIDTH)) {
+            *top = larger(lanes, lanes.load_partial(x), *top);
+        }
+        let mut values = [T::ZERO; VIRTUAL_LANES];
+        let mut most = T::ZERO;
+        for top in tops {
+            lanes.store(top, &mut values);
+            for &value in &values[..L::WIDTH] {
+                // As above, for one number.
+                most = if value <= most { most } else if most <= value { value } else { most + value };
+            }
+        }
+        most
     }
 }
 
-/// The sum of `x`, in the order of [`dot`], for kernels that need one on their way.
+/// The larger of `|x|` and `top`, or NaN if either is.
 #[inline(always)]
-pub(super) fn sum_lanes<T: Vectorized, L: Lanes<T>>(lanes: L, x: &[T]) -> T {
-    let mut parts = [lanes.splat(T::ZERO); VIRTUAL_LANES];
-    let blocks = x.chunks_exact(VIRTUAL_LANES);
-    let mut rest = blocks.remainder();
-    for block in blocks {
-        for (part, x) in parts.iter_mut().zip(block.chunks_exact(L::WIDTH)) {
-            *part = lanes.add(*part, lanes.load(x));
-        }
-    }
-    for part in parts.iter_mut().take(VIRTUAL_LANES / L::WIDTH) {
-        *part = lanes.add(*part, lanes.load_partial(rest));
-        rest = &rest[L::WIDTH.min(rest.len())..];
-    }
-    lanes.sum(parts)
+fn larger<T: Vectorized, L: Lanes<T>>(lanes: L, x: L::Vector, top: L::Vector) -> L::Vector {
+    let x = lanes.abs(x);
+    // The sum of two that are in no order is NaN.
+    lanes.select(lanes.le(x, top), top, lanes.select(lanes.lt(top, x), x, lanes.add(x, top)))
 }
 
 struct AllFinite<'a, T> {

@@ -91,6 +91,9 @@ pub trait Lanes<T: Vectorized>: Copy + Debug + sealed::Sealed {
     fn scale(self, x: Self::Vector, k: Self::Vector) -> Self::Vector {
         self.mul(x, self.pow2(k))
     }
+    /// `k` and `m` of `x = 2^k m`, with integers `k` and `m` from 3/4 to below 3/2, for finite positive `x`, subnormal ones too;
+    /// for others anything.
+    fn exponent_and_mantissa(self, x: Self::Vector) -> (Self::Vector, Self::Vector);
 
     /// The sum of [`VIRTUAL_LANES`] lanes, held in the first `VIRTUAL_LANES / WIDTH` vectors of `parts`: lane `i` plus lane
     /// `i + 8`, of those `i` plus `i + 4`, and so on.

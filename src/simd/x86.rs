@@ -108,7 +108,9 @@ macro_rules! avx2 {
         $splat:ident $load:ident $store:ident $maskload:ident $maskstore:ident
         $add:ident $sub:ident $mul:ident $div:ident $fmadd:ident $sqrt:ident $round:ident $min:ident $max:ident
         $cmp:ident $blendv:ident $movemask:ident $and:ident $andnot:ident $or:ident $xor:ident
-        $to_bits:ident $shift:ident $from_bits:ident $gather:ident $indices:expr
+        $to_bits:ident $shift:ident $from_bits:ident
+        $bits:ident $splat_bits:ident $add_bits:ident $sub_bits:ident $shift_right:ident,
+        $gather:ident $indices:expr
     ) => {
         impl Lanes<$t> for Avx2 {
             type Vector = $vector;
@@ -138,6 +140,26 @@ macro_rules! avx2 {
                     $from_bits($shift::<{ $mantissa_bits as i32 }>($to_bits($add(k, $splat($magic)))));
             }
 
+            #[inline(always)]
+            fn exponent_and_mantissa(self, x: Self::Vector) -> (Self::Vector, Self::Vector) {
+                // As in `Portable`. An exponent becomes a number as the last bits of one too large to have a fraction.
+                const ONE: $bits = (1.0 as $t).to_bits() as $bits;
+                const STEP: $bits = ONE - (0.75 as $t).to_bits() as $bits;
+                const WHOLE: $t = (1u64 << $mantissa_bits) as $t;
+                const BIAS: $t = (ONE >> $mantissa_bits) as $t;
+                const UP: $t = ($mantissa_bits + 1) as $t;
+                // SAFETY: Token.
+                unsafe {
+                    let small = $cmp::<_CMP_LT_OQ>(x, $splat($t::MIN_POSITIVE));
+                    let x = $blendv(x, $mul(x, $splat(2.0 * WHOLE)), small);
+                    let bias = $blendv($splat(WHOLE + BIAS), $splat(WHOLE + (BIAS + UP)), small);
+                    let bits = $to_bits(x);
+                    let exponent = $shift_right::<{ $mantissa_bits as i32 }>($add_bits(bits, $splat_bits(STEP)));
+                    let k = $from_bits(_mm256_or_si256(exponent, $to_bits($splat(WHOLE))));
+                    let m = $sub_bits(bits, $shift::<{ $mantissa_bits as i32 }>(exponent));
+                    ($sub(k, bias), $from_bits($add_bits(m, $splat_bits(ONE))))
+                }
+            }
             #[inline(always)]
             fn splat(self, value: $t) -> Self::Vector {
                 // SAFETY: Token.
@@ -202,6 +224,7 @@ avx2! {
     _mm256_add_ps _mm256_sub_ps _mm256_mul_ps _mm256_div_ps _mm256_fmadd_ps _mm256_sqrt_ps _mm256_round_ps _mm256_min_ps _mm256_max_ps
     _mm256_cmp_ps _mm256_blendv_ps _mm256_movemask_ps _mm256_and_ps _mm256_andnot_ps _mm256_or_ps _mm256_xor_ps
     _mm256_castps_si256 _mm256_slli_epi32 _mm256_castsi256_ps
+    i32 _mm256_set1_epi32 _mm256_add_epi32 _mm256_sub_epi32 _mm256_srli_epi32,
     _mm256_mask_i32gather_ps |stride| _mm256_mullo_epi32(_mm256_set1_epi32(stride), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7))
 }
 
@@ -211,6 +234,7 @@ avx2! {
     _mm256_add_pd _mm256_sub_pd _mm256_mul_pd _mm256_div_pd _mm256_fmadd_pd _mm256_sqrt_pd _mm256_round_pd _mm256_min_pd _mm256_max_pd
     _mm256_cmp_pd _mm256_blendv_pd _mm256_movemask_pd _mm256_and_pd _mm256_andnot_pd _mm256_or_pd _mm256_xor_pd
     _mm256_castpd_si256 _mm256_slli_epi64 _mm256_castsi256_pd
+    i64 _mm256_set1_epi64x _mm256_add_epi64 _mm256_sub_epi64 _mm256_srli_epi64,
     _mm256_mask_i32gather_pd |stride| _mm_mullo_epi32(_mm_set1_epi32(stride), _mm_setr_epi32(0, 1, 2, 3))
 }
 
@@ -219,7 +243,7 @@ macro_rules! avx512 {
         $t:ident, $vector:ident, $width:literal, $mask:ident,
         $splat:ident $load:ident $store:ident $maskload:ident $maskstore:ident
         $add:ident $sub:ident $mul:ident $div:ident $fmadd:ident $sqrt:ident $round:ident $scalef:ident $min:ident $max:ident
-        $cmp:ident $blend:ident $abs:ident $and:ident $andnot:ident $or:ident $xor:ident $gather:ident $indices:expr
+        $cmp:ident $blend:ident $abs:ident $and:ident $andnot:ident $or:ident $xor:ident $getexp:ident $getmant:ident $gather:ident $indices:expr
     ) => {
         impl Lanes<$t> for Avx512 {
             type Vector = $vector;
@@ -248,6 +272,15 @@ macro_rules! avx512 {
                 scale(x: Vector, k: Vector) -> Self::Vector = $scalef(x, k);
             }
 
+            #[inline(always)]
+            fn exponent_and_mantissa(self, x: Self::Vector) -> (Self::Vector, Self::Vector) {
+                // SAFETY: Token.
+                unsafe {
+                    let m = $getmant::<_MM_MANT_NORM_P75_1P5, _MM_MANT_SIGN_SRC>(x);
+                    // The exponent of m is -1 below 1.
+                    ($sub($getexp(x), $getexp(m)), m)
+                }
+            }
             #[inline(always)]
             fn all(self, mask: Self::Mask) -> bool {
                 mask == $mask::MAX
@@ -302,7 +335,7 @@ avx512! {
     f32, __m512, 16, __mmask16,
     _mm512_set1_ps _mm512_loadu_ps _mm512_storeu_ps _mm512_maskz_loadu_ps _mm512_mask_storeu_ps
     _mm512_add_ps _mm512_sub_ps _mm512_mul_ps _mm512_div_ps _mm512_fmadd_ps _mm512_sqrt_ps _mm512_roundscale_ps _mm512_scalef_ps _mm512_min_ps _mm512_max_ps
-    _mm512_cmp_ps_mask _mm512_mask_blend_ps _mm512_abs_ps _mm512_and_ps _mm512_andnot_ps _mm512_or_ps _mm512_xor_ps
+    _mm512_cmp_ps_mask _mm512_mask_blend_ps _mm512_abs_ps _mm512_and_ps _mm512_andnot_ps _mm512_or_ps _mm512_xor_ps _mm512_getexp_ps _mm512_getmant_ps
     _mm512_mask_i32gather_ps |stride| _mm512_mullo_epi32(
         _mm512_set1_epi32(stride), _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15))
 }
@@ -311,6 +344,6 @@ avx512! {
     f64, __m512d, 8, __mmask8,
     _mm512_set1_pd _mm512_loadu_pd _mm512_storeu_pd _mm512_maskz_loadu_pd _mm512_mask_storeu_pd
     _mm512_add_pd _mm512_sub_pd _mm512_mul_pd _mm512_div_pd _mm512_fmadd_pd _mm512_sqrt_pd _mm512_roundscale_pd _mm512_scalef_pd _mm512_min_pd _mm512_max_pd
-    _mm512_cmp_pd_mask _mm512_mask_blend_pd _mm512_abs_pd _mm512_and_pd _mm512_andnot_pd _mm512_or_pd _mm512_xor_pd
+    _mm512_cmp_pd_mask _mm512_mask_blend_pd _mm512_abs_pd _mm512_and_pd _mm512_andnot_pd _mm512_or_pd _mm512_xor_pd _mm512_getexp_pd _mm512_getmant_pd
     _mm512_mask_i32gather_pd |stride| _mm256_mullo_epi32(_mm256_set1_epi32(stride), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7))
 }

@@ -14,26 +14,19 @@ mod coefficients;
 mod elu;
 mod exponential;
 mod gated;
+mod gelu;
 mod logarithm;
+mod polynomial;
+mod reciprocal;
 mod sigmoid;
 mod softplus;
 mod tanh;
 
 pub use elu::{elu, elu_with_slope};
-pub use exponential::{exp, exp_m1};
-pub use gated::{gelu, gelu_tanh, gelu_tanh_with_slope, gelu_with_slope, silu, silu_with_slope};
+pub use exponential::{exp, exp_m1, exp_m1_with_slope};
+pub use gated::{gelu_tanh, gelu_tanh_with_slope, silu, silu_with_slope};
+pub use gelu::{gelu, gelu_with_slope};
 pub use logarithm::{ln, ln_1p};
 pub use sigmoid::sigmoid;
 pub use softplus::{log_sigmoid, log_sigmoid_with_slope, softplus, softplus_with_slope};
 pub use tanh::tanh;
-
-use crate::simd::{Lanes, VIRTUAL_LANES, Vectorized};
-
-/// `f` of every lane, one after the other.
-#[inline(always)]
-fn each<T: Vectorized, L: Lanes<T>>(lanes: L, x: L::Vector, f: impl Fn(T) -> T) -> L::Vector {
-    let mut values = [T::ZERO; 4 * VIRTUAL_LANES];
-    lanes.store(x, &mut values[..L::WIDTH]);
-    values[..L::WIDTH].iter_mut().for_each(|x| *x = f(*x));
-    lanes.load(&values[..L::WIDTH])
-}

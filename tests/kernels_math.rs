@@ -58,11 +58,11 @@ struct Subject {
 const INF: f64 = f64::INFINITY;
 const LN_2: f64 = std::f64::consts::LN_2;
 const SUBJECTS: [Subject; 10] = [
-    Subject { function: Function::ExpM1, bound: 1.0, slope: 2.0, special: [-1.0, -0.0, 0.0, INF] },
+    Subject { function: Function::ExpM1, bound: 1.1, slope: 2.0, special: [-1.0, -0.0, 0.0, INF] },
     Subject { function: Function::Ln, bound: 1.0, slope: 1.0, special: [f64::NAN, -INF, -INF, INF] },
     Subject { function: Function::Ln1p, bound: 1.0, slope: 2.0, special: [f64::NAN, -0.0, 0.0, INF] },
-    Subject { function: Function::Softplus, bound: 1.5, slope: 3.0, special: [0.0, LN_2, LN_2, INF] },
-    Subject { function: Function::LogSigmoid, bound: 1.5, slope: 3.0, special: [-INF, -LN_2, -LN_2, -0.0] },
+    Subject { function: Function::Softplus, bound: 1.2, slope: 3.0, special: [0.0, LN_2, LN_2, INF] },
+    Subject { function: Function::LogSigmoid, bound: 1.2, slope: 3.0, special: [-INF, -LN_2, -LN_2, -0.0] },
     Subject { function: Function::Elu { alpha: 1.0 }, bound: 1.0, slope: 3.0, special: [-1.0, -0.0, 0.0, INF] },
     Subject { function: Function::Selu, bound: 1.0, slope: 3.0, special: [-1.758_099_340_847_376_6, -0.0, 0.0, INF] },
     Subject { function: Function::Silu, bound: 1.0, slope: 3.0, special: [-0.0, -0.0, 0.0, INF] },
@@ -70,12 +70,12 @@ const SUBJECTS: [Subject; 10] = [
     Subject { function: Function::GeluTanh, bound: 1.0, slope: 3.0, special: [-0.0, -0.0, 0.0, INF] },
 ];
 
-/// Whether the function has a finite value and slope here.
-fn is_inside(function: Function, x: f64) -> bool {
+/// Where a logarithm is minus infinity; below there is none.
+fn pole(function: Function) -> Option<f64> {
     match function {
-        Function::Ln => x > 0.0,
-        Function::Ln1p => x > -1.0,
-        _ => true,
+        Function::Ln => Some(0.0),
+        Function::Ln1p => Some(-1.0),
+        _ => None,
     }
 }
 
@@ -90,24 +90,30 @@ fn check<T: Real>(subject: Subject, isa: Isa, inputs: &[T]) -> Result<[(f64, T);
     for (i, &x) in inputs.iter().enumerate() {
         let (y, slope) = (values[i], slopes[i]);
         let place = || format!("{} at {isa}, x = {x:e} (bits {:x}): {y:e}, slope {slope:e}", function.name(), x.bits());
-        if x.real().is_nan() || !is_inside(function, x.real()) {
-            let pole = x.real() == if function == Function::Ln { 0.0 } else { -1.0 };
-            let right = if x.real() < -0.0 || x.real() == 0.0 && pole || pole { true } else { slope.real().is_nan() };
-            let right = right && if pole { y.real() == f64::NEG_INFINITY } else { y.real().is_nan() };
-            if !right {
-                return Err(format!("{}, expected NaN, or minus infinity at a pole", place()));
+        if x.real().is_nan() {
+            if !y.real().is_nan() || !alone[i].real().is_nan() || !slope.real().is_nan() {
+                return Err(format!("{}, expected NaN", place()));
             }
             continue;
         }
-        if alone[i].bits() != y.bits() {
+        if pole(function).is_some_and(|pole| x.real() <= pole) {
+            let right =
+                if Some(x.real()) == pole(function) { y.real() == f64::NEG_INFINITY } else { y.real().is_nan() };
+            if !right || !same(alone[i], y) {
+                return Err(format!("{}, expected minus infinity at the pole and NaN below", place()));
+            }
+            continue;
+        }
+        if !same(alone[i], y) {
             return Err(format!("{}, but {:e} without the slope", place(), alone[i]));
         }
+        // `the_edges_are_decided` has the infinities.
         if !x.real().is_finite() {
             continue;
         }
         let far = x.real().abs() > T::either(200.0, 1000.0);
-        // What lies beyond both, `0 or x`, is right in f64.
-        let plain = far || T::EPSILON > f64::EPSILON;
+        // Far out, all but the logarithms are 0, 1, x or infinite, for which f64 will do.
+        let plain = far && !matches!(function, Function::Ln | Function::Ln1p) || T::EPSILON > f64::EPSILON;
         let truth = if plain { truth::in_f64(function, x.real()) } else { truth::of(function, x.real()) };
         let error = if far && truth.value.high.is_infinite() && y.real() == truth.value.high {
             0.0
@@ -123,9 +129,12 @@ fn check<T: Real>(subject: Subject, isa: Isa, inputs: &[T]) -> Result<[(f64, T);
         let exact = truth::slope(function, x.real());
         let overflows = exact.abs() >= T::either(f32::MAX.into(), f64::MAX) * (1.0 - T::EPSILON);
         let error = (slope.real() - exact).abs() / exact.abs().max(1.0) / T::EPSILON;
-        if !(overflows && slope.real().abs() >= exact.abs() * (1.0 - 4.0 * T::EPSILON)) {
+        if !overflows {
             if error.is_nan() || error > slope_bound {
-                return Err(format!("{}, expected {exact:e}, wrong by {error:.3} units of at most {slope_bound}", place()));
+                return Err(format!(
+                    "{}, expected {exact:e}, wrong by {error:.3} units of at most {slope_bound}",
+                    place()
+                ));
             }
             if error > worst[1].0 {
                 worst[1] = (error, x);
@@ -143,7 +152,9 @@ fn special<T: Real>() -> Vec<T> {
         [5e-324, 2.225_073_858_507_201e-308, f64::MIN_POSITIVE, f64::MAX],
     ));
     // Where results leave the normal numbers, or reach their limit; and the bounds inside the kernels.
-    values.extend([8.3, 11.0, 12.0, 13.9, 14.2, 14.5, 17.33, 22.0, 37.43, 38.48, 38.8, 69.3, 87.0, 88.722_83, 92.0, 103.972]);
+    values.extend([
+        8.3, 11.0, 12.0, 13.9, 14.2, 14.5, 17.33, 22.0, 37.43, 38.48, 38.8, 69.3, 87.0, 88.722_83, 92.0, 103.972,
+    ]);
     values.extend([104.0, 108.6, 112.0, 693.1, 708.0, 709.782_712_893_384, 715.0, 745.2, 746.0, 752.0, 754.0]);
     values.extend((1..80).map(|k| (f64::from(k) + 0.5) * LN_2));
     values.extend((1..60).map(|k| 2f64.powi(-k)));
@@ -169,6 +180,11 @@ fn sample<T: Real>(count: u64) -> Vec<T> {
 /// Numbers between -`limit` and `limit`, where the functions are neither linear nor flat.
 fn ordinary<T: Real>(count: u32, limit: f64) -> Vec<T> {
     (0..count).map(|i| T::from_f64((f64::from(i) / f64::from(count) * 2.0 - 1.0) * limit)).collect()
+}
+
+fn same<T: Real>(a: T, b: T) -> bool {
+    // Of NaN, only that it is one is promised.
+    a.bits() == b.bits() || (a.real().is_nan() && b.real().is_nan())
 }
 
 fn accuracy<T: Real>(inputs: &[T], few: &[T]) {
@@ -201,6 +217,116 @@ fn functions_keep_their_bounds_in_f32() {
 fn functions_keep_their_bounds_in_f64() {
     // The oracle takes some microseconds for each.
     let few = [special(), sample(1 << 11), ordinary(1 << 11, 20.0)].concat();
-    let inputs = [few.clone(), sample(1 << 13), ordinary(1 << 14, 4.0), ordinary(1 << 14, 40.0), ordinary(1 << 12, 760.0)];
+    let inputs =
+        [few.clone(), sample(1 << 13), ordinary(1 << 14, 4.0), ordinary(1 << 14, 40.0), ordinary(1 << 12, 760.0)];
     accuracy::<f64>(&inputs.concat(), &few);
+}
+
+/// What stands in the docs about zeros, infinities and the ends of the logarithms, the signs of zeros included; and NaN.
+fn edges<T: Real>() {
+    for subject in SUBJECTS {
+        for isa in Isa::available() {
+            let inputs = [f64::NEG_INFINITY, -0.0, 0.0, INF, f64::NAN].map(T::from_f64);
+            let (mut values, mut slopes) = (inputs.to_vec(), inputs.to_vec());
+            subject.function.apply_with_slope(isa, &mut values, &mut slopes);
+            for ((&x, &y), expected) in inputs.iter().zip(&values).zip(subject.special.into_iter().chain([f64::NAN])) {
+                // LN_2 and SELU's limit are met by the bounds of the other tests.
+                let near = (y.real() - expected).abs() <= T::EPSILON && expected != 0.0;
+                assert!(
+                    near || same(y, T::from_f64(expected)),
+                    "{} at {isa}: {y:e} at {x:e}, expected {expected:e}",
+                    subject.function.name()
+                );
+            }
+            // A slope is a number wherever the function is one.
+            for (&x, &slope) in inputs.iter().zip(&slopes).take(4) {
+                let outside = pole(subject.function).is_some_and(|pole| x.real() <= pole);
+                assert!(outside || !slope.real().is_nan(), "{} at {isa}: NaN slope at {x:e}", subject.function.name());
+            }
+        }
+    }
+}
+
+#[test]
+fn the_edges_are_decided() {
+    edges::<f32>();
+    edges::<f64>();
+}
+
+#[test]
+fn small_numbers_come_back_as_they_are() {
+    // Below 2^-60 the next term of the series is below half a unit, in both types.
+    let small: Vec<f64> =
+        (61..1075).step_by(7).flat_map(|k| [2f64.powi(-k), -2f64.powi(-k), -1.7 * 2f64.powi(-k)]).collect();
+    for isa in Isa::available() {
+        for function in [Function::ExpM1, Function::Ln1p, Function::Elu { alpha: 1.0 }] {
+            let mut y = small.clone();
+            function.apply(isa, &mut y);
+            assert_eq!(y, small, "{} at {isa}", function.name());
+            let single: Vec<f32> = small.iter().map(|&x| x as f32).collect();
+            let mut y = single.clone();
+            function.apply(isa, &mut y);
+            assert_eq!(y, single, "{} at {isa}", function.name());
+        }
+    }
+}
+
+#[test]
+fn every_level_gives_the_same_bits() {
+    fn compare<T: Real>() {
+        let inputs = [special(), sample::<T>(1 << 13), ordinary(1 << 13, 12.0)].concat();
+        for Subject { function, .. } in SUBJECTS {
+            let results = Isa::available().map(|isa| {
+                let (mut values, mut slopes) = (inputs.clone(), inputs.clone());
+                function.apply_with_slope(isa, &mut values, &mut slopes);
+                (isa, values, slopes)
+            });
+            let results: Vec<_> = results.collect();
+            let (_, values, slopes) = &results[0];
+            for (isa, other_values, other_slopes) in &results[1..] {
+                for (i, x) in inputs.iter().enumerate() {
+                    assert!(
+                        same(values[i], other_values[i]) && same(slopes[i], other_slopes[i]),
+                        "{} at {isa}, x = {x:e}: {:e} and {:e}, portable {:e} and {:e}",
+                        function.name(),
+                        other_values[i],
+                        other_slopes[i],
+                        values[i],
+                        slopes[i]
+                    );
+                }
+            }
+        }
+    }
+    compare::<f32>();
+    compare::<f64>();
+}
+
+/// The bounds are no wider than they need be, and the harness sees a fault: no subject passes at half of its bound.
+#[test]
+fn half_of_each_bound_is_refused() {
+    let inputs = [special(), sample::<f32>(1 << 18), ordinary(1 << 16, 4.0), ordinary(1 << 16, 110.0)].concat();
+    for subject in SUBJECTS {
+        let strict = Subject { bound: subject.bound / 2.0, ..subject };
+        let fault = check(strict, Isa::best(), &inputs).unwrap_err();
+        assert!(fault.contains("wrong by"), "{fault}");
+    }
+}
+
+/// Every oracle against the other one, which shares no formula with it.
+#[test]
+fn the_oracles_agree() {
+    const DOUBLE: Format = Format { digits: 53, min_exponent: -1022 };
+    for Subject { function, .. } in SUBJECTS {
+        for i in -2000..=2000 {
+            let x = f64::from(i) * 0.0137 + 1e-4;
+            if pole(function).is_some_and(|pole| x <= pole) {
+                continue;
+            }
+            let plain = truth::in_f64(function, x).value.high;
+            // Rounding the argument of erfc, or of an exponential, counts 2 x^2 or z times: 400 units in the tails.
+            let error = truth::of(function, x).ulps(plain, DOUBLE);
+            assert!(error < 8.0 + x * x, "{} at {x}: {error} units apart", function.name());
+        }
+    }
 }

@@ -6,7 +6,7 @@ use deltarule::kernel::elementwise::{Function, SELU_ALPHA, SELU_SCALE};
 /// The function's exact value at a finite `x`, to some 80 bits; where it is finite itself.
 pub fn of(function: Function, x: f64) -> Truth {
     let plain = |value: Pair| Truth { value, exponent: 0 };
-    match function {
+    let truth = match function {
         Function::ExpM1 => exp_m1(x),
         Function::Ln => {
             // Subnormal numbers lose no digits on their way up.
@@ -25,11 +25,7 @@ pub fn of(function: Function, x: f64) -> Truth {
         Function::Gelu => {
             let Truth { value, exponent } = normal_tail(x.abs());
             let product = value * Pair::from(-x.abs());
-            if x <= 0.0 {
-                Truth { value: product, exponent }
-            } else {
-                plain(Pair::from(x) + held(product, exponent))
-            }
+            if x <= 0.0 { Truth { value: product, exponent } } else { plain(Pair::from(x) + held(product, exponent)) }
         }
         Function::GeluTanh => {
             // The square root of 8 / pi, and 0.044715 exactly.
@@ -39,7 +35,9 @@ pub fn of(function: Function, x: f64) -> Truth {
             gated(x, root * Pair::from(x) * (Pair::ONE + coefficient * square))
         }
         _ => unreachable!("another file's function"),
-    }
+    };
+    // Below half of the smallest number.
+    if truth.exponent < -1100 { plain(Pair::from(0.0)) } else { truth }
 }
 
 /// A number far below what a pair holds, as 0.
@@ -67,11 +65,15 @@ fn exp_m1(x: f64) -> Truth {
 
 /// `ln(1 + x)`.
 fn ln_1p(x: Pair) -> Pair {
+    if x.high.abs() < 1e-200 {
+        return x;
+    }
     if x.high.abs() < 0.06 {
         // The series of the hyperbolic arctangent of x / (2 + x).
         let s = x / (Pair::from(2.0) + x);
         let square = s * s;
-        let sum = (0..14).rev().fold(Pair::from(0.0), |sum, i| sum * square + Pair::ONE / Pair::from(f64::from(2 * i + 1)));
+        let sum =
+            (0..14).rev().fold(Pair::from(0.0), |sum, i| sum * square + Pair::ONE / Pair::from(f64::from(2 * i + 1)));
         Pair::from(2.0) * s * sum
     } else {
         ln(Pair::ONE + x)
@@ -142,7 +144,13 @@ pub fn in_f64(function: Function, x: f64) -> Truth {
         Function::Ln1p => libm::log1p(x),
         Function::Softplus => x.max(0.0) + libm::log1p(libm::exp(-x.abs())),
         Function::LogSigmoid => x.min(0.0) - libm::log1p(libm::exp(-x.abs())),
-        Function::Elu { alpha } => if x > 0.0 { x } else { alpha * libm::expm1(x) },
+        Function::Elu { alpha } => {
+            if x > 0.0 {
+                x
+            } else {
+                alpha * libm::expm1(x)
+            }
+        }
         Function::Selu => SELU_SCALE * if x > 0.0 { x } else { SELU_ALPHA * libm::expm1(x) },
         Function::Silu => x * sigmoid(x),
         Function::Gelu => x * normal(x),
@@ -173,7 +181,13 @@ pub fn slope(function: Function, x: f64) -> f64 {
         Function::Ln1p => 1.0 / (1.0 + x),
         Function::Softplus => sigmoid(x),
         Function::LogSigmoid => sigmoid(-x),
-        Function::Elu { alpha } => if x > 0.0 { 1.0 } else { alpha * libm::exp(x) },
+        Function::Elu { alpha } => {
+            if x > 0.0 {
+                1.0
+            } else {
+                alpha * libm::exp(x)
+            }
+        }
         Function::Selu => SELU_SCALE * if x > 0.0 { 1.0 } else { SELU_ALPHA * libm::exp(x) },
         Function::Silu => sigmoid(x) + x * sigmoid(x) * sigmoid(-x),
         Function::Gelu => normal(x) + x * (-0.5 * x * x).exp() * (0.5 / std::f64::consts::PI).sqrt(),

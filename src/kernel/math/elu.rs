@@ -23,8 +23,9 @@ pub fn elu_with_slope<T: Vectorized, L: Lanes<T>>(
     x: L::Vector,
 ) -> (L::Vector, L::Vector) {
     let zero = lanes.splat(T::ZERO);
-    let [above, above_low] = parts::<T>(scale, 1.0).map(|part| lanes.splat(part));
-    let [below, below_low] = parts::<T>(scale, alpha).map(|part| lanes.splat(part));
+    let [[above, above_low], [below, below_low]] = [parts::<T>(scale, 1.0), parts::<T>(scale, alpha)];
+    let (above, above_low) = (lanes.splat(above), lanes.splat(above_low));
+    let (below, below_low) = (lanes.splat(below), lanes.splat(below_low));
     // x stands second, where NaN survives. Up to 0 there is no excess.
     let Difference { high, low, power, .. } = difference(lanes, lanes.min(zero, x));
     let sum = lanes.add(high, low);

@@ -82,15 +82,14 @@ pub(super) fn split_exactly<T: Vectorized, L: Lanes<T>>(
 #[inline(always)]
 pub(super) fn mantissa<T: Vectorized, L: Lanes<T>>(lanes: L, r: L::Vector, w: L::Vector) -> (L::Vector, L::Vector) {
     let one = lanes.splat(T::ONE);
-    let high = lanes.add(one, r);
-    let low = lanes.add(lanes.add(lanes.sub(one, high), r), w);
-    let sum = lanes.add(high, low);
-    (sum, lanes.add(lanes.sub(high, sum), low))
+    let sum = lanes.add(one, lanes.add(r, w));
+    // Both differences are exact: the sum lies between half of 1 and twice 1, and 1 less the sum is nearly -r.
+    (sum, lanes.add(lanes.add(lanes.sub(one, sum), r), w))
 }
 
 /// `e^x - 1`: -1 far below zero, infinite from above the largest number; -0 and subnormal numbers come back as they are.
 ///
-/// **Accuracy**: 1 ulp.
+/// **Accuracy**: 1.1 ulp.
 #[inline(always)]
 pub fn exp_m1<T: Vectorized, L: Lanes<T>>(lanes: L, x: L::Vector) -> L::Vector {
     let Difference { high, low, excess, .. } = difference(lanes, x);

@@ -47,22 +47,23 @@ pub fn gelu_tanh_with_slope<T: Vectorized, L: Lanes<T>>(lanes: L, x: L::Vector) 
     let capped = lanes.min(splat(last), x);
     // The sigmoid's argument z = m (a + b m^2), for m = |x|: its error counts z times in the result, where that is small, so
     // every product and sum keeps what it lost.
-    let [a, b] = T::either(GELU_TANH_SINGLE, GELU_TANH_DOUBLE).map(|parts| parts.map(splat));
+    let [[a, a_low], [b, b_low]] = T::either(GELU_TANH_SINGLE, GELU_TANH_DOUBLE);
+    let (a, a_low, b, b_low) = (splat(a), splat(a_low), splat(b), splat(b_low));
     let m = lanes.abs(capped);
     let square = lanes.mul(m, m);
     let square_low = lanes.mul_add(m, m, lanes.neg(square));
-    let product = lanes.mul(b[0], square);
-    let product_low = lanes.mul_add(b[0], square, lanes.neg(product));
-    let product_low = lanes.mul_add(b[1], square, lanes.mul_add(b[0], square_low, product_low));
-    let sum = lanes.add(a[0], product);
-    let sum_low = lanes.sub(lanes.min(a[0], product), lanes.sub(sum, lanes.max(a[0], product)));
-    let sum_low = lanes.add(sum_low, lanes.add(a[1], product_low));
+    let product = lanes.mul(b, square);
+    let product_low = lanes.mul_add(b, square, lanes.neg(product));
+    let product_low = lanes.mul_add(b_low, square, lanes.mul_add(b, square_low, product_low));
+    let sum = lanes.add(a, product);
+    let sum_low = lanes.sub(lanes.min(a, product), lanes.sub(sum, lanes.max(a, product)));
+    let sum_low = lanes.add(sum_low, lanes.add(a_low, product_low));
     let minus_m = lanes.neg(m);
     let minus_z = lanes.mul(minus_m, sum);
     let minus_z_low = lanes.mul_add(minus_m, sum_low, lanes.mul_add(minus_m, sum, lanes.neg(minus_z)));
 
     let gate = gate(lanes, x, capped, minus_z, minus_z_low);
-    let bend = lanes.mul_add(lanes.mul(splat(3.0), b[0]), square, a[0]);
+    let bend = lanes.mul_add(lanes.mul(splat(3.0), b), square, a);
     let slope = lanes.mul_add(lanes.mul(lanes.mul(capped, gate.open), gate.shut), bend, gate.open);
     (gate.value, slope)
 }

@@ -14,7 +14,7 @@
 //! Otherwise (as `cargo bench` calls it) it checks both sides against each other, times nothing, and ends.
 
 use deltarule::kernel::elementwise::Function;
-use deltarule::kernel::rows;
+use deltarule::kernel::softmax::RowFunction;
 use deltarule::scalar::Scalar;
 use deltarule::simd::{Isa, Vectorized};
 use std::hint::black_box;
@@ -164,13 +164,11 @@ fn job<T: Plain>(isa: Isa, side: &str, function: &str) -> Option<Job<T>> {
     if let Some((name, columns)) = function.split_once('/') {
         let columns = columns.parse().ok().filter(|&columns| columns > 0)?;
         return match side {
-            "value" => row_kernel(name).map(|kernel| -> Job<T> {
-                // The kernels overwrite their rows, so that the copy counts.
-                Box::new(move |x, y, _| {
-                    y.copy_from_slice(x);
-                    kernel(isa, y, columns);
+            "value" => {
+                RowFunction::ALL.into_iter().find(|function| function.name() == name).map(|function| -> Job<T> {
+                    Box::new(move |x, y, _| function.map(isa, x, columns, y).expect("slices of one length"))
                 })
-            }),
+            }
             "plain" => T::plain_rows(name).map(|plain| -> Job<T> { Box::new(move |x, y, _| plain(x, y, columns)) }),
             _ => None,
         };
@@ -189,16 +187,6 @@ fn job<T: Plain>(isa: Isa, side: &str, function: &str) -> Option<Job<T>> {
 
 fn named(name: &str) -> Option<Function> {
     Function::ALL.into_iter().find(|function| function.name() == name)
-}
-
-/// A function of whole rows, of so many columns, in place.
-type RowKernel<T> = fn(Isa, &mut [T], usize);
-
-fn row_kernel<T: Vectorized>(name: &str) -> Option<RowKernel<T>> {
-    match name {
-        "softmax" => Some(rows::softmax),
-        _ => None,
-    }
 }
 
 /// Fills the second slice with a function of the first.

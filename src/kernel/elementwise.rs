@@ -267,7 +267,7 @@ elementwise!(Exp, |lanes, x| math::exp(lanes, x), {
     let y = math::exp(lanes, x);
     (y, y)
 });
-elementwise!(ExpM1, |lanes, x| math::exp_m1(lanes, x), (math::exp_m1(lanes, x), math::exp(lanes, x)));
+elementwise!(ExpM1, |lanes, x| math::exp_m1(lanes, x), math::exp_m1_with_slope(lanes, x));
 elementwise!(Ln, |lanes, x| math::ln(lanes, x), (math::ln(lanes, x), lanes.div(lanes.splat(T::ONE), x)));
 elementwise!(Ln1p, |lanes, x| math::ln_1p(lanes, x), {
     let one = lanes.splat(T::ONE);

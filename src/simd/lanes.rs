@@ -98,6 +98,9 @@ pub trait Lanes<T: Vectorized>: Copy + Debug + sealed::Sealed {
     fn scale(self, x: Self::Vector, k: Self::Vector) -> Self::Vector {
         self.mul(x, self.pow2(k))
     }
+    /// `k` and `m` of `x = 2^k m`, with integers `k` and `m` from 3/4 to below 3/2, for finite positive `x`, subnormal ones too;
+    /// for others anything.
+    fn exponent_and_mantissa(self, x: Self::Vector) -> (Self::Vector, Self::Vector);
 
     /// `x * 2^k`, rounded once, for `x` from 1/4 to 2 and integers `k` up to 2^10 either way; for others anything.
     #[inline(always)]

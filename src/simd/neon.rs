@@ -66,7 +66,9 @@ macro_rules! neon {
         $t:ident, $vector:ident, $mask:ident, $width:literal, $magic:expr, $mantissa_bits:expr, $sign:expr,
         $splat:ident $load:ident $store:ident $add:ident $sub:ident $mul:ident $div:ident $fma:ident $sqrt:ident
         $neg:ident $abs:ident $round:ident $lt:ident $le:ident $select:ident $all:expr,
-        $splat_bits:ident $to_bits:ident $shift:ident $from_bits:ident, $bits:ident $store_bits:ident $transpose:expr
+        $splat_bits:ident $to_bits:ident $shift:ident $from_bits:ident
+        $bits:ident $add_bits:ident $sub_bits:ident $or_bits:ident $shift_right:ident,
+        $store_bits:ident $transpose:expr
     ) => {
         impl Lanes<$t> for Neon {
             type Vector = $vector;
@@ -115,6 +117,26 @@ macro_rules! neon {
                 columns
             }
             #[inline(always)]
+            fn exponent_and_mantissa(self, x: Self::Vector) -> (Self::Vector, Self::Vector) {
+                // As in `Portable`. An exponent becomes a number as the last bits of one too large to have a fraction.
+                const ONE: $bits = (1.0 as $t).to_bits();
+                const STEP: $bits = ONE - (0.75 as $t).to_bits();
+                const WHOLE: $t = (1u64 << $mantissa_bits) as $t;
+                const BIAS: $t = (ONE >> $mantissa_bits) as $t;
+                const UP: $t = ($mantissa_bits + 1) as $t;
+                // SAFETY: Token.
+                unsafe {
+                    let small = $lt(x, $splat($t::MIN_POSITIVE));
+                    let x = $select(small, $mul(x, $splat(2.0 * WHOLE)), x);
+                    let bias = $select(small, $splat(WHOLE + (BIAS + UP)), $splat(WHOLE + BIAS));
+                    let bits = $to_bits(x);
+                    let exponent = $shift_right::<{ $mantissa_bits as i32 }>($add_bits(bits, $splat_bits(STEP)));
+                    let k = $from_bits($or_bits(exponent, $to_bits($splat(WHOLE))));
+                    let m = $sub_bits(bits, $shift::<{ $mantissa_bits as i32 }>(exponent));
+                    ($sub(k, bias), $from_bits($add_bits(m, $splat_bits(ONE))))
+                }
+            }
+            #[inline(always)]
             fn splat(self, value: $t) -> Self::Vector {
                 // SAFETY: Token.
                 unsafe { $splat(value) }
@@ -157,7 +179,9 @@ neon! {
     f32, float32x4_t, uint32x4_t, 4, MAGIC_F32, MANTISSA_BITS_F32, 1 << 31,
     vdupq_n_f32 vld1q_f32 vst1q_f32 vaddq_f32 vsubq_f32 vmulq_f32 vdivq_f32 vfmaq_f32 vsqrtq_f32
     vnegq_f32 vabsq_f32 vrndnq_f32 vcltq_f32 vcleq_f32 vbslq_f32 |mask| vminvq_u32(mask) == u32::MAX,
-    vdupq_n_u32 vreinterpretq_u32_f32 vshlq_n_u32 vreinterpretq_f32_u32, u32 vst1q_u32 |[a, b, c, d]: [float32x4_t; 4]| {
+    vdupq_n_u32 vreinterpretq_u32_f32 vshlq_n_u32 vreinterpretq_f32_u32
+    u32 vaddq_u32 vsubq_u32 vorrq_u32 vshrq_n_u32,
+    vst1q_u32 |[a, b, c, d]: [float32x4_t; 4]| {
         let pairs = |x, y| [vtrn1q_f32(x, y), vtrn2q_f32(x, y)].map(|v| vreinterpretq_f64_f32(v));
         let ([ab, ab_next], [cd, cd_next]) = (pairs(a, b), pairs(c, d));
         [vtrn1q_f64(ab, cd), vtrn1q_f64(ab_next, cd_next), vtrn2q_f64(ab, cd), vtrn2q_f64(ab_next, cd_next)]
@@ -169,6 +193,7 @@ neon! {
     f64, float64x2_t, uint64x2_t, 2, MAGIC_F64, MANTISSA_BITS_F64, 1 << 63,
     vdupq_n_f64 vld1q_f64 vst1q_f64 vaddq_f64 vsubq_f64 vmulq_f64 vdivq_f64 vfmaq_f64 vsqrtq_f64
     vnegq_f64 vabsq_f64 vrndnq_f64 vcltq_f64 vcleq_f64 vbslq_f64 |mask| vminvq_u32(vreinterpretq_u32_u64(mask)) == u32::MAX,
-    vdupq_n_u64 vreinterpretq_u64_f64 vshlq_n_u64 vreinterpretq_f64_u64,
-    u64 vst1q_u64 |[a, b]: [float64x2_t; 2]| [vtrn1q_f64(a, b), vtrn2q_f64(a, b)]
+    vdupq_n_u64 vreinterpretq_u64_f64 vshlq_n_u64 vreinterpretq_f64_u64
+    u64 vaddq_u64 vsubq_u64 vorrq_u64 vshrq_n_u64,
+    vst1q_u64 |[a, b]: [float64x2_t; 2]| [vtrn1q_f64(a, b), vtrn2q_f64(a, b)]
 }

@@ -132,6 +132,24 @@ macro_rules! portable {
                 // In `k + magic` the low bits are k plus the bias of the exponent; the shift drops the rest.
                 k.map(|k| $t::from_bits((k + $magic).to_bits() << $mantissa_bits))
             }
+            #[inline(always)]
+            fn exponent_and_mantissa(self, x: Self::Vector) -> (Self::Vector, Self::Vector) {
+                // Subnormal numbers are made normal first.
+                let (up, scale) = (($mantissa_bits + 1) as $t, (2u64 << $mantissa_bits) as $t);
+                let small = x.map(|x| x < $t::MIN_POSITIVE);
+                let bits: [_; WIDTH] = std::array::from_fn(|i| if small[i] { x[i] * scale } else { x[i] }.to_bits());
+                // One step from 3/4 to 1 moves the intervals' edges to where the exponent changes.
+                let one = (1.0 as $t).to_bits();
+                let step = one - (0.75 as $t).to_bits();
+                let exponent = bits.map(|bits| bits.wrapping_add(step) >> $mantissa_bits);
+                let k = std::array::from_fn(|i| {
+                    exponent[i] as $t - (one >> $mantissa_bits) as $t - if small[i] { up } else { 0.0 }
+                });
+                let m = std::array::from_fn(|i| {
+                    $t::from_bits(bits[i].wrapping_sub(exponent[i] << $mantissa_bits).wrapping_add(one))
+                });
+                (k, m)
+            }
         }
     };
 }

@@ -49,6 +49,11 @@ impl<T: Vectorized, L: Lanes<T>> Lanes<T> for Twice<L> {
     }
 
     #[inline(always)]
+    fn exponent_and_mantissa(self, x: Self::Vector) -> (Self::Vector, Self::Vector) {
+        let (low, high) = (self.0.exponent_and_mantissa(x[0]), self.0.exponent_and_mantissa(x[1]));
+        ([low.0, high.0], [low.1, high.1])
+    }
+    #[inline(always)]
     fn splat(self, value: T) -> Self::Vector {
         [self.0.splat(value); 2]
     }

@@ -7,22 +7,22 @@ use std::ops::{Add, Div, Mul, Neg, Sub};
 /// `high + low`, with `low` at most half a unit in the last place of `high`.
 #[derive(Clone, Copy, Debug)]
 pub struct Pair {
-    high: f64,
-    low: f64,
+    pub high: f64,
+    pub low: f64,
 }
 
 impl Pair {
-    const ONE: Self = Self { high: 1.0, low: 0.0 };
-    const LN_2: Self = Self { high: std::f64::consts::LN_2, low: 2.319_046_813_846_299_6e-17 };
+    pub const ONE: Self = Self { high: 1.0, low: 0.0 };
+    pub const LN_2: Self = Self { high: std::f64::consts::LN_2, low: 2.319_046_813_846_299_6e-17 };
 
     /// `a + b`, exactly, for any two numbers (Knuth).
-    fn sum(a: f64, b: f64) -> Self {
+    pub fn sum(a: f64, b: f64) -> Self {
         let high = a + b;
         let of_b = high - a;
         Self { high, low: (a - (high - of_b)) + (b - of_b) }
     }
 
-    fn power_of_two(self, exponent: i32) -> Self {
+    pub fn power_of_two(self, exponent: i32) -> Self {
         Self { high: self.high * 2f64.powi(exponent), low: self.low * 2f64.powi(exponent) }
     }
 }
@@ -80,8 +80,8 @@ impl Div for Pair {
 /// A true value: `value * 2^exponent`.
 #[derive(Clone, Copy, Debug)]
 pub struct Truth {
-    value: Pair,
-    exponent: i32,
+    pub value: Pair,
+    pub exponent: i32,
 }
 
 /// The limits of a type: digits of the mantissa, and the exponent of its smallest normal number.

@@ -14,28 +14,21 @@ mod coefficients;
 mod elu;
 mod exponential;
 mod gated;
+mod gelu;
 mod logarithm;
+mod polynomial;
+mod reciprocal;
 mod sigmoid;
 mod softplus;
 mod tables;
 mod tanh;
 
 pub use elu::{elu, elu_with_slope};
-pub use exponential::{exp, exp_m1};
-pub use gated::{gelu, gelu_tanh, gelu_tanh_with_slope, gelu_with_slope, silu, silu_with_slope};
+pub use exponential::{exp, exp_m1, exp_m1_with_slope};
+pub use gated::{gelu_tanh, gelu_tanh_with_slope, silu, silu_with_slope};
+pub use gelu::{gelu, gelu_with_slope};
 pub use logarithm::{ln, ln_1p};
 pub use sigmoid::{sigmoid, sigmoid_from};
 pub use softplus::{log_sigmoid, log_sigmoid_with_slope, softplus, softplus_with_slope};
 pub use tables::{SIGMOID, TANH};
 pub use tanh::{tanh, tanh_from};
-
-use crate::simd::{Lanes, VIRTUAL_LANES, Vectorized};
-
-/// `f` of every lane, one after the other.
-#[inline(always)]
-fn each<T: Vectorized, L: Lanes<T>>(lanes: L, x: L::Vector, f: impl Fn(T) -> T) -> L::Vector {
-    let mut values = [T::ZERO; 4 * VIRTUAL_LANES];
-    lanes.store(x, &mut values[..L::WIDTH]);
-    values[..L::WIDTH].iter_mut().for_each(|x| *x = f(*x));
-    lanes.load(&values[..L::WIDTH])
-}

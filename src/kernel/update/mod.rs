@@ -79,12 +79,7 @@ struct Normal<S>(S);
 
 impl<T: Vectorized, S: Step<T, 1, WRITES>, const WRITES: usize> Step<T, 1, WRITES> for Normal<S> {
     #[inline(always)]
-    fn step<L: Lanes<T>>(
-        self,
-        lanes: L,
-        [grad]: [L::Vector; 1],
-        written: [L::Vector; WRITES],
-    ) -> [L::Vector; WRITES] {
+    fn step<L: Lanes<T>>(self, lanes: L, [grad]: [L::Vector; 1], written: [L::Vector; WRITES]) -> [L::Vector; WRITES] {
         let smallest = T::either(f64::from(f32::MIN_POSITIVE), f64::MIN_POSITIVE);
         let mut written = self.0.step(lanes, [from(lanes, T::either(1e-33, 1e-300), grad)], written);
         for (i, x) in written.iter_mut().enumerate() {

@@ -12,8 +12,8 @@
 //! tells before).
 
 pub mod elementwise;
-pub mod math;
 mod layout;
+pub mod math;
 pub mod rows;
 pub mod softmax;
 mod sweep;

@@ -204,7 +204,13 @@ impl<T: Vectorized> Kernel<T> for MaxAbs<'_, T> {
             lanes.store(top, &mut values);
             for &value in &values[..L::WIDTH] {
                 // As above, for one number.
-                most = if value <= most { most } else if most <= value { value } else { most + value };
+                most = if value <= most {
+                    most
+                } else if most <= value {
+                    value
+                } else {
+                    most + value
+                };
             }
         }
         most

@@ -3,8 +3,12 @@
 
 #[path = "kernels/oracle.rs"]
 mod oracle;
+#[path = "kernels/rows.rs"]
+mod rows;
 #[path = "kernels/subjects.rs"]
 mod subjects;
+#[path = "kernels/subnormal.rs"]
+mod subnormal;
 
 use deltarule::kernel::elementwise;
 use deltarule::simd::{Isa, Kernel, Lanes, Vectorized};

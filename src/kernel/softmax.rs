@@ -29,7 +29,8 @@ pub enum RowFunction {
     /// `x_j - ln(sum(e^x))`.
     ///
     /// **Accuracy**: 4 ulp, and `cols / 32` more at worst; also for the largest column of a row that is nearly certain,
-    /// where the usual formula takes the logarithm of a number so close to 1 that it has lost its digits.
+    /// where the usual formula takes the logarithm of a number so close to 1 that it has lost its digits. What is below `e^-87`
+    /// (`e^-708`) of the largest counts as nothing.
     LogSoftmax,
 }
 

@@ -81,9 +81,9 @@ impl<T: Vectorized, S: Step<T, 1, WRITES>, const WRITES: usize> Step<T, 1, WRITE
     #[inline(always)]
     fn step<L: Lanes<T>>(self, lanes: L, [grad]: [L::Vector; 1], written: [L::Vector; WRITES]) -> [L::Vector; WRITES] {
         let smallest = T::either(f64::from(f32::MIN_POSITIVE), f64::MIN_POSITIVE);
-        let mut written = self.0.step(lanes, [from(lanes, T::either(1e-33, 1e-300), grad)], written);
+        let mut written = self.0.step(lanes, [zero_below(lanes, T::either(1e-33, 1e-300), grad)], written);
         for (i, x) in written.iter_mut().enumerate() {
-            *x = from(lanes, if i + 1 < WRITES { 16.0 * smallest } else { smallest }, *x);
+            *x = zero_below(lanes, if i + 1 < WRITES { 16.0 * smallest } else { smallest }, *x);
         }
         written
     }
@@ -91,7 +91,7 @@ impl<T: Vectorized, S: Step<T, 1, WRITES>, const WRITES: usize> Step<T, 1, WRITE
 
 /// `x`, or zero where it is closer to zero than `least`.
 #[inline(always)]
-fn from<T: Vectorized, L: Lanes<T>>(lanes: L, least: f64, x: L::Vector) -> L::Vector {
+fn zero_below<T: Vectorized, L: Lanes<T>>(lanes: L, least: f64, x: L::Vector) -> L::Vector {
     // NaN is not less.
     lanes.select(lanes.lt(lanes.abs(x), lanes.splat(T::from_f64(least))), lanes.splat(T::ZERO), x)
 }
@@ -99,7 +99,7 @@ fn from<T: Vectorized, L: Lanes<T>>(lanes: L, least: f64, x: L::Vector) -> L::Ve
 /// `grad^2`, or zero where it would be too small to be multiplied.
 #[inline(always)]
 fn square<T: Vectorized, L: Lanes<T>>(lanes: L, grad: L::Vector) -> L::Vector {
-    let grad = from(lanes, T::either(1.5e-17, 1.5e-152), grad);
+    let grad = zero_below(lanes, T::either(1.5e-17, 1.5e-152), grad);
     lanes.mul(grad, grad)
 }
 

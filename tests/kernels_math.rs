@@ -1,6 +1,7 @@
 //! The promise of the elementary functions that build on the exponential: accurate to the bound in their docs, with their slope
 //! or without, the same bits at every level, and right at zeros, infinities and NaN.
 
+#[allow(dead_code, reason = "half of it is for the functions of tests/kernels.rs")]
 #[path = "kernels/oracle.rs"]
 mod oracle;
 #[path = "kernels/truth.rs"]
@@ -61,12 +62,12 @@ const SUBJECTS: [Subject; 10] = [
     Subject { function: Function::ExpM1, bound: 1.1, slope: 2.0, special: [-1.0, -0.0, 0.0, INF] },
     Subject { function: Function::Ln, bound: 1.0, slope: 1.0, special: [f64::NAN, -INF, -INF, INF] },
     Subject { function: Function::Ln1p, bound: 1.0, slope: 2.0, special: [f64::NAN, -0.0, 0.0, INF] },
-    Subject { function: Function::Softplus, bound: 1.2, slope: 3.0, special: [0.0, LN_2, LN_2, INF] },
-    Subject { function: Function::LogSigmoid, bound: 1.2, slope: 3.0, special: [-INF, -LN_2, -LN_2, -0.0] },
+    Subject { function: Function::Softplus, bound: 1.3, slope: 3.0, special: [0.0, LN_2, LN_2, INF] },
+    Subject { function: Function::LogSigmoid, bound: 1.3, slope: 3.0, special: [-INF, -LN_2, -LN_2, -0.0] },
     Subject { function: Function::Elu { alpha: 1.0 }, bound: 1.0, slope: 3.0, special: [-1.0, -0.0, 0.0, INF] },
     Subject { function: Function::Selu, bound: 1.0, slope: 3.0, special: [-1.758_099_340_847_376_6, -0.0, 0.0, INF] },
     Subject { function: Function::Silu, bound: 1.0, slope: 3.0, special: [-0.0, -0.0, 0.0, INF] },
-    Subject { function: Function::Gelu, bound: 2.0, slope: 3.0, special: [-0.0, -0.0, 0.0, INF] },
+    Subject { function: Function::Gelu, bound: 1.8, slope: 3.0, special: [-0.0, -0.0, 0.0, INF] },
     Subject { function: Function::GeluTanh, bound: 1.0, slope: 3.0, special: [-0.0, -0.0, 0.0, INF] },
 ];
 
@@ -324,9 +325,14 @@ fn the_oracles_agree() {
                 continue;
             }
             let plain = truth::in_f64(function, x).value.high;
-            // Rounding the argument of erfc, or of an exponential, counts 2 x^2 or z times: 400 units in the tails.
+            // A rounded argument z of an exponential counts z times, and those of GELU are rounded more than once.
+            let argument = match function {
+                Function::Gelu => x * x,
+                Function::GeluTanh => x.powi(3).abs(),
+                _ => 0.0,
+            };
             let error = truth::of(function, x).ulps(plain, DOUBLE);
-            assert!(error < 8.0 + x * x, "{} at {x}: {error} units apart", function.name());
+            assert!(error < 8.0 + 2.0 * argument, "{} at {x}: {error} units apart", function.name());
         }
     }
 }

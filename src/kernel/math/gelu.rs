@@ -8,7 +8,7 @@ use std::f64::consts::PI;
 
 /// `x Phi(x)` with the normal distribution function: -0 at minus infinity, and 0 with its sign at 0.
 ///
-/// **Accuracy**: 2 ulp, also in the tail.
+/// **Accuracy**: 1.8 ulp, also in the tail.
 #[inline(always)]
 pub fn gelu<T: Vectorized, L: Lanes<T>>(lanes: L, x: L::Vector) -> L::Vector {
     gelu_with_slope(lanes, x).0

@@ -8,7 +8,7 @@ use crate::simd::{Lanes, Vectorized};
 
 /// `ln(1 + e^x)`: 0 at minus infinity.
 ///
-/// **Accuracy**: 1.2 ulp.
+/// **Accuracy**: 1.3 ulp.
 #[inline(always)]
 pub fn softplus<T: Vectorized, L: Lanes<T>>(lanes: L, x: L::Vector) -> L::Vector {
     softplus_with_slope(lanes, x).0
@@ -27,7 +27,7 @@ pub fn softplus_with_slope<T: Vectorized, L: Lanes<T>>(lanes: L, x: L::Vector) -
 
 /// `ln(sigmoid(x))`, which is `-softplus(-x)`: -0 at infinity.
 ///
-/// **Accuracy**: 1.2 ulp.
+/// **Accuracy**: 1.3 ulp.
 #[inline(always)]
 pub fn log_sigmoid<T: Vectorized, L: Lanes<T>>(lanes: L, x: L::Vector) -> L::Vector {
     log_sigmoid_with_slope(lanes, x).0
@@ -66,7 +66,10 @@ fn bend<T: Vectorized, L: Lanes<T>>(lanes: L, x: L::Vector, beyond: L::Vector) -
     let rest = lanes.mul(lanes.mul(low, first), second);
 
     let v = lanes.sub(f, splat(0.5));
-    let q = polynomial(lanes, T::either(SOFTPLUS_SINGLE, SOFTPLUS_DOUBLE), v, lanes.mul(v, v));
+    // The constant comes last and alone: near x = 0 the cube's term is a quarter of the result, and every unit by which q is wrong
+    // shows.
+    let (constant, later) = T::either(SOFTPLUS_SINGLE, SOFTPLUS_DOUBLE);
+    let q = lanes.mul_add(v, polynomial(lanes, later, v, lanes.mul(v, v)), splat(constant));
     let minus_half = lanes.mul(splat(-0.5), f);
     let bent = lanes.mul_add(minus_half, f, f);
     let lost = lanes.mul_add(minus_half, f, lanes.sub(f, bent));
@@ -76,7 +79,9 @@ fn bend<T: Vectorized, L: Lanes<T>>(lanes: L, x: L::Vector, beyond: L::Vector) -
     // beyond + bent, and what that lost.
     let (larger, smaller) = (lanes.max(bent, beyond), lanes.min(bent, beyond));
     let high = lanes.add(larger, smaller);
-    let low = lanes.add(low, lanes.sub(smaller, lanes.sub(high, larger)));
+    let lost = lanes.sub(smaller, lanes.sub(high, larger));
+    // At infinity, infinity less itself: any number will do then. (Of x = NaN there is one in the high part.)
+    let low = lanes.min(lanes.add(low, lost), splat(1.0));
 
     let near = reciprocal(lanes, f, lanes.add(splat(1.0), f));
     Bend { value: lanes.add(high, low), far: lanes.mul(f, near), near }

@@ -35,8 +35,16 @@ impl Inputs<f32> for Every {
 /// -60 to 10, where the functions are neither linear nor flat.
 #[derive(Clone, Debug)]
 pub struct Random {
-    /// How many, at least.
-    pub count: u64,
+    count: u64,
+    /// The places of the special ones, in order.
+    special: Vec<u64>,
+}
+
+impl Random {
+    /// The special ones of a type, and so many others.
+    pub fn new<T: Real>(count: u64) -> Self {
+        Self { count, special: special::<T>() }
+    }
 }
 
 /// How many a unit of [`Random`] and [`Subset`] has: the random ones are sorted, and small sorts are fast.
@@ -50,9 +58,9 @@ impl<T: Real> Inputs<T> for Random {
     }
     fn unit(&self, unit: usize) -> Vec<T> {
         if unit < SPECIAL_UNITS {
-            let all = special::<T>();
-            let length = all.len().div_ceil(SPECIAL_UNITS);
-            return all
+            let length = self.special.len().div_ceil(SPECIAL_UNITS);
+            return self
+                .special
                 .chunks(length)
                 .nth(unit)
                 .unwrap_or_default()
@@ -200,7 +208,7 @@ mod tests {
 
     #[test]
     fn samples_are_ordered_and_hold_the_special_ones() {
-        let random = Random { count: 3 * SAMPLE + 5 };
+        let random = Random::new::<f64>(3 * SAMPLE + 5);
         let inputs: Vec<Vec<f64>> = (0..Inputs::<f64>::units(&random)).map(|unit| random.unit(unit)).collect();
         assert!(inputs.iter().all(|unit| unit.is_sorted_by_key(|x| x.place())));
         let drawn: usize = inputs[SPECIAL_UNITS..].iter().map(Vec::len).sum();

@@ -15,6 +15,7 @@ pub mod inputs;
 // The library's own tests use it too, and must not need this package.
 #[path = "../../tests/kernels/oracle/mod.rs"]
 pub mod oracle;
+pub mod pass;
 pub mod real;
 pub mod sweep;
 pub mod table;

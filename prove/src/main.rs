@@ -169,7 +169,7 @@ fn main() -> ExitCode {
                         record.prove::<f32>(function, &settings, &inputs, SINGLE_COST, &progress);
                     }
                     _ => {
-                        let inputs = Random { count: settings.count };
+                        let inputs = Random::new::<f64>(settings.count);
                         record.prove::<f64>(function, &settings, &inputs, DOUBLE_COST, &progress);
                     }
                 }

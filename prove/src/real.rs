@@ -1,7 +1,9 @@
 //! The types under test, and the natural order of their numbers.
 
 use crate::oracle::{Format, Number, Wide};
-use deltarule::simd::Vectorized;
+use crate::pass;
+use deltarule::kernel::elementwise::Function;
+use deltarule::simd::{Isa, Vectorized};
 use std::fmt::LowerExp;
 
 /// A type under test: `f32` or `f64`.
@@ -19,6 +21,21 @@ pub trait Real: Vectorized + LowerExp {
     fn from_bits(bits: u64) -> Self;
     /// The bits.
     fn bits(self) -> u64;
+
+    /// The bits as an integer in the natural order.
+    fn key(self) -> i64;
+    /// The number with this key.
+    fn from_key(key: i64) -> Self;
+
+    /// [`Function::apply`], compiled once, here.
+    fn apply(function: Function, isa: Isa, x: &mut [Self]);
+    /// [`Function::apply_with_slope`], likewise.
+    fn apply_with_slope(function: Function, isa: Isa, x: &mut [Self], slope: &mut [Self]);
+
+    /// At least the largest distance of a block from its truth, in units in the last place.
+    fn largest_distance(truth: &[Self::Truth], y: &[Self]) -> f64;
+    /// At least the largest error of a block of slopes, as [`Finding::slope_error`](crate::sweep::Finding::slope_error) has it.
+    fn largest_slope_error(truth: &[Self::Truth], slopes: &[Self]) -> f64;
 
     /// The number at this place of the natural order: from the negative NaN through minus infinity, -0, +0 and infinity to the
     /// positive NaN.
@@ -55,6 +72,28 @@ impl Real for f32 {
     fn bits(self) -> u64 {
         u64::from(self.to_bits())
     }
+
+    #[inline]
+    fn key(self) -> i64 {
+        let bits = self.to_bits() as i32;
+        i64::from(bits ^ ((bits >> (i32::BITS - 1)) & i32::MAX))
+    }
+    fn from_key(key: i64) -> Self {
+        let bits = key as i32;
+        f32::from_bits((bits ^ ((bits >> (i32::BITS - 1)) & i32::MAX)) as _)
+    }
+    fn apply(function: Function, isa: Isa, x: &mut [Self]) {
+        function.apply(isa, x);
+    }
+    fn apply_with_slope(function: Function, isa: Isa, x: &mut [Self], slope: &mut [Self]) {
+        function.apply_with_slope(isa, x, slope);
+    }
+    fn largest_distance(truth: &[Self::Truth], y: &[Self]) -> f64 {
+        pass::largest_distance(truth, y)
+    }
+    fn largest_slope_error(truth: &[Self::Truth], slopes: &[Self]) -> f64 {
+        pass::largest_slope_error(truth, slopes)
+    }
 }
 
 impl Real for f64 {
@@ -70,6 +109,29 @@ impl Real for f64 {
     #[inline]
     fn bits(self) -> u64 {
         self.to_bits()
+    }
+
+    #[inline]
+    fn key(self) -> i64 {
+        let bits = self.to_bits() as i64;
+        bits ^ ((bits >> (i64::BITS - 1)) & i64::MAX)
+    }
+    fn from_key(key: i64) -> Self {
+        let bits = key;
+        f64::from_bits((bits ^ ((bits >> (i64::BITS - 1)) & i64::MAX)) as _)
+    }
+    fn apply(function: Function, isa: Isa, x: &mut [Self]) {
+        function.apply(isa, x);
+    }
+    fn apply_with_slope(function: Function, isa: Isa, x: &mut [Self], slope: &mut [Self]) {
+        function.apply_with_slope(isa, x, slope);
+    }
+    // Beside the hundred bits of the truth a look at each is nothing.
+    fn largest_distance(_: &[Self::Truth], _: &[Self]) -> f64 {
+        f64::INFINITY
+    }
+    fn largest_slope_error(_: &[Self::Truth], _: &[Self]) -> f64 {
+        f64::INFINITY
     }
 }
 

@@ -3,6 +3,7 @@
 use crate::bounds::{Promise, promise};
 use crate::inputs::Inputs;
 use crate::oracle::{Format, Number, Wide, slope, value};
+use crate::pass::{self, hash, hash_step};
 use crate::real::Real;
 use crate::work::{Progress, in_parallel};
 use deltarule::kernel::elementwise::Function;
@@ -23,10 +24,10 @@ impl<T: Real> Subject<T> for Function {
         *self
     }
     fn apply(&self, isa: Isa, x: &mut [T]) {
-        Function::apply(*self, isa, x);
+        T::apply(*self, isa, x);
     }
     fn apply_with_slope(&self, isa: Isa, x: &mut [T], slope: &mut [T]) {
-        Function::apply_with_slope(*self, isa, x, slope);
+        T::apply_with_slope(*self, isa, x, slope);
     }
 }
 
@@ -85,8 +86,8 @@ impl<T: Real> Finding<T> {
             slope_error: 0.0,
             slope_at: T::ZERO,
             descents: 0,
-            lowest: T::from_f64(f64::INFINITY),
-            highest: T::from_f64(f64::NEG_INFINITY),
+            lowest: T::from_f64(f64::NAN),
+            highest: T::from_f64(f64::NAN),
             hash: 0,
             slope_hash: 0,
             faults: 0,
@@ -105,18 +106,20 @@ impl<T: Real> Finding<T> {
     /// This finding followed by the next.
     fn join(mut self, next: Self) -> Self {
         self.tried += next.tried;
-        if next.ulp > self.ulp {
+        if next.ulp > self.ulp || self.tried == 0 {
             (self.ulp, self.at) = (next.ulp, next.at);
         }
-        if next.slope_error > self.slope_error {
+        if next.slope_error > self.slope_error || self.tried == 0 {
             (self.slope_error, self.slope_at) = (next.slope_error, next.slope_at);
         }
         self.descents += next.descents;
         if let (Some([_, (x, y)]), Some([(next_x, next_y), _])) = (self.ends, next.ends) {
             self.descents += u64::from(x < next_x && y > next_y);
         }
-        self.lowest = if next.lowest < self.lowest { next.lowest } else { self.lowest };
-        self.highest = if next.highest > self.highest { next.highest } else { self.highest };
+        // The one that is not NaN, where only one is.
+        self.lowest = if self.lowest <= next.lowest || next.lowest.real().is_nan() { self.lowest } else { next.lowest };
+        self.highest =
+            if self.highest >= next.highest || next.highest.real().is_nan() { self.highest } else { next.highest };
         self.hash = hash_step(self.hash, next.hash);
         self.slope_hash = hash_step(self.slope_hash, next.slope_hash);
         self.faults += next.faults;
@@ -144,7 +147,7 @@ pub fn sweep<T: Real>(
         let mut findings: Vec<Finding<T>> = levels.iter().map(|&isa| Finding::new(isa)).collect();
         let all = inputs.unit(unit);
         for block in all.chunks(BLOCK) {
-            let next = try_block(subject, levels, block, questions);
+            let next = try_block(subject, &findings, block, questions);
             findings = findings.into_iter().zip(next).map(|(a, b)| a.join(b)).collect();
         }
         progress.advance(all.len() as u64);
@@ -166,7 +169,13 @@ pub fn sweep<T: Real>(
 /// Inputs, values and truth of so many stay in the cache of a core.
 const BLOCK: usize = 1 << 12;
 
-fn try_block<T: Real>(subject: &impl Subject<T>, levels: &[Isa], x: &[T], questions: Questions) -> Vec<Finding<T>> {
+/// What is found in a block, of which no error counts that is below the largest so far.
+fn try_block<T: Real>(
+    subject: &impl Subject<T>,
+    so_far: &[Finding<T>],
+    x: &[T],
+    questions: Questions,
+) -> Vec<Finding<T>> {
     let function = subject.function();
     let truth: Vec<T::Truth> =
         if questions.truth { x.iter().map(|x| value(function, x.real())).collect() } else { Vec::new() };
@@ -177,8 +186,10 @@ fn try_block<T: Real>(subject: &impl Subject<T>, levels: &[Isa], x: &[T], questi
     };
     let mut reference: Option<(Vec<T>, Vec<T>)> = None;
     let mut findings = Vec::new();
-    for &isa in levels {
-        let mut block = Block { function, promise: promise(function), x, found: Finding::new(isa) };
+    for Finding { isa, ulp, slope_error, .. } in so_far {
+        let isa = *isa;
+        let found = Finding { ulp: *ulp, slope_error: *slope_error, ..Finding::new(isa) };
+        let mut block = Block { function, promise: promise(function), x, found };
         let mut y = x.to_vec();
         subject.apply(isa, &mut y);
         block.record(&y);
@@ -189,7 +200,8 @@ fn try_block<T: Real>(subject: &impl Subject<T>, levels: &[Isa], x: &[T], questi
         if questions.truth && block.promise.odd {
             let mut mirrored: Vec<T> = x.iter().map(|&x| -x).collect();
             subject.apply(isa, &mut mirrored);
-            block.same("at -x the negative", &y, mirrored.iter().map(|&y| -y));
+            mirrored.iter_mut().for_each(|y| *y = -*y);
+            block.same("at -x the negative", &y, &mirrored);
         }
         let mut s = Vec::new();
         if questions.slopes {
@@ -197,7 +209,7 @@ fn try_block<T: Real>(subject: &impl Subject<T>, levels: &[Isa], x: &[T], questi
             s = vec![T::from_f64(f64::NAN); x.len()];
             subject.apply_with_slope(isa, &mut again, &mut s);
             block.found.slope_hash = hash(&s);
-            block.same("with the slope", &y, again.iter().copied());
+            block.same("with the slope", &y, &again);
             if questions.truth {
                 block.measure_slopes(&s, &slopes);
             }
@@ -205,9 +217,9 @@ fn try_block<T: Real>(subject: &impl Subject<T>, levels: &[Isa], x: &[T], questi
         match &reference {
             None => reference = Some((y, s)),
             Some((value, slope)) => {
-                let first = levels[0];
-                block.same(&format!("at {first}"), &y, value.iter().copied());
-                block.same(&format!("the slope at {first}"), &s, slope.iter().copied());
+                let first = so_far[0].isa;
+                block.same(&format!("at {first}"), &y, value);
+                block.same(&format!("the slope at {first}"), &s, slope);
             }
         }
         findings.push(block.found);
@@ -233,11 +245,8 @@ impl<T: Real> Block<'_, T> {
         let (x, found) = (self.x, &mut self.found);
         found.tried = x.len() as u64;
         found.hash = hash(y);
-        for &y in y {
-            found.lowest = if y < found.lowest { y } else { found.lowest };
-            found.highest = if y > found.highest { y } else { found.highest };
-        }
-        found.descents = y.windows(2).map(|pair| u64::from(pair[0] > pair[1])).sum();
+        let pass::Summary { lowest, highest, descents } = pass::summary(y);
+        (found.lowest, found.highest, found.descents) = (lowest, highest, descents);
         if let (Some(&first), Some(&last)) = (x.first(), x.last()) {
             found.ends = Some([(first, y[0]), (last, y[y.len() - 1])]);
         }
@@ -246,6 +255,16 @@ impl<T: Real> Block<'_, T> {
     /// Range, NaN, and the stated values.
     fn hold_promises(&mut self, y: &[T]) {
         let (low, high) = (T::from_f64(self.promise.low), T::from_f64(self.promise.high));
+        // A block is in order: does it hold a zero or an infinity?
+        let (first, last) = (self.x[0].key(), self.x[self.x.len() - 1].key());
+        let special = [f64::NEG_INFINITY, -0.0, 0.0, f64::INFINITY].map(|x| T::from_f64(x).key());
+        let inside = |y: T| y.real().is_nan() || (low.key()..=high.key()).contains(&y.key());
+        if inside(self.found.lowest)
+            && inside(self.found.highest)
+            && !special.iter().any(|x| (first..=last).contains(x))
+        {
+            return;
+        }
         for (i, (&x, &y)) in self.x.iter().zip(y).enumerate() {
             if y < low || y > high || (y == low && y == T::ZERO && y.canonical() != T::ZERO.bits()) {
                 self.fault(i, y, || format!("outside {low:e}..={high:e}"));
@@ -273,6 +292,9 @@ impl<T: Real> Block<'_, T> {
         const DOUBT: f64 = 1e-4;
         let bound = self.promise.bound;
         let near = bound.ulp - if T::Truth::ROUNDED { DOUBT } else { 0.0 };
+        if T::largest_distance(truth, y) <= self.found.ulp.min(near) {
+            return;
+        }
         let (mut largest, mut worst) = (0.0, 0);
         for (i, (&y, &truth)) in y.iter().zip(truth).enumerate() {
             let ulp = T::FORMAT.ulps(truth, y.real());
@@ -307,6 +329,9 @@ impl<T: Real> Block<'_, T> {
     }
 
     fn measure_slopes(&mut self, s: &[T], truth: &[T::Truth]) {
+        if T::largest_slope_error(truth, s) <= self.found.slope_error {
+            return;
+        }
         let epsilon = 2f64.powi(1 - T::FORMAT.digits);
         for (i, (&s, &truth)) in s.iter().zip(truth).enumerate() {
             let (high, low, exponent) = truth.parts();
@@ -332,7 +357,10 @@ impl<T: Real> Block<'_, T> {
     }
 
     /// The same bits as others gave.
-    fn same(&mut self, who: &str, y: &[T], others: impl Iterator<Item = T>) {
+    fn same(&mut self, who: &str, y: &[T], others: &[T]) {
+        if pass::same(y, others) {
+            return;
+        }
         for (i, (&y, other)) in y.iter().zip(others).enumerate() {
             if y.canonical() != other.canonical() {
                 self.fault(i, y, || format!("but {who}: {other:e}"));
@@ -346,21 +374,4 @@ fn unit_of(truth: Wide, format: Format) -> f64 {
     let (high, _, exponent) = truth.parts();
     let leading = if high == 0.0 { format.min_exponent } else { exponent.max(format.min_exponent) };
     2f64.powi((leading + 1 - format.digits).clamp(-1074, 1023))
-}
-
-/// One step of a hash that sees order: a rotation after a product keeps every bit in play (bijective in each argument).
-#[inline]
-fn hash_step(hash: u64, value: u64) -> u64 {
-    (hash ^ value).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(29)
-}
-
-/// Of all values in order: eight chains side by side, because a product has to wait for the one before.
-fn hash<T: Real>(values: &[T]) -> u64 {
-    let mut chains = [0u64; 8];
-    for chunk in values.chunks(8) {
-        for (chain, &value) in chains.iter_mut().zip(chunk) {
-            *chain = hash_step(*chain, value.canonical());
-        }
-    }
-    chains.into_iter().fold(values.len() as u64, hash_step)
 }

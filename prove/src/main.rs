@@ -5,7 +5,7 @@ use deltarule::simd::Isa;
 use deltarule_prove::inputs::{Every, Inputs, Random, Subset};
 use deltarule_prove::real::Real;
 use deltarule_prove::sweep::{Finding, Questions, sweep};
-use deltarule_prove::table::{self, Row};
+use deltarule_prove::table::{self, Kept, Row};
 use deltarule_prove::work::Progress;
 use std::process::ExitCode;
 
@@ -102,11 +102,18 @@ impl Settings {
 struct Record {
     rows: Vec<Row>,
     faults: u64,
+    /// The text of the kept table, unless it is about to be replaced.
+    kept: String,
 }
 
 impl Record {
-    fn note<T: Real>(&mut self, findings: &[Finding<T>]) {
+    fn note<T: Real>(&mut self, function: Function, findings: &[Finding<T>], common: bool) {
         for finding in findings {
+            let kept = Kept::read(&self.kept, function, T::NAME, finding.isa.name());
+            if let Some(words) = kept.and_then(|kept| kept.differs(finding, common)) {
+                self.faults += 1;
+                eprintln!("\nprove: {} {} at {}: {words}", function.name(), T::NAME, finding.isa);
+            }
             self.faults += finding.faults;
             finding.words.iter().for_each(|words| eprintln!("\nprove: {words}"));
         }
@@ -128,13 +135,13 @@ impl Record {
             // On a processor without vector instructions the portable level is all there is.
             let levels = if fast.is_empty() { &all } else { &fast };
             swept = sweep::<T>(&function, levels, inputs, Questions { truth: true, slopes: !settings.quick }, progress);
-            self.note(&swept);
+            self.note(function, &swept, false);
         }
         let mut common = Vec::new();
         if !settings.quick {
             progress.each_costs(HASH_COST);
             common = sweep::<T>(&function, &all, &Subset::WHOLE, Questions { truth: false, slopes: true }, progress);
-            self.note(&common);
+            self.note(function, &common, true);
         }
         let of_level = |isa: Isa| common.iter().find(|finding| finding.isa == isa);
         self.rows.extend(swept.iter().map(|finding| Row::new(function, finding, of_level(finding.isa))));
@@ -160,6 +167,10 @@ fn main() -> ExitCode {
     };
     let progress = Progress::new(settings.types.iter().map(|name| work(name)).sum::<u64>() * functions.len() as u64);
     let mut record = Record::default();
+    if !settings.whole() {
+        // There is none before the first whole sweep.
+        record.kept = std::fs::read_to_string(table::FILE).unwrap_or_default();
+    }
     progress.shown(|| {
         for &function in &functions {
             for &name in &settings.types {
@@ -184,9 +195,8 @@ fn main() -> ExitCode {
         return ExitCode::from(1);
     }
     if settings.whole() {
-        let file = concat!(env!("CARGO_MANIFEST_DIR"), "/TABLE.md");
-        if let Err(reason) = std::fs::write(file, table::page(&rows, "scripts/prove", progress.elapsed())) {
-            eprintln!("prove: {file}: {reason}");
+        if let Err(reason) = std::fs::write(table::FILE, table::page(&rows, "scripts/prove", progress.elapsed())) {
+            eprintln!("prove: {}: {reason}", table::FILE);
             return ExitCode::from(6);
         }
         println!("wrote prove/TABLE.md");

@@ -2,7 +2,7 @@
 
 use crate::bounds::{Promise, promise};
 use crate::inputs::Inputs;
-use crate::oracle::{Format, Number, Wide, slope, value};
+use crate::oracle::{Format, Number, Wide, slope, slope_error, value};
 use crate::pass::{self, hash, hash_step};
 use crate::real::Real;
 use crate::work::{Progress, in_parallel};
@@ -332,22 +332,14 @@ impl<T: Real> Block<'_, T> {
         if T::largest_slope_error(truth, s) <= self.found.slope_error {
             return;
         }
-        let epsilon = 2f64.powi(1 - T::FORMAT.digits);
         for (i, (&s, &truth)) in s.iter().zip(truth).enumerate() {
-            let (high, low, exponent) = truth.parts();
-            if high.is_nan() {
-                if s.real().is_finite() && self.x[i].real().is_nan() && self.promise.slope_keeps_nan {
+            if truth.parts().0.is_nan() {
+                if !s.real().is_nan() && self.x[i].real().is_nan() && self.promise.slope_keeps_nan {
                     self.fault(i, s, || "expected a slope of NaN".into());
                 }
                 continue;
             }
-            let small = exponent < 0 || exponent == 0 && high.abs() <= 1.0;
-            let error = if small {
-                let scale = 2f64.powi(exponent.max(-1074));
-                ((s.real() - high * scale) - low * scale).abs()
-            } else {
-                T::FORMAT.ulps(truth, s.real()) * epsilon
-            };
+            let error = slope_error(truth, s.real(), T::FORMAT);
             if error.is_nan() {
                 self.fault(i, s, || "expected a slope that is a number".into());
             } else if error > self.found.slope_error {

@@ -49,6 +49,44 @@ impl Row {
     }
 }
 
+/// Where the table is kept.
+pub const FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/TABLE.md");
+
+/// What the kept table says of a function, type and level: so many inputs with this hash, and both hashes of 2^24. A kernel
+/// that gives other bits is not the one that was proven.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Kept {
+    /// How many inputs.
+    pub tried: String,
+    /// The hash over them.
+    pub hash: String,
+    /// Those over 2^24 inputs.
+    pub common: String,
+}
+
+impl Kept {
+    /// Reads the row in the table's text, if there is one.
+    pub fn read(table: &str, function: Function, name: &str, level: &str) -> Option<Self> {
+        table.lines().find_map(|line| {
+            let cells: Vec<&str> = line.split('|').map(str::trim).collect();
+            let [_, f, t, l, tried, _, _, _, _, _, hash, common, _] = cells[..] else { return None };
+            let own = f == function.name() && t == name && l == level;
+            own.then(|| Self { tried: tried.into(), hash: hash.into(), common: common.into() })
+        })
+    }
+
+    /// What differs from it, in words: the hash over as many inputs, or those over 2^24.
+    pub fn differs<T: Real>(&self, found: &Finding<T>, common: bool) -> Option<String> {
+        let (kept, hash) = if common {
+            (&self.common, format!("{:016x} {:016x}", found.hash, found.slope_hash))
+        } else {
+            (&self.hash, format!("{:016x}", found.hash))
+        };
+        let comparable = kept != "-" && (common || self.tried == found.tried.to_string());
+        (comparable && *kept != hash).then(|| format!("hash {hash}, but {kept} was proven: run scripts/prove again"))
+    }
+}
+
 /// The rows under their heads.
 pub fn rows(rows: &[Row]) -> String {
     let mut text = String::from(
@@ -93,4 +131,34 @@ fn processor() -> String {
     let name = text.lines().find_map(|line| line.strip_prefix("model name")?.split_once(':'));
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     format!("{}, {cores} cores", name.map_or("unknown processor", |(_, name)| name.trim()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::inputs::Subset;
+    use crate::sweep::{Questions, sweep};
+    use crate::work::Progress;
+    use deltarule::simd::Isa;
+
+    #[test]
+    fn the_kept_table_knows_its_kernels() {
+        let function = Function::Relu;
+        let subset = Subset { count: 4096 };
+        let questions = Questions { truth: true, slopes: true };
+        let found = &sweep::<f32>(&function, &[Isa::Portable], &subset, questions, &Progress::new(1))[0];
+        let text = page(&rows(&[Row::new(function, found, Some(found))]), "prove", Duration::from_secs(60));
+        let kept = Kept::read(&text, function, "f32", "portable").unwrap();
+        assert_eq!((kept.differs(found, false), kept.differs(found, true)), (None, None));
+        assert_eq!(Kept::read(&text, function, "f64", "portable"), None);
+        let mut other = found.clone();
+        other.hash += 1;
+        for common in [false, true] {
+            let said = kept.differs(&other, common).unwrap();
+            assert!(said.contains("was proven"), "{said}");
+        }
+        // Another number of inputs has another hash.
+        other.tried += 1;
+        assert_eq!(kept.differs(&other, false), None);
+    }
 }

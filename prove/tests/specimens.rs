@@ -121,12 +121,14 @@ fn one_unit_at_one_input_is_rejected() {
 
 #[test]
 fn a_descent_is_rejected() {
-    // Small enough for the bound of ln1p, two units, so that only the order is broken.
+    // Within the bound of expm1, two units, so that only the order is broken. Here a thousand inputs share a value.
+    const FLAT: f32 = -10.000_5;
     let falls =
-        Wrong { function: Function::Ln1p, value: |x: f32, _: Isa, y: f32| if x == HERE { y.next_down() } else { y } };
-    let findings = tried(&falls, &RANGE, ALL);
+        Wrong { function: Function::ExpM1, value: |x: f32, _: Isa, y: f32| if x == FLAT { y.next_down() } else { y } };
+    let range = Between(-10.001, -10.0);
+    let findings = tried(&falls, &range, ALL);
     assert!(findings.iter().all(|finding| finding.descents == 1 && finding.ulp < 2.0), "{findings:?}");
-    let said = faults(&falls, &RANGE);
+    let said = faults(&falls, &range);
     assert!(said.contains("1 descents") && !said.contains("of at most"), "{said}");
 }
 
@@ -206,7 +208,7 @@ fn a_value_that_changes_when_the_slope_is_asked_for_is_rejected() {
 #[derive(Clone, Copy)]
 struct Polynomial([f32; 9]);
 
-/// Taylor's for exp on -0.1..=0.1.
+/// Taylor's for exp: at 0.42 the next term is 0.01 units.
 const TAYLOR: Polynomial =
     Polynomial([1.0 / 40_320.0, 1.0 / 5040.0, 1.0 / 720.0, 1.0 / 120.0, 1.0 / 24.0, 1.0 / 6.0, 0.5, 1.0, 1.0]);
 
@@ -238,25 +240,24 @@ impl Subject<f32> for Polynomial {
     }
 }
 
-/// A coefficient that is off by one unit in its last place. In a kernel that stays within its bound of one unit that shows in
-/// the two leading coefficients; in a lower one it is less than a unit of the result, and changes the hash.
+/// A coefficient that is off by one unit in its last place. Where that is a unit of the result, the bound rejects it. In a
+/// lower coefficient it is less, and shows in the hash, which `scripts/prove` compares with the table's; in the three lowest of
+/// these it rounds away at every input of the range, and so is no defect.
 #[test]
 fn one_unit_in_a_coefficient_is_rejected() {
-    let range = Between(0.062_5, 0.063);
+    let range = Between(0.4, 0.42);
     let sound = tried(&TAYLOR, &range, ALL);
-    assert!(sound.iter().all(|finding| finding.faults == 0 && finding.ulp < 0.6), "{sound:?}");
-    for i in 0..TAYLOR.0.len() {
+    assert!(sound.iter().all(|finding| finding.faults == 0 && finding.ulp < 0.8), "{sound:?}");
+    for i in 3..TAYLOR.0.len() {
         let mut planted = TAYLOR;
         planted.0[i] = planted.0[i].next_up();
         let found = tried(&planted, &range, ALL);
         for (sound, found) in sound.iter().zip(&found) {
             assert_ne!(sound.hash, found.hash, "coefficient {i} at {}", found.isa);
         }
-        if i == 8 {
-            assert!(
-                found.iter().all(|finding| finding.faults > 0 && finding.words[0].contains("of at most 1")),
-                "{found:?}"
-            );
+        if i == TAYLOR.0.len() - 1 {
+            let rejected = |finding: &Finding<f32>| finding.faults > 0 && finding.words[0].contains("ulp of at most 1");
+            assert!(found.iter().all(rejected), "{found:?}");
         }
     }
 }

@@ -1,19 +1,13 @@
-//! The truth itself against a second opinion: a hundred bits, rounded to an `f64`, are what CORE-MATH's correctly rounded
-//! functions give, bit for bit; and the truth in `f64` about an `f32` is as near to it as the sweep takes it to be.
+//! The truth itself against a second opinion: CORE-MATH's correctly rounded functions are never more than half a unit from it;
+//! and the truth in `f64` about an `f32` is as near to it as the sweep takes it to be.
 
 use deltarule::kernel::elementwise::Function;
 use deltarule_prove::inputs::{Inputs, Random};
 use deltarule_prove::oracle::{Format, Number, Wide, slope, value};
 
-/// The nearest `f64`, of a truth that is no subnormal number.
-fn rounded(truth: Wide) -> f64 {
-    let (high, _, exponent) = truth.parts();
-    high * 2f64.powi(exponent / 2) * 2f64.powi(exponent - exponent / 2)
-}
-
 #[test]
-fn a_hundred_bits_round_to_what_core_math_says() {
-    // 40,000 and all special ones: a wrong hundredth bit would hit one rounding in 2^47, a wrong sixtieth one in 128.
+fn core_math_is_half_a_unit_from_a_hundred_bits_at_most() {
+    // 40,000 and all special ones, 1.9 million values: an error of 2^-20 units in the truth would take some across a tie.
     let random = Random::new::<f64>(40_000);
     let mut tried = 0;
     for unit in 0..Inputs::<f64>::units(&random) {
@@ -39,13 +33,9 @@ fn a_hundred_bits_round_to_what_core_math_says() {
             ];
             for (name, truth, said) in functions {
                 tried += 1;
-                if said.abs() < f64::MIN_POSITIVE || !said.is_finite() {
-                    // A subnormal number is rounded elsewhere; beyond all numbers only the yardstick knows.
-                    let distance = Format::DOUBLE.ulps(truth, said);
-                    assert!(distance <= 0.5 + 1e-9, "{name}({x:e}): {said:e}, {distance} units away");
-                    continue;
-                }
-                assert!(rounded(truth) == said, "{name}({x:e} = {:x}): {truth:?}, {said:e}", x.to_bits());
+                // Half a unit, and what a hundred bits cannot tell from it: e^(2^-53) is a tie but for 2^-107.
+                let distance = Format::DOUBLE.ulps(truth, said);
+                assert!(distance <= 0.5 + 1e-12, "{name}({x:e}): {said:e}, {distance} units away");
             }
         }
     }

@@ -14,7 +14,7 @@ pub fn elu<T: Vectorized, L: Lanes<T>>(lanes: L, scale: f64, alpha: f64, x: L::V
 
 /// [`elu`] and its derivative, at 0 that of the negative side.
 ///
-/// **Accuracy**: the slope to 3 ulp, but at least `scale alpha` times `e^-87` (`f32`) or `e^-708` on the negative side.
+/// **Accuracy**: the slope to within 3 units in the last place of 1 or, if larger, of `scale alpha`.
 #[inline(always)]
 pub fn elu_with_slope<T: Vectorized, L: Lanes<T>>(
     lanes: L,

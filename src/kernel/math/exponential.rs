@@ -77,7 +77,7 @@ pub fn exp_m1<T: Vectorized, L: Lanes<T>>(lanes: L, x: L::Vector) -> L::Vector {
 
 /// [`exp_m1`] and its derivative, `e^x`.
 ///
-/// **Accuracy**: the slope to 2 ulp, but at least `e^-87` (`f32`) or `e^-708`, where the value is long -1.
+/// **Accuracy**: the slope to 2 ulp, below 1 to within 2 units in the last place of 1; never below `e^-87` (`f32`) or `e^-708`.
 #[inline(always)]
 pub fn exp_m1_with_slope<T: Vectorized, L: Lanes<T>>(lanes: L, x: L::Vector) -> (L::Vector, L::Vector) {
     let Difference { high, low, excess, power } = difference(lanes, x);

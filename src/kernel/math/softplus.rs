@@ -16,7 +16,7 @@ pub fn softplus<T: Vectorized, L: Lanes<T>>(lanes: L, x: L::Vector) -> L::Vector
 
 /// [`softplus`] and its derivative, the sigmoid.
 ///
-/// **Accuracy**: the slope to 3 ulp.
+/// **Accuracy**: the slope to within 3 units in the last place of 1.
 #[inline(always)]
 pub fn softplus_with_slope<T: Vectorized, L: Lanes<T>>(lanes: L, x: L::Vector) -> (L::Vector, L::Vector) {
     let zero = lanes.splat(T::ZERO);
@@ -35,7 +35,7 @@ pub fn log_sigmoid<T: Vectorized, L: Lanes<T>>(lanes: L, x: L::Vector) -> L::Vec
 
 /// [`log_sigmoid`] and its derivative, `sigmoid(-x)`.
 ///
-/// **Accuracy**: the slope to 3 ulp.
+/// **Accuracy**: the slope to within 3 units in the last place of 1.
 #[inline(always)]
 pub fn log_sigmoid_with_slope<T: Vectorized, L: Lanes<T>>(lanes: L, x: L::Vector) -> (L::Vector, L::Vector) {
     let zero = lanes.splat(T::ZERO);

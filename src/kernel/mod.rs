@@ -1,7 +1,7 @@
 //! Sweeps over slices: safe code, generic over lanes.
 //!
 //! Row 2 of the house: imports `simd`, `scalar` and `error`. [`math`] has the functions of one vector, `sweep` the loop that takes one
-//! over slices, and the other modules the sweeps that a network needs. Begin with [`math`].
+//! over slices, `layout` lays rows into vectors, and the other modules are what a network needs. Begin with [`math`].
 //!
 //! All slices of one call have the same length unless the function says otherwise (checked by `debug_assert!`; a slice that is
 //! too short panics in any build).

@@ -164,7 +164,7 @@ fn softmax<T: Real>(row: &mut [T]) {
     let top = top_of(row);
     row.iter_mut().for_each(|x| *x = exp_below(*x, top));
     let inverse = T::ONE / sum_of(VIRTUAL_LANES, row.iter().map(|&e| (e, T::ONE)));
-    row.iter_mut().for_each(|e| *e = *e * inverse);
+    row.iter_mut().for_each(|e| *e *= inverse);
 }
 
 fn log_sum<T: Real>(row: &[T]) -> (T, T) {
@@ -177,7 +177,8 @@ fn log_sum<T: Real>(row: &[T]) -> (T, T) {
 
 fn log_softmax<T: Real>(row: &mut [T]) {
     let (top, log_sum) = log_sum(row);
-    let log_sum = log_sum + (top - top);
+    // NaN where the largest is infinite.
+    let log_sum = if top.is_finite() { log_sum } else { T::from_f64(f64::NAN) };
     row.iter_mut().for_each(|x| *x = (*x - top) - log_sum);
 }
 

@@ -42,7 +42,7 @@ pub fn summary<T: Real>(y: &[T]) -> Summary<T> {
             for chunk in y.chunks(CHAINS) {
                 for (i, &y) in chunk.iter().enumerate() {
                     let key = y.key();
-                    let valid = y == y;
+                    let valid = !y.real().is_nan();
                     low[i] = low[i].min(if valid { key } else { i64::MAX });
                     high[i] = high[i].max(if valid { key } else { i64::MIN });
                 }
@@ -121,7 +121,7 @@ fn largest(truth: &[f64], y: &[f32], most: f64) -> f64 {
                     // Just below a power of two the units are half as large.
                     let units = if bits << 12 == 0 { 2.0 * units } else { units };
                     let distance = (y - truth).abs() * if units < most { units } else { most };
-                    let equal = y == truth || (y != y && truth != truth);
+                    let equal = y == truth || (y.is_nan() && truth.is_nan());
                     // Of numbers that are not negative the bits are in order, with NaN at the top.
                     *chain = (*chain).max(if equal { 0 } else { distance.abs().to_bits() });
                 }

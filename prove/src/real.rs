@@ -54,7 +54,7 @@ pub trait Real: Vectorized + LowerExp {
     /// The bits, with one pattern for all NaN: of a NaN only that it is one is promised.
     #[inline]
     fn canonical(self) -> u64 {
-        if self == self { self.bits() } else { u64::MAX }
+        if self.real().is_nan() { u64::MAX } else { self.bits() }
     }
 }
 

@@ -436,7 +436,7 @@ def start(level):
     numpy = Process([*this, "numpy"], **({"NPY_DISABLE_CPU_FEATURES": " ".join(beyond)} if held and beyond else {}))
     sides = [Side(f"ours, {reached}", ours, "value"), Side("NumPy", numpy, "numpy")]
     if os.environ.get("TORCH"):
-        torch = Process([*this, "torch"], **({"ATEN_CPU_CAPABILITY": level} if held else {}))
+        torch = Process([*this, "torch"], **({"ATEN_CPU_CAPABILITY": level, "MKL_ENABLE_INSTRUCTIONS": "AVX2"} if held else {}))
         sides.append(Side("PyTorch", torch, "torch"))
     if "c" in commands:
         mkl = os.environ.get("MKL")

@@ -118,12 +118,6 @@ fn exp<T: Vectorized>(isa: Isa, x: &mut [T]) {
     Function::Exp.apply(isa, x);
 }
 
-/// The gated functions are left out while they go through scalar code, whose tails are far from their bound, and whose slope at
-/// infinity is NaN.
-fn accurate() -> impl Iterator<Item = Function> {
-    Function::ALL.into_iter().filter(|f| !matches!(f, Function::Silu | Function::Gelu | Function::GeluTanh))
-}
-
 /// Checks the function at `inputs`, and returns the largest error and where it is; or says what is wrong.
 fn check<T: Real>(subject: &Subject<T>, isa: Isa, inputs: &[T]) -> Result<(f64, T), String> {
     let &Subject { function, bound, low, high, .. } = subject;
@@ -204,7 +198,7 @@ fn ordinary<T: Real>(count: u32, limit: f64) -> Vec<T> {
 }
 
 fn accuracy<T: Real>(inputs: &[T]) {
-    for function in accurate() {
+    for function in Function::ALL {
         for isa in Isa::available() {
             let (error, x) = check(&Subject::new(function), isa, inputs).unwrap_or_else(|fault| panic!("{fault}"));
             println!("{} {} at {isa}: {error:.4} ulp, at {x:e}", function.name(), T::either("f32", "f64"));
@@ -229,7 +223,7 @@ const SLOPE_EPSILONS: f64 = 16.0;
 fn slopes<T: Real>() {
     let x = [special(), sample(1 << 12), ordinary::<T>(1 << 10, 20.0)].concat();
     let epsilon = T::either(f64::from(f32::EPSILON), f64::EPSILON);
-    for function in accurate() {
+    for function in Function::ALL {
         let (mut y, mut s) = (x.clone(), x.clone());
         // Levels are compared in `functions`.
         function.apply_with_slope(Isa::best(), &mut y, &mut s);

@@ -20,8 +20,11 @@ pub struct Promise {
     pub low: f64,
     /// No result is above.
     pub high: f64,
-    /// The function never falls as its argument rises.
+    /// Whether the function never falls as its argument rises, so that descents are counted.
     pub monotone: bool,
+    /// Whether descents are faults. They are not where many neighbours share a result and the error is near a unit: softplus
+    /// and log-sigmoid fall by a unit here and there around 0.
+    pub never_falls: bool,
     /// `f(-x)` is `-f(x)`, to the bit.
     pub odd: bool,
     /// The values at minus infinity, -0, +0 and infinity, where they are numbers of the type. At zeros the sign of a zero
@@ -59,11 +62,13 @@ pub fn promise(function: Function) -> Promise {
         Function::Silu => (-0.2785, INF, [Some(0.0), Some(-0.0), Some(0.0), Some(INF)]),
         _ => (-0.1701, INF, [Some(0.0), Some(-0.0), Some(0.0), Some(INF)]),
     };
+    let monotone = !matches!(function, Function::Silu | Function::Gelu | Function::GeluTanh);
     Promise {
         bound: Bound { ulp, absolute: 0.0 },
         low,
         high,
-        monotone: !matches!(function, Function::Silu | Function::Gelu | Function::GeluTanh),
+        monotone,
+        never_falls: monotone && !matches!(function, Function::Softplus | Function::LogSigmoid),
         odd: function == Function::Tanh,
         at,
         slope_keeps_nan: !matches!(function, Function::LeakyRelu { .. } | Function::Elu { .. } | Function::Selu),

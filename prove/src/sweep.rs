@@ -158,7 +158,7 @@ pub fn sweep<T: Real>(
         found.into_iter().fold(none, |sum, next| sum.into_iter().zip(next).map(|(a, b)| a.join(b)).collect());
     let (function, promise) = (subject.function(), promise(subject.function()));
     for finding in &mut findings {
-        if questions.truth && promise.monotone && finding.descents > 0 {
+        if questions.truth && promise.never_falls && finding.descents > 0 {
             let (isa, descents) = (finding.isa, finding.descents);
             finding.fault(|| format!("{} {} at {isa}: {descents} descents", function.name(), T::NAME));
         }

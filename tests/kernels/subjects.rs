@@ -3,8 +3,8 @@
 use super::Real;
 use deltarule::kernel::elementwise::Function;
 use deltarule::kernel::softmax::{RowFunction, RowReduction};
-use deltarule::kernel::{rows, update, vector};
-use deltarule::simd::{Isa, VIRTUAL_LANES};
+use deltarule::kernel::{math, rows, update, vector};
+use deltarule::simd::{Isa, Kernel, Lanes, VIRTUAL_LANES};
 
 /// How many rows the matrices of the row kernels have.
 const ROWS: usize = 3;
@@ -146,18 +146,28 @@ fn top_of<T: Real>(row: &[T]) -> T {
     row.iter().fold(T::from_f64(f64::NEG_INFINITY), |top, &x| if x > top { x } else { top })
 }
 
+/// `e^(x + low)`, by the portable level.
+struct ExpSum<T>(T, T);
+
+impl<T: Real> Kernel<T> for ExpSum<T> {
+    type Output = T;
+    #[inline(always)]
+    fn run<L: Lanes<T>>(self, lanes: L) -> T {
+        let mut one = [T::ZERO];
+        lanes.store_partial(math::exp_sum(lanes, lanes.splat(self.0), lanes.splat(self.1)), &mut one);
+        one[0]
+    }
+}
+
 /// `e^(x - top)`, with what the difference lost.
 fn exp_below<T: Real>(x: T, top: T) -> T {
     let distance = x - top;
     let minus_top = distance - x;
     let lost = (x - (distance - minus_top)) - (top + minus_top);
-    let low = constant::<T>(-87.0, -708.0);
-    if distance < low {
+    if distance < constant(-87.0, -708.0) {
         return T::ZERO;
     }
-    let moved = distance - constant(1e-12, 1e-24);
-    let e = alone(Function::Exp, if low > moved { low } else { moved });
-    e.mul_add(lost + T::from_f64(1e-30), e)
+    T::dispatch(Isa::Portable, ExpSum(distance, lost - constant(1e-12, 1e-24)))
 }
 
 fn softmax<T: Real>(row: &mut [T]) {

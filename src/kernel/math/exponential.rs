@@ -57,6 +57,15 @@ pub fn exp<T: Vectorized, L: Lanes<T>>(lanes: L, x: L::Vector) -> L::Vector {
     lanes.scale_far(lanes.add(high, low), k)
 }
 
+/// `e^(x + low)`, for `x` from -87 (`f64`: -708) to 88 (709) and a `low` that `x` would swallow: no result is subnormal.
+///
+/// **Accuracy**: 1 ulp.
+#[inline(always)]
+pub fn exp_sum<T: Vectorized, L: Lanes<T>>(lanes: L, x: L::Vector, low: L::Vector) -> L::Vector {
+    let Exponential { k, r, w } = split_sum(lanes, x, low);
+    lanes.scale(lanes.add(lanes.splat(T::ONE), lanes.add(r, w)), k)
+}
+
 /// `1 + r + w` as the nearest number and what that lost.
 #[inline(always)]
 pub(super) fn mantissa<T: Vectorized, L: Lanes<T>>(lanes: L, r: L::Vector, w: L::Vector) -> (L::Vector, L::Vector) {

@@ -24,7 +24,7 @@ mod tables;
 mod tanh;
 
 pub use elu::{elu, elu_with_slope};
-pub use exponential::{exp, exp_m1, exp_m1_with_slope};
+pub use exponential::{exp, exp_m1, exp_m1_with_slope, exp_sum};
 pub use gated::{gelu_tanh, gelu_tanh_with_slope, silu, silu_with_slope};
 pub use gelu::{gelu, gelu_with_slope};
 pub use logarithm::{ln, ln_1p};

@@ -16,7 +16,7 @@ const USAGE: &str = "prove [--quick | --hash] [--type f32|f64] [--stride N] [--c
   --hash          2^24 inputs of every function and type, value and slope: the same bits on all levels, portable included
   --type T        only f32, or only f64
   --stride N      every N-th f32
-  --count N       so many f64
+  --count N       so many f64, in the table too
   FUNCTION        only these";
 
 /// How many f64 are tried.
@@ -89,7 +89,12 @@ impl Settings {
     /// The sweep whose table is kept.
     fn whole(&self) -> bool {
         let plain = !self.quick && !self.hash && self.functions.is_empty();
-        plain && self.types.len() == 2 && self.stride == 1 && self.count >= COUNT
+        plain && self.types.len() == 2 && self.stride == 1
+    }
+
+    /// What brings it about.
+    fn command(&self) -> String {
+        if self.count == COUNT { "scripts/prove".into() } else { format!("scripts/prove --count {}", self.count) }
     }
 
     fn functions(&self) -> Vec<Function> {
@@ -195,7 +200,7 @@ fn main() -> ExitCode {
         return ExitCode::from(1);
     }
     if settings.whole() {
-        if let Err(reason) = std::fs::write(table::FILE, table::page(&rows, "scripts/prove", progress.elapsed())) {
+        if let Err(reason) = std::fs::write(table::FILE, table::page(&rows, &settings.command(), progress.elapsed())) {
             eprintln!("prove: {}: {reason}", table::FILE);
             return ExitCode::from(6);
         }

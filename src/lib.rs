@@ -36,7 +36,7 @@
 //!
 //! `optim` knows no network (slices only), `gradcheck` none either (closures; its adaptors to networks are in `verify`), `data`
 //! knows no model. All `unsafe` sits in `simd/x86`, `simd/neon.rs` and the two GEMM backends. A visitor reads
-//! `kernel/math.rs`, `network/pass.rs` and `gradcheck` first.
+//! `kernel/math`, `network/pass.rs` and `gradcheck` first.
 //!
 //! # Conventions
 //!

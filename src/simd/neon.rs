@@ -108,11 +108,12 @@ macro_rules! neon {
             }
             #[inline(always)]
             fn lookup(self, table: &Table<$t>, index: Self::Index) -> [Self::Vector; TABLE_COLUMNS] {
-                let mut columns = [self.splat(0.0); TABLE_COLUMNS];
+                let mut columns = [Lanes::<$t>::splat(self, 0.0); TABLE_COLUMNS];
                 for (part, columns) in columns.chunks_exact_mut($width).enumerate() {
-                    let rows = index.map(|row| self.load(&table.rows[row][part * $width..]));
+                    let rows = index.map(|row| Lanes::<$t>::load(self, &table.rows[row][part * $width..]));
                     // SAFETY: Token.
-                    columns.copy_from_slice(unsafe { &$transpose(rows) });
+                    let transposed = unsafe { $transpose(rows) };
+                    columns.copy_from_slice(&transposed);
                 }
                 columns
             }

@@ -2,14 +2,17 @@
 
 use super::Real;
 use deltarule::kernel::update;
+use deltarule::optim::Optimizer;
+use deltarule::prelude::*;
 use deltarule::simd::Isa;
+use ndarray::Array2;
 use std::time::Instant;
 
 /// The parameters of a network of 784 inputs, 100 hidden units and 10 outputs.
 const PARAMETERS: usize = 79_510;
 const STEPS: usize = 60;
 
-/// The bound on the time against that of ordinary numbers.
+/// The most that a run may take, in times that of one with ordinary numbers.
 const BOUND: f64 = 2.0;
 
 /// Gradient, two moments and parameters.
@@ -77,6 +80,48 @@ fn subnormal_numbers_are_not_slow_in_f32() {
 #[ignore = "measures time, which other tests disturb"]
 fn subnormal_numbers_are_not_slow_in_f64() {
     ratios::<f64>(1e-310);
+}
+
+/// The seconds of 60 steps of a network whose weights begin at their usual size times `scale`, the least of five.
+fn training<T: Float>(activation: Activation, method: Method, scale: f64) -> f64 {
+    let mut rng = Rng::new(1);
+    let spec = Spec::mlp(64, &[100], activation, 10, Activation::Softmax).unwrap();
+    let x = Array2::from_shape_simple_fn((100, 64), || rng.uniform::<T>(-1.0, 1.0));
+    let y = Array2::from_shape_fn((100, 10), |(i, j)| if i % 10 == j { T::ONE } else { T::ZERO });
+    let objective = Objective { loss: Loss::SoftmaxCrossEntropy, l2: 1e-4 };
+    let engine = Engine::default();
+    let mut run = || {
+        let mut net = Network::<T>::new(spec.clone(), None, &mut rng).unwrap();
+        let mut workspace = Workspace::new(&spec, 100, engine, Threads::one()).unwrap();
+        let mut optimizer = Optimizer::new(method, net.params().len()).unwrap();
+        let mut gradient = vec![T::ZERO; net.params().len()];
+        let (spec, params) = net.parts_mut();
+        params.iter_mut().for_each(|p| *p *= T::from_f64(scale));
+        let start = Instant::now();
+        for _ in 0..STEPS {
+            let batch = Batch { x: x.view(), y: y.view(), weights: None };
+            pass::value_and_gradient(spec, params, batch, &objective, &mut workspace, &mut gradient).unwrap();
+            optimizer.step(engine.isa(), 0.01, &gradient, params);
+        }
+        start.elapsed().as_secs_f64()
+    };
+    (0..5).map(|_| run()).fold(f64::INFINITY, f64::min)
+}
+
+/// The same command; the first step still multiplies the tiny weights, the others what an update has left of them.
+#[test]
+#[ignore = "measures time, which other tests disturb"]
+fn subnormal_weights_do_not_slow_a_training_down() {
+    let sgd = Method::Sgd { momentum: 0.9, nesterov: true };
+    let adam = Method::Adam { beta1: 0.9, beta2: 0.999, epsilon: 1e-8 };
+    for activation in [Activation::Relu, Activation::Tanh, Activation::Sigmoid] {
+        for (name, method) in [("descent", sgd), ("Adam", adam)] {
+            let single = training::<f32>(activation, method, 1e-39) / training::<f32>(activation, method, 1.0);
+            let double = training::<f64>(activation, method, 1e-309) / training::<f64>(activation, method, 1.0);
+            println!("{name}, {activation}, subnormal weights: f32 {single:.2}, f64 {double:.2}");
+            assert!(single <= BOUND && double <= BOUND, "{name}, {activation}: {single} and {double} times as long");
+        }
+    }
 }
 
 #[test]

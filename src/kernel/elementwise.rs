@@ -3,7 +3,7 @@
 use super::math;
 use super::sweep::{Step, sweep};
 use crate::error::{Error, Result};
-use crate::simd::{Isa, Lanes, Vectorized};
+use crate::simd::{Isa, Lanes, Typed, Vectorized};
 
 /// A function of one number that has a kernel.
 ///
@@ -164,15 +164,19 @@ impl Function {
     }
 
     /// `x <- f(x)`.
-    #[inline]
     pub fn apply<T: Vectorized>(self, isa: Isa, x: &mut [T]) {
-        with!(self, f => sweep(isa, InPlace(f), [], [x]));
+        match T::typed([], [x]) {
+            Typed::Single([], [x]) => single::apply(self, isa, x),
+            Typed::Double([], [x]) => double::apply(self, isa, x),
+        }
     }
 
     /// `x <- f(x)` and `slope <- f'(x)`; both slices are as long.
-    #[inline]
     pub fn apply_with_slope<T: Vectorized>(self, isa: Isa, x: &mut [T], slope: &mut [T]) {
-        with!(self, f => sweep(isa, InPlace(f), [], [x, slope]));
+        match T::typed([], [x, slope]) {
+            Typed::Single([], [x, slope]) => single::apply_with_slope(self, isa, x, slope),
+            Typed::Double([], [x, slope]) => double::apply_with_slope(self, isa, x, slope),
+        }
     }
 
     /// `y <- f(x)`, for callers whose slices come from outside.
@@ -181,7 +185,10 @@ impl Function {
     pub fn map<T: Vectorized>(self, isa: Isa, x: &[T], y: &mut [T]) -> Result<()> {
         isa.require("isa")?;
         same_length("the output", x.len(), y.len())?;
-        with!(self, f => sweep(isa, Map(f), [x], [y]));
+        match T::typed([x], [y]) {
+            Typed::Single([x], [y]) => single::map(self, isa, x, y),
+            Typed::Double([x], [y]) => double::map(self, isa, x, y),
+        }
         Ok(())
     }
 
@@ -192,10 +199,38 @@ impl Function {
         isa.require("isa")?;
         same_length("the output", x.len(), y.len())?;
         same_length("the slope", x.len(), slope.len())?;
-        with!(self, f => sweep(isa, Map(f), [x], [y, slope]));
+        match T::typed([x], [y, slope]) {
+            Typed::Single([x], [y, slope]) => single::map_with_slope(self, isa, x, y, slope),
+            Typed::Double([x], [y, slope]) => double::map_with_slope(self, isa, x, y, slope),
+        }
         Ok(())
     }
 }
+
+/// The kernels of one type, compiled here: as generic code every crate that calls one would compile them all.
+macro_rules! compiled {
+    ($module:ident, $t:ty) => {
+        mod $module {
+            use super::*;
+
+            pub fn apply(function: Function, isa: Isa, x: &mut [$t]) {
+                with!(function, f => sweep(isa, InPlace(f), [], [x]));
+            }
+            pub fn apply_with_slope(function: Function, isa: Isa, x: &mut [$t], slope: &mut [$t]) {
+                with!(function, f => sweep(isa, InPlace(f), [], [x, slope]));
+            }
+            pub fn map(function: Function, isa: Isa, x: &[$t], y: &mut [$t]) {
+                with!(function, f => sweep(isa, Map(f), [x], [y]));
+            }
+            pub fn map_with_slope(function: Function, isa: Isa, x: &[$t], y: &mut [$t], slope: &mut [$t]) {
+                with!(function, f => sweep(isa, Map(f), [x], [y, slope]));
+            }
+        }
+    };
+}
+
+compiled!(single, f32);
+compiled!(double, f64);
 
 fn same_length(what: &str, expected: usize, found: usize) -> Result<()> {
     if expected == found { Ok(()) } else { Err(Error::shape(what, format!("{expected} elements"), found)) }

@@ -15,7 +15,7 @@
 use super::layout::{Reduce, Replace, Row, RowMut, reduce_rows, replace_rows, whole_rows};
 use super::math;
 use crate::error::{Error, Result};
-use crate::simd::{Isa, Lanes, VIRTUAL_LANES, Vectorized};
+use crate::simd::{Isa, Lanes, Typed, VIRTUAL_LANES, Vectorized};
 
 /// A function of a whole row that gives a row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,9 +48,9 @@ impl RowFunction {
 
     /// Replaces every row of `x` (of `cols` columns).
     pub fn apply<T: Vectorized>(self, isa: Isa, x: &mut [T], cols: usize) {
-        match self {
-            Self::Softmax => replace_rows(isa, Softmax, [], x, cols),
-            Self::LogSoftmax => replace_rows(isa, LogSoftmax, [], x, cols),
+        match T::typed([], [x]) {
+            Typed::Single([], [x]) => single::apply(self, isa, x, cols),
+            Typed::Double([], [x]) => double::apply(self, isa, x, cols),
         }
     }
 
@@ -59,9 +59,9 @@ impl RowFunction {
     /// **Overwrites** `delta`: `delta_j <- y_j (delta_j - sum(delta y))` for softmax, `delta_j - e^y_j sum(delta)` for
     /// log-softmax.
     pub fn backward<T: Vectorized>(self, isa: Isa, y: &[T], delta: &mut [T], cols: usize) {
-        match self {
-            Self::Softmax => replace_rows(isa, SoftmaxBackward, [y], delta, cols),
-            Self::LogSoftmax => replace_rows(isa, LogSoftmaxBackward, [y], delta, cols),
+        match T::typed([y], [delta]) {
+            Typed::Single([y], [delta]) => single::backward(self, isa, y, delta, cols),
+            Typed::Double([y], [delta]) => double::backward(self, isa, y, delta, cols),
         }
     }
 
@@ -105,9 +105,9 @@ impl RowReduction {
 
     /// `results[i]` becomes the number of row `i` of `x` (of `cols` columns).
     pub fn apply<T: Vectorized>(self, isa: Isa, x: &[T], cols: usize, results: &mut [T]) {
-        match self {
-            Self::Max => reduce_rows(isa, Max, x, cols, results),
-            Self::LogSumExp => reduce_rows(isa, LogSumExp, x, cols, results),
+        match T::typed([x], [results]) {
+            Typed::Single([x], [results]) => single::reduce(self, isa, x, cols, results),
+            Typed::Double([x], [results]) => double::reduce(self, isa, x, cols, results),
         }
     }
 
@@ -122,6 +122,37 @@ impl RowReduction {
         Ok(())
     }
 }
+
+/// The kernels of one type, compiled here: as generic code every crate that calls one would compile them all.
+macro_rules! compiled {
+    ($module:ident, $t:ty) => {
+        mod $module {
+            use super::*;
+
+            pub fn apply(function: RowFunction, isa: Isa, x: &mut [$t], cols: usize) {
+                match function {
+                    RowFunction::Softmax => replace_rows(isa, Softmax, [], x, cols),
+                    RowFunction::LogSoftmax => replace_rows(isa, LogSoftmax, [], x, cols),
+                }
+            }
+            pub fn backward(function: RowFunction, isa: Isa, y: &[$t], delta: &mut [$t], cols: usize) {
+                match function {
+                    RowFunction::Softmax => replace_rows(isa, SoftmaxBackward, [y], delta, cols),
+                    RowFunction::LogSoftmax => replace_rows(isa, LogSoftmaxBackward, [y], delta, cols),
+                }
+            }
+            pub fn reduce(reduction: RowReduction, isa: Isa, x: &[$t], cols: usize, results: &mut [$t]) {
+                match reduction {
+                    RowReduction::Max => reduce_rows(isa, Max, x, cols, results),
+                    RowReduction::LogSumExp => reduce_rows(isa, LogSumExp, x, cols, results),
+                }
+            }
+        }
+    };
+}
+
+compiled!(single, f32);
+compiled!(double, f64);
 
 fn check_rows(isa: Isa, length: usize, cols: usize) -> Result<()> {
     isa.require("isa")?;

@@ -50,12 +50,27 @@ pub trait Vectorized: Scalar + PartialOrd + lanes::sealed::Sealed {
     /// The value that belongs to this type: how generic code holds constants for both.
     fn either<V>(single: V, double: V) -> V;
 
+    /// The slices, with the type that they have: how generic code reaches what is compiled once for each.
+    fn typed<'a, const READS: usize, const WRITES: usize>(
+        read: [&'a [Self]; READS],
+        written: [&'a mut [Self]; WRITES],
+    ) -> Typed<'a, READS, WRITES>;
+
     /// The table, if it is one of this type: how generic code has an algorithm for `f32` alone.
     fn own(single: &'static Table<f32>) -> Option<&'static Table<Self>>;
 }
 
+/// Slices that are read and slices that are written, of one type.
+#[derive(Debug)]
+pub enum Typed<'a, const READS: usize, const WRITES: usize> {
+    /// Of `f32`.
+    Single([&'a [f32]; READS], [&'a mut [f32]; WRITES]),
+    /// Of `f64`.
+    Double([&'a [f64]; READS], [&'a mut [f64]; WRITES]),
+}
+
 macro_rules! vectorized {
-    ($t:ident, $either:expr, $own:expr) => {
+    ($t:ident, $typed:ident, $either:expr, $own:expr) => {
         impl lanes::sealed::Sealed for $t {}
 
         impl Vectorized for $t {
@@ -80,6 +95,14 @@ macro_rules! vectorized {
             }
 
             #[inline(always)]
+            fn typed<'a, const READS: usize, const WRITES: usize>(
+                read: [&'a [Self]; READS],
+                written: [&'a mut [Self]; WRITES],
+            ) -> Typed<'a, READS, WRITES> {
+                Typed::$typed(read, written)
+            }
+
+            #[inline(always)]
             fn own(single: &'static Table<f32>) -> Option<&'static Table<Self>> {
                 $own(single)
             }
@@ -87,8 +110,8 @@ macro_rules! vectorized {
     };
 }
 
-vectorized!(f32, |single, _| single, Some);
-vectorized!(f64, |_, double| double, |_| None);
+vectorized!(f32, Single, |single, _| single, Some);
+vectorized!(f64, Double, |_, double| double, |_| None);
 
 /// What makes `k + MAGIC` hold, in its low bits, the integer `k` plus the bias of an exponent: 1.5 times the power of two
 /// from which on a number has no fraction, plus the bias. Shifted left by the mantissa's bits, that is the number `2^k`.

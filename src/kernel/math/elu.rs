@@ -6,7 +6,7 @@ use crate::simd::{Lanes, Vectorized};
 
 /// `scale x` where `x` is positive, else `scale alpha (e^x - 1)`: `-scale alpha` at minus infinity; -0 comes back as it is.
 ///
-/// **Accuracy**: 1 ulp, with the exact product of `scale` and `alpha`.
+/// **Accuracy**: 1.2 ulp, with the exact product of `scale` and `alpha`.
 #[inline(always)]
 pub fn elu<T: Vectorized, L: Lanes<T>>(lanes: L, scale: f64, alpha: f64, x: L::Vector) -> L::Vector {
     elu_with_slope(lanes, scale, alpha, x).0

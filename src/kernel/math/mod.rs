@@ -1,11 +1,12 @@
 //! The elementary functions of a vector, one file for each family.
 //!
-//! Nothing branches, so that one formula serves every level and both types. Begin with `exponential`: its splitting is the first
+//! Nothing branches, so that one formula serves every level, and most serve both types. Begin with `exponential`: its splitting is the first
 //! step of most others.
 //!
 //! A quotient of rounded numbers would be wrong by more than two units in the last place: half a unit each for numerator,
 //! denominator and division, and the first two may count double where the quotient's mantissa is large. So [`sigmoid`] and
-//! [`tanh`] keep what those roundings lost, and put it right with one step of Newton's method on the quotient.
+//! [`tanh`] of `f64` keep what those roundings lost, and put it right with one step of Newton's method on the quotient. Of `f32` they
+//! need no quotient: a polynomial for each of 32 intervals is looked up in a table that fits the registers.
 //!
 //! **Accuracy** is the largest distance from the exact value, in units in the last place (ulp) of that value: for `f32` over every
 //! input, for `f64` over those tried. `scripts/prove` measures it.

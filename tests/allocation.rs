@@ -2,51 +2,18 @@
 //!
 //! A file of its own because it counts every allocation of its process; one test at a time does, by the lock.
 
+mod counting;
+
+use counting::{allocations, alone};
 use deltarule::optim::Optimizer;
 use deltarule::prelude::*;
 use deltarule::scalar::Scalar;
 use ndarray::Array2;
-use std::alloc::{GlobalAlloc, Layout as Memory, System};
 use std::collections::HashSet;
 use std::hint::black_box;
 use std::ops::ControlFlow::Continue;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, MutexGuard};
+use std::sync::Mutex;
 use std::time::{Duration, Instant};
-
-/// The system's allocator, counting.
-struct Counting;
-
-static ALLOCATIONS: AtomicUsize = AtomicUsize::new(0);
-
-// SAFETY: every call goes to the system's allocator as it came.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Memory) -> *mut u8 {
-        ALLOCATIONS.fetch_add(1, Ordering::Relaxed);
-        // SAFETY: the caller's duty, passed on.
-        unsafe { System.alloc(layout) }
-    }
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Memory) {
-        // SAFETY: the caller's duty, passed on.
-        unsafe { System.dealloc(pointer, layout) }
-    }
-}
-
-#[global_allocator]
-static ALLOCATOR: Counting = Counting;
-
-static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
-
-fn alone() -> MutexGuard<'static, ()> {
-    ONE_AT_A_TIME.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
-}
-
-/// How many allocations the process makes while `work` runs.
-fn allocations(work: impl FnOnce()) -> usize {
-    let before = ALLOCATIONS.load(Ordering::Relaxed);
-    work();
-    ALLOCATIONS.load(Ordering::Relaxed) - before
-}
 
 /// Hands out pieces until each thread has taken one and `work` has run in each.
 fn warm_up(threads: &Threads, work: &(impl Fn() + Sync)) {
@@ -214,7 +181,7 @@ fn an_epoch_of_the_trainer_allocates_nothing_but_its_line_of_history() {
         let rows = Batch { x: steps.x.view(), y: steps.y.view(), weights: Some(&steps.weights) };
         let mut seen = [0; 16];
         let observe = &mut |epoch: &deltarule::train::Epoch| {
-            seen[epoch.number - 1] = ALLOCATIONS.load(Ordering::Relaxed);
+            seen[epoch.number - 1] = counting::count();
             Continue(())
         };
         trainer.fit(&mut steps.net, rows, None, observe).unwrap();

@@ -2,42 +2,16 @@
 //!
 //! A file of its own because it counts every allocation of its process; one test at a time does, by the lock.
 
+mod counting;
+
+use counting::{allocations, alone};
 use deltarule::engine::Engine;
 use deltarule::gemm::{Mat, MatMut, gemm};
 use deltarule::threads::Threads;
-use std::alloc::{GlobalAlloc, Layout, System};
 use std::collections::HashSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, MutexGuard};
+use std::sync::Mutex;
 use std::time::{Duration, Instant};
-
-/// The system's allocator, counting.
-struct Counting;
-
-static ALLOCATIONS: AtomicUsize = AtomicUsize::new(0);
-
-// SAFETY: every call goes to the system's allocator as it came.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        ALLOCATIONS.fetch_add(1, Ordering::Relaxed);
-        // SAFETY: the caller's duty, passed on.
-        unsafe { System.alloc(layout) }
-    }
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        // SAFETY: the caller's duty, passed on.
-        unsafe { System.dealloc(pointer, layout) }
-    }
-}
-
-#[global_allocator]
-static ALLOCATOR: Counting = Counting;
-
-static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
-
-fn alone() -> MutexGuard<'static, ()> {
-    ONE_AT_A_TIME.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
-}
 
 /// Enough pieces that a thread finds some, few enough to be quick.
 const PIECES: usize = 64;
@@ -54,13 +28,6 @@ fn warm_up(threads: &Threads, work: &(impl Fn() + Sync)) {
             std::thread::sleep(Duration::from_micros(100));
         });
     }
-}
-
-/// How many allocations the process makes while `work` runs.
-fn allocations(work: impl FnOnce()) -> usize {
-    let before = ALLOCATIONS.load(Ordering::Relaxed);
-    work();
-    ALLOCATIONS.load(Ordering::Relaxed) - before
 }
 
 #[test]

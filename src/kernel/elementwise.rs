@@ -1,8 +1,8 @@
 //! The functions of one number, over slices, with or without their slope: in place, or from one slice to another.
 
-use super::math;
 use super::sweep::{Step, sweep};
-use crate::error::{Error, Result};
+use super::{check_length, math};
+use crate::error::Result;
 use crate::simd::{Isa, Lanes, Typed, Vectorized};
 
 /// A function of one number that has a kernel.
@@ -184,7 +184,7 @@ impl Function {
     /// **Errors**: slices of different lengths; a level that this machine does not have. Nothing is written then.
     pub fn map<T: Vectorized>(self, isa: Isa, x: &[T], y: &mut [T]) -> Result<()> {
         isa.require("isa")?;
-        same_length("the output", x.len(), y.len())?;
+        check_length("the output", x.len(), y.len())?;
         match T::typed([x], [y]) {
             Typed::Single([x], [y]) => single::map(self, isa, x, y),
             Typed::Double([x], [y]) => double::map(self, isa, x, y),
@@ -197,8 +197,8 @@ impl Function {
     /// **Errors**: slices of different lengths; a level that this machine does not have. Nothing is written then.
     pub fn map_with_slope<T: Vectorized>(self, isa: Isa, x: &[T], y: &mut [T], slope: &mut [T]) -> Result<()> {
         isa.require("isa")?;
-        same_length("the output", x.len(), y.len())?;
-        same_length("the slope", x.len(), slope.len())?;
+        check_length("the output", x.len(), y.len())?;
+        check_length("the slope", x.len(), slope.len())?;
         match T::typed([x], [y, slope]) {
             Typed::Single([x], [y, slope]) => single::map_with_slope(self, isa, x, y, slope),
             Typed::Double([x], [y, slope]) => double::map_with_slope(self, isa, x, y, slope),
@@ -231,10 +231,6 @@ macro_rules! compiled {
 
 compiled!(single, f32);
 compiled!(double, f64);
-
-fn same_length(what: &str, expected: usize, found: usize) -> Result<()> {
-    if expected == found { Ok(()) } else { Err(Error::shape(what, format!("{expected} elements"), found)) }
-}
 
 /// A function of a vector, and its derivative.
 trait Elementwise: Copy {

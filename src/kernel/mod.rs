@@ -19,3 +19,10 @@ pub mod softmax;
 mod sweep;
 pub mod update;
 pub mod vector;
+
+use crate::error::{Error, Result};
+
+/// That a slice from outside is as long as it must be.
+fn check_length(what: &str, expected: usize, found: usize) -> Result<()> {
+    if expected == found { Ok(()) } else { Err(Error::shape(what, format!("{expected} elements"), found)) }
+}

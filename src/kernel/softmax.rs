@@ -13,7 +13,7 @@
 //! [`VIRTUAL_LANES`] partial sums, column `i` in partial sum `i` modulo their number.
 
 use super::layout::{Reduce, Replace, Row, RowMut, reduce_rows, replace_rows, whole_rows};
-use super::math;
+use super::{check_length, math};
 use crate::error::{Error, Result};
 use crate::simd::{Isa, Lanes, Typed, VIRTUAL_LANES, Vectorized};
 
@@ -164,10 +164,6 @@ fn check_rows(isa: Isa, length: usize, cols: usize) -> Result<()> {
     } else {
         Err(Error::shape("the input", format!("whole rows of {cols}"), format!("{length} elements")))
     }
-}
-
-fn check_length(what: &str, expected: usize, found: usize) -> Result<()> {
-    if expected == found { Ok(()) } else { Err(Error::shape(what, format!("{expected} elements"), found)) }
 }
 
 /// `e^(x - top)`, for `x` up to `top`, and 0 where that would be no normal number.

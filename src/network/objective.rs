@@ -111,7 +111,7 @@ pub(crate) fn penalty<T: Float, A: ActivationFn>(
             vector::axpy(engine.isa, T::from_f64(l2), weights(&block.weights), &mut gradient[block.weights.clone()]);
         }
     }
-    let square = |range| vector::dot(engine.isa, weights(range), weights(range)).real();
+    let square = |range| vector::squared_norm(engine.isa, weights(range)).real();
     l2 / 2.0 * spec.blocks().iter().map(|b| square(&b.weights)).sum::<f64>()
 }
 

@@ -14,11 +14,20 @@ mod settings;
 mod streams;
 mod tables;
 
-use command::Case;
+use command::data::{classes, csv};
+use command::{Case, Folder};
 
 /// A row of a table.
 const fn case<'a>(line: &'a str, code: i32, says: &'a [&'a str]) -> Case<'a> {
     Case { line, code, says }
+}
+
+/// A folder with a table and a model trained on it.
+fn trained() -> Folder {
+    let folder = Folder::new();
+    folder.write("t.csv", csv("a,b,y", &classes()));
+    folder.must("train t.csv --target y --epochs 3 --model m.st");
+    folder
 }
 
 /// The exit codes, by what is at fault.
@@ -33,12 +42,12 @@ const MEMORY: i32 = 7;
 #[test]
 #[should_panic(expected = "expected exit 2")]
 fn what_is_accepted_is_no_refusal() {
-    command::rejects(&command::Folder::new(), case("info", USAGE, &[]));
+    command::rejects(&Folder::new(), case("info", USAGE, &[]));
 }
 
 /// Another: a refusal for another reason than the one expected.
 #[test]
 #[should_panic(expected = "expected \"--hidden\" in")]
 fn a_refusal_for_another_reason_is_none() {
-    command::rejects(&command::Folder::new(), case("gradcheck --rows 0", USAGE, &["--hidden"]));
+    command::rejects(&Folder::new(), case("gradcheck --rows 0", USAGE, &["--hidden"]));
 }

@@ -1,20 +1,12 @@
 //! Places that cannot or must not be written to: refused before the work, and left as they are.
 
-use crate::command::data::{classes, csv};
-use crate::command::{Folder, rejects};
-use crate::{IO, USAGE, case};
+use crate::command::rejects;
+use crate::{IO, USAGE, case, trained};
 use std::fs;
-
-fn folder() -> Folder {
-    let folder = Folder::new();
-    folder.write("t.csv", csv("a,b,y", &classes()));
-    folder.must("train t.csv --target y --epochs 3 --model m.st");
-    folder
-}
 
 #[test]
 fn places_that_cannot_be_written_to() {
-    let folder = folder();
+    let folder = trained();
     fs::create_dir(folder.path("d")).expect("a folder");
     for flag in ["--model", "--plot", "--diagram"] {
         let train = |place: &str| format!("train t.csv --target y --epochs 1 {flag} {place}");
@@ -40,7 +32,7 @@ fn places_that_cannot_be_written_to() {
 #[cfg(target_os = "linux")]
 #[test]
 fn places_that_the_system_does_not_give() {
-    let folder = folder();
+    let folder = trained();
     let long = format!("{}.svg", "x".repeat(300));
     for (line, says) in [
         ("train t.csv --target y --model /dev/full", ["/dev/full", "No space left"]),
@@ -64,7 +56,7 @@ fn places_that_the_system_does_not_give() {
 #[test]
 fn files_that_are_protected_or_linked() {
     use std::os::unix::fs::{PermissionsExt, symlink};
-    let folder = folder();
+    let folder = trained();
     let kept = folder.write("kept.st", "kept");
     fs::set_permissions(&kept, fs::Permissions::from_mode(0o444)).expect("permissions");
     for force in ["", "--force"] {
@@ -99,7 +91,7 @@ fn files_that_are_protected_or_linked() {
 
 #[test]
 fn files_that_exist_are_replaced_only_by_force() {
-    let folder = folder();
+    let folder = trained();
     for name in ["old.st", "old.svg", "old.csv"] {
         folder.write(name, "old");
     }
@@ -131,7 +123,7 @@ fn files_that_exist_are_replaced_only_by_force() {
 
 #[test]
 fn one_name_for_two_things() {
-    let folder = folder();
+    let folder = trained();
     for line in [
         "train t.csv --target y --model t.csv --force",
         "train t.csv --target y --model ./t.csv --force",

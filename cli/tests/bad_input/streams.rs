@@ -2,19 +2,12 @@
 
 use crate::command::data::{blobs, classes, csv};
 use crate::command::{Folder, full, rejects_command};
-use crate::{DATA, USAGE, case};
+use crate::{DATA, USAGE, case, trained};
 use std::process::Stdio;
-
-fn folder() -> Folder {
-    let folder = Folder::new();
-    folder.write("t.csv", csv("a,b,y", &classes()));
-    folder.must("train t.csv --target y --epochs 3 --model m.st");
-    folder
-}
 
 #[test]
 fn standard_input_is_a_file_like_any() {
-    let folder = folder();
+    let folder = trained();
     let content = folder.read("t.csv");
     let from = |line: &str| folder.command().words(line).input(content.clone()).run();
     let (named, piped) = (folder.must("train t.csv --target y --json"), from("train - --target y --json"));
@@ -36,7 +29,7 @@ fn standard_input_is_a_file_like_any() {
 
 #[test]
 fn a_reader_that_has_seen_enough_is_no_fault() {
-    let folder = folder();
+    let folder = trained();
     // More than a pipe holds.
     folder.write("long.csv", csv("a,b", &vec!["1,2"; 100_000]));
     folder.write("blobs.csv", blobs(300, 3));
@@ -55,7 +48,7 @@ fn a_reader_that_has_seen_enough_is_no_fault() {
 #[cfg(target_os = "linux")]
 #[test]
 fn a_full_disk_behind_standard_output() {
-    let folder = folder();
+    let folder = trained();
     for line in [
         "predict m.st t.csv",
         "train t.csv --target y --json",
@@ -77,7 +70,7 @@ fn a_full_disk_behind_standard_output() {
 fn names_that_are_no_text() {
     use std::ffi::OsStr;
     use std::os::unix::ffi::OsStrExt;
-    let folder = folder();
+    let folder = trained();
     let odd = OsStr::from_bytes(b"odd\xff\x1b[2J.csv");
     let command = folder.command().words("train").arg(odd).words("--target y");
     rejects_command(&folder, command, case("train ODD", 6, &["odd\u{fffd}", "No such file"]));

@@ -107,7 +107,7 @@ pub(super) fn difference<T: Vectorized, L: Lanes<T>>(lanes: L, x: L::Vector) -> 
     let splat = |value: f64| lanes.splat(T::from_f64(value));
     // Below the first e^x does not matter to -1, above the other it is infinite; x stands second, where NaN survives.
     let x = lanes.min(splat(T::either(89.0, 710.0)), lanes.max(splat(T::either(-87.0, -708.0)), x));
-    let Exponential { k, r, w } = split_sum(lanes, x, splat(0.0));
+    let Exponential { k, r, w } = split(lanes, x);
     // 2^k may be no number of the type; where it is not, 1 does not matter, and the excess waits.
     let capped = lanes.min(splat(T::either(100.0, 1000.0)), k);
     let s = lanes.pow2(capped);

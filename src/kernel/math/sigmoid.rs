@@ -39,18 +39,17 @@ pub fn sigmoid_from<T: Vectorized, L: Lanes<T>>(lanes: L, table: &Table<T>, x: L
     lanes.select(lanes.lt(x, splat(0.0)), below, lanes.sub(splat(1.0), below))
 }
 
-/// With `e^-x = s (1 + t)`, where `s = 2^k` and `t = r + w`, it is one over `(1 + s) + s t`. Where `s` would overflow, 1 no
+/// Of `f64`: with `e^-x = s (1 + t)`, where `s = 2^k` and `t = r + w`, it is one over `(1 + s) + s t`. Where `s` would overflow, 1 no
 /// longer matters to that, and the excess of `k` waits until after the division.
 #[inline(always)]
 fn quotient<T: Vectorized, L: Lanes<T>>(lanes: L, x: L::Vector) -> L::Vector {
     let splat = |value: f64| lanes.splat(T::from_f64(value));
     let one = splat(1.0);
     // Beyond these the result is 0 or 1; x stands second, where NaN survives.
-    let low = splat(T::either(-104.0, -746.0));
-    let x = lanes.min(splat(60.0), lanes.max(low, x));
+    let x = lanes.min(splat(60.0), lanes.max(splat(-746.0), x));
     let Exponential { k, r, w } = split(lanes, lanes.neg(x));
     let t = lanes.add(r, w);
-    let capped = lanes.min(splat(T::either(100.0, 1000.0)), k);
+    let capped = lanes.min(splat(1000.0), k);
     let s = lanes.pow2(capped);
     let d = lanes.mul_add(s, t, lanes.add(one, s));
     // What the roundings of t and d lost: the larger of 1 and s minus d is exact, and with the smaller it is nearly -s t.

@@ -1,7 +1,7 @@
 //! Softplus and log-sigmoid: `ln(1 + e^-|x|)`, and what lies beyond.
 
 use super::coefficients::{SOFTPLUS_DOUBLE, SOFTPLUS_SINGLE};
-use super::exponential::{Exponential, mantissa, split_sum};
+use super::exponential::{Exponential, mantissa, split};
 use super::polynomial::polynomial;
 use super::reciprocal::reciprocal;
 use crate::simd::{Lanes, Vectorized};
@@ -56,7 +56,7 @@ fn bend<T: Vectorized, L: Lanes<T>>(lanes: L, x: L::Vector, beyond: L::Vector) -
     let splat = |value: f64| lanes.splat(T::from_f64(value));
     // Below this e^x is 0; x stands second, where NaN survives.
     let x = lanes.max(splat(T::either(-104.0, -746.0)), lanes.neg(lanes.abs(x)));
-    let Exponential { k, r, w } = split_sum(lanes, x, splat(0.0));
+    let Exponential { k, r, w } = split(lanes, x);
     let (high, low) = mantissa(lanes, r, w);
     // 2^k may be no normal number: of two factors the first stays among them, so that only the second product rounds.
     let first = lanes.max(splat(T::either(-100.0, -1000.0)), k);

@@ -33,7 +33,7 @@ pub fn tanh_from<T: Vectorized, L: Lanes<T>>(lanes: L, table: &Table<T>, x: L::V
     lanes.copysign(lanes.mul_add(p, d, c0), x)
 }
 
-/// With `n = 1 - e^(-2|x|)` it is `q = n / (2 - n)`. That is also `2 q = n (1 + q)`, whose two sides differ, for a rounded
+/// Of `f64`: with `n = 1 - e^(-2|x|)` it is `q = n / (2 - n)`. That is also `2 q = n (1 + q)`, whose two sides differ, for a rounded
 /// `q`, by a residual that needs no rounded `2 - n`; Newton's step adds the residual over `2 - n`.
 #[inline(always)]
 fn quotient<T: Vectorized, L: Lanes<T>>(lanes: L, x: L::Vector) -> L::Vector {
@@ -43,8 +43,8 @@ fn quotient<T: Vectorized, L: Lanes<T>>(lanes: L, x: L::Vector) -> L::Vector {
     // The result differs from 1 by 2 e^y: it is the last number below 1 from the first bound on, and 1 beyond the second, where
     // the difference is less than half of a step. The first keeps s large enough for 1 - s to be exact. NaN stands second in
     // the maximum, where it survives.
-    let last = splat(T::either(-24.46, -53.46) * LN_2);
-    let beyond = splat(T::either(26.0, 55.0) / 2.0 * LN_2);
+    let last = splat(-53.46 * LN_2);
+    let beyond = splat(55.0 / 2.0 * LN_2);
     let y = lanes.max(last, lanes.mul(minus_two, magnitude));
     let Exponential { k, r, w } = split(lanes, y);
     let s = lanes.pow2(k);

@@ -94,11 +94,24 @@ pub fn nadam<T: Vectorized>(
     update(isa, c, grad, [first, second, params]);
 }
 
-/// `rate first / (sqrt(second correction) + epsilon)`.
+/// `along / (sqrt(second correction) + epsilon)`.
 #[inline(always)]
-fn step_along<T: Vectorized, L: Lanes<T>>(lanes: L, c: AdamStep<T>, first: L::Vector, second: L::Vector) -> L::Vector {
-    let root = lanes.sqrt(lanes.mul(second, lanes.splat(c.correction)));
-    lanes.div(lanes.mul(lanes.splat(c.rate), first), lanes.add(root, lanes.splat(c.epsilon)))
+fn over_root<T: Vectorized, L: Lanes<T>>(
+    lanes: L,
+    along: L::Vector,
+    second: L::Vector,
+    [correction, epsilon]: [T; 2],
+) -> L::Vector {
+    let root = lanes.sqrt(lanes.mul(second, lanes.splat(correction)));
+    lanes.div(along, lanes.add(root, lanes.splat(epsilon)))
+}
+
+impl<T: Vectorized> AdamStep<T> {
+    /// `rate first / (sqrt(second correction) + epsilon)`.
+    #[inline(always)]
+    fn along<L: Lanes<T>>(self, lanes: L, first: L::Vector, second: L::Vector) -> L::Vector {
+        over_root(lanes, lanes.mul(lanes.splat(self.rate), first), second, [self.correction, self.epsilon])
+    }
 }
 
 /// Both means of the gradient.
@@ -121,7 +134,7 @@ impl<T: Vectorized> Step<T, 1, 3> for AdamStep<T> {
         [first, second, params]: [L::Vector; 3],
     ) -> [L::Vector; 3] {
         let [first, second] = moments(lanes, [self.beta1, self.beta2], grad, [first, second]);
-        [first, second, lanes.sub(params, step_along(lanes, self, first, second))]
+        [first, second, lanes.sub(params, self.along(lanes, first, second))]
     }
 }
 
@@ -157,7 +170,7 @@ impl<T: Vectorized> Step<T, 1, 4> for Amsgrad<T> {
         let [first, second] = moments(lanes, [self.0.beta1, self.0.beta2], grad, [first, second]);
         // NaN of either survives: a new one stands second, and an old one is in the second moment, too.
         let top = lanes.max(top, second);
-        [first, second, top, lanes.sub(params, step_along(lanes, self.0, first, top))]
+        [first, second, top, lanes.sub(params, self.0.along(lanes, first, top))]
     }
 }
 
@@ -170,9 +183,8 @@ impl<T: Vectorized> Step<T, 1, 3> for NadamStep<T> {
         [first, second, params]: [L::Vector; 3],
     ) -> [L::Vector; 3] {
         let [first, second] = moments(lanes, [self.beta1, self.beta2], grad, [first, second]);
-        let root = lanes.sqrt(lanes.mul(second, lanes.splat(self.correction)));
-        let direction = lanes.mul_add(lanes.splat(self.ahead), first, lanes.mul(lanes.splat(self.rate), grad));
-        let step = lanes.div(direction, lanes.add(root, lanes.splat(self.epsilon)));
+        let along = lanes.mul_add(lanes.splat(self.ahead), first, lanes.mul(lanes.splat(self.rate), grad));
+        let step = over_root(lanes, along, second, [self.correction, self.epsilon]);
         [first, second, lanes.sub(params, step)]
     }
 }

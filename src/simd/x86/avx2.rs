@@ -1,45 +1,16 @@
 //! AVX2 with FMA. The duties that the notes name stand at the head of the folder's `mod.rs`.
 
 use super::spans;
-use crate::simd::lanes::{Lanes, sealed, strided};
+use crate::simd::lanes::{Lanes, strided};
 use crate::simd::{
     Isa, Kernel, MAGIC_F32, MAGIC_F64, MANTISSA_BITS_F32, MANTISSA_BITS_F64, TABLE_COLUMNS, TABLE_ROWS, Table,
     Vectorized,
 };
 use std::arch::x86_64::*;
-use std::sync::LazyLock;
 
-/// Proof that this CPU has AVX2 and FMA.
-#[derive(Clone, Copy, Debug)]
-pub struct Avx2(());
-
-impl sealed::Sealed for Avx2 {}
-
-impl Avx2 {
-    /// The token, if the CPU has the instructions.
-    #[inline]
-    pub fn new() -> Option<Self> {
-        static PRESENT: LazyLock<bool> =
-            LazyLock::new(|| is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma"));
-        PRESENT.then_some(Self(()))
-    }
-
-    /// Runs the kernel compiled for AVX2.
-    #[inline(always)]
-    pub fn enter<T: Vectorized, K: Kernel<T>>(self, kernel: K) -> K::Output
-    where
-        Self: Lanes<T>,
-    {
-        #[target_feature(enable = "avx2,fma")]
-        fn compiled<T: Vectorized, K: Kernel<T>>(kernel: K, token: Avx2) -> K::Output
-        where
-            Avx2: Lanes<T>,
-        {
-            kernel.run(token)
-        }
-        // SAFETY: Token.
-        unsafe { compiled(kernel, self) }
-    }
+token! {
+    /// Proof that this CPU has AVX2 and FMA.
+    Avx2, "avx2,fma", is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma")
 }
 
 macro_rules! avx2 {

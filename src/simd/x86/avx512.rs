@@ -1,47 +1,18 @@
 //! AVX-512 F, BW, DQ and VL. The duties that the notes name stand at the head of the folder's `mod.rs`.
 
 use super::{Avx2, spans};
-use crate::simd::lanes::{Lanes, sealed, strided};
+use crate::simd::lanes::{Lanes, strided};
 use crate::simd::{Isa, Kernel, TABLE_COLUMNS, TABLE_ROWS, Table, Vectorized};
 use std::arch::x86_64::*;
-use std::sync::LazyLock;
 
-/// Proof that this CPU has AVX-512 F, BW, DQ and VL.
-#[derive(Clone, Copy, Debug)]
-pub struct Avx512(());
-
-impl sealed::Sealed for Avx512 {}
-
-impl Avx512 {
-    /// The token, if the CPU has the instructions.
-    #[inline]
-    pub fn new() -> Option<Self> {
-        static PRESENT: LazyLock<bool> = LazyLock::new(|| {
-            Avx2::new().is_some()
-                && is_x86_feature_detected!("avx512f")
-                && is_x86_feature_detected!("avx512bw")
-                && is_x86_feature_detected!("avx512dq")
-                && is_x86_feature_detected!("avx512vl")
-        });
-        PRESENT.then_some(Self(()))
-    }
-
-    /// Runs the kernel compiled for AVX-512.
-    #[inline(always)]
-    pub fn enter<T: Vectorized, K: Kernel<T>>(self, kernel: K) -> K::Output
-    where
-        Self: Lanes<T>,
-    {
-        #[target_feature(enable = "avx2,fma,avx512f,avx512bw,avx512dq,avx512vl")]
-        fn compiled<T: Vectorized, K: Kernel<T>>(kernel: K, token: Avx512) -> K::Output
-        where
-            Avx512: Lanes<T>,
-        {
-            kernel.run(token)
-        }
-        // SAFETY: Token.
-        unsafe { compiled(kernel, self) }
-    }
+token! {
+    /// Proof that this CPU has AVX-512 F, BW, DQ and VL.
+    Avx512, "avx2,fma,avx512f,avx512bw,avx512dq,avx512vl",
+    Avx2::new().is_some()
+        && is_x86_feature_detected!("avx512f")
+        && is_x86_feature_detected!("avx512bw")
+        && is_x86_feature_detected!("avx512dq")
+        && is_x86_feature_detected!("avx512vl")
 }
 
 /// The elements of a column that the low five bits of each lane name.

@@ -20,6 +20,43 @@ macro_rules! operations {
     )*};
 }
 
+/// The token of a level: how it is had, and how a kernel is run with its instructions.
+macro_rules! token {
+    ($(#[$doc:meta])* $token:ident, $features:literal, $present:expr) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug)]
+        pub struct $token(());
+
+        impl $crate::simd::lanes::sealed::Sealed for $token {}
+
+        impl $token {
+            /// The token, if the CPU has the instructions.
+            #[inline]
+            pub fn new() -> Option<Self> {
+                static PRESENT: std::sync::LazyLock<bool> = std::sync::LazyLock::new(|| $present);
+                PRESENT.then_some(Self(()))
+            }
+
+            /// Runs the kernel compiled for these instructions.
+            #[inline(always)]
+            pub fn enter<T: Vectorized, K: Kernel<T>>(self, kernel: K) -> K::Output
+            where
+                Self: Lanes<T>,
+            {
+                #[target_feature(enable = $features)]
+                fn compiled<T: Vectorized, K: Kernel<T>>(kernel: K, token: $token) -> K::Output
+                where
+                    $token: Lanes<T>,
+                {
+                    kernel.run(token)
+                }
+                // SAFETY: Token.
+                unsafe { compiled(kernel, self) }
+            }
+        }
+    };
+}
+
 mod avx2;
 mod avx512;
 

@@ -30,12 +30,12 @@
 //! 5  learning     optim    gradcheck    data    metrics    picture
 //! 4  network      network > pass > workspace, objective > spec
 //! 3  mathematics  loss, init > activation
-//! 2  engines      float > gemm {embedded, blas, small} > engine > kernel > simd
+//! 2  engines      float > gemm {embedded, blas} > engine > kernel > simd
 //! 1  ground       rng, threads, file, memory > scalar, error
 //! ```
 //!
 //! `optim` knows no network (slices only), `gradcheck` none either (closures; its adaptors to networks are in `verify`), `data`
-//! knows no model. All `unsafe` sits in `simd/x86`, `simd/neon.rs` and the two GEMM backends. A visitor reads
+//! knows no model. All `unsafe` sits in `simd/x86`, `simd/neon.rs` and the calls of BLAS. A visitor reads
 //! `kernel/math`, `network/pass.rs` and `gradcheck` first.
 //!
 //! # Conventions

@@ -23,12 +23,11 @@ const STRANGERS: [(&str, &str); 4] =
     [("optim", "network"), ("gradcheck", "network"), ("data", "network"), ("metrics", "network")];
 
 /// Where `unsafe` may stand.
-const UNSAFE: [&str; 6] = [
+const UNSAFE: [&str; 5] = [
     "src/simd/x86/mod.rs",
     "src/simd/x86/avx2.rs",
     "src/simd/x86/avx512.rs",
     "src/simd/neon.rs",
-    "src/gemm/embedded.rs",
     "src/gemm/blas.rs",
 ];
 

@@ -3,17 +3,18 @@
 //! Row 2 of the house: imports `engine`, `simd`, `scalar`, `error`. Begin with [`gemm`]; [`Mat`] and [`MatMut`] are the checked
 //! views it takes. `embedded` is the backend that needs nothing installed, [`blas`] a linked CBLAS.
 //!
-//! What holds for every backend is tested for every backend in `tests/gemm.rs`. All `unsafe` stands in the two backends.
+//! What holds for every backend is tested for every backend in `tests/gemm.rs`. All `unsafe` stands where C is called.
 
 #[allow(unsafe_code, reason = "calls C")]
 pub mod blas;
-#[allow(unsafe_code, reason = "calls micro-kernels that take pointers")]
 mod embedded;
-mod small;
+mod pack;
+mod strip;
 
 use crate::engine::{Backend, Engine};
 use crate::simd::Vectorized;
 use std::ops::Range;
+use strip::Start;
 
 /// A borrowed matrix: row-major with a row stride, or the transpose of one.
 #[derive(Clone, Copy, Debug)]
@@ -61,6 +62,13 @@ impl<'a, T> Mat<'a, T> {
             &self.data[first..=first + (rows - 1) * self.row_stride + (self.cols - 1) * self.col_stride]
         };
         Self { data, rows, ..self }
+    }
+
+    /// The columns of `range` as a matrix of their own: nothing moves.
+    ///
+    /// **Panics** if there are not so many columns.
+    pub fn columns(self, range: Range<usize>) -> Self {
+        self.t().row_range(range).t()
     }
 
     /// The elements row after row, of a matrix without gaps that is not transposed.
@@ -203,9 +211,40 @@ pub fn gemm<T: Gemm>(engine: Engine, alpha: T, a: Mat<'_, T>, b: Mat<'_, T>, bet
     }
     match engine.backend {
         Backend::Blas if blas::takes(&a, &b, &c) => blas::gemm(alpha, a, b, beta, c),
-        _ if small::suits(c.rows, c.cols, a.cols) => small::gemm(engine.isa, alpha, a, b, beta, c),
-        Backend::Embedded | Backend::Blas => embedded::gemm(engine.isa, alpha, a, b, beta, c),
+        Backend::Embedded | Backend::Blas => {
+            embedded::gemm(engine.isa, alpha, &a, &b, Start::scaled(beta), &mut { c });
+        }
     }
+}
+
+/// `Z <- X W`, plus `bias` in each row if there is one: what a layer does.
+///
+/// **Shapes**: X is rows x inputs, W inputs x outputs, Z rows x outputs; `bias` as long as a row of Z, or empty.
+///
+/// **Overwrites** Z. **Accuracy**, **determinism** and **panics** as [`gemm`]; with the embedded backend the bias is added to the sum of
+/// the first [`DEPTH`] steps.
+pub fn affine<T: Gemm>(engine: Engine, x: Mat<'_, T>, w: Mat<'_, T>, bias: &[T], mut z: MatMut<'_, T>) {
+    if bias.is_empty() {
+        return gemm(engine, T::ONE, x, w, T::ZERO, z);
+    }
+    assert!(
+        x.cols == w.rows && x.rows == z.rows && w.cols == z.cols && bias.len() == z.cols,
+        "affine: {} x {} times {} x {} plus {} into {} x {}",
+        x.rows,
+        x.cols,
+        w.rows,
+        w.cols,
+        bias.len(),
+        z.rows,
+        z.cols
+    );
+    if engine.backend == Backend::Embedded && z.rows > 0 && x.cols > 0 {
+        return embedded::gemm(engine.isa, T::ONE, &x, &w, Start::Row(bias), &mut z);
+    }
+    for row in z.data.chunks_mut(z.row_stride) {
+        row[..bias.len()].copy_from_slice(bias);
+    }
+    gemm(engine, T::ONE, x, w, T::ONE, z);
 }
 
 /// The longest sum that the embedded backend forms before it adds to C: part of what decides the bits, hence a constant where
@@ -221,40 +260,5 @@ fn scale<T: Gemm>(beta: T, c: MatMut<'_, T>) {
         } else if beta != T::ONE {
             row.iter_mut().for_each(|element| *element *= beta);
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::rng::Rng;
-    use crate::simd::Isa;
-
-    /// Which of the two ways a product takes depends on its shape, so their bits must be the same.
-    fn both_ways<T: Gemm>() {
-        let mut rng = Rng::new(1);
-        let mut numbers = |count: usize| (0..count).map(|_| rng.normal(0.0, 1.0)).collect::<Vec<T>>();
-        for (m, n, k) in [(1, 1, 1), (3, 5, 7), (4, 33, 40), (9, 17, DEPTH), (5, 8, DEPTH + 3), (2, 70, 2 * DEPTH + 1)]
-        {
-            let (a, b, c) = (numbers(m * k), numbers(k * n), numbers(m * n));
-            let views = [(Mat::new(&a, m, k), Mat::new(&b, k, n)), (Mat::new(&a, k, m).t(), Mat::new(&b, n, k).t())];
-            for (a, b) in views {
-                for (alpha, beta) in [(1.0, 0.0), (1.0, 1.0), (0.3, 0.0), (0.3, 1.0), (-0.3, 0.7)] {
-                    let (alpha, beta) = (T::from_f64(alpha), T::from_f64(beta));
-                    for isa in Isa::available() {
-                        let (mut packed, mut direct) = (c.clone(), c.clone());
-                        embedded::gemm(isa, alpha, a, b, beta, MatMut::new(&mut packed, m, n));
-                        small::gemm(isa, alpha, a, b, beta, MatMut::new(&mut direct, m, n));
-                        assert_eq!(packed, direct, "{isa}: {m} x {n} x {k}, alpha {alpha:?}, beta {beta:?}");
-                    }
-                }
-            }
-        }
-    }
-
-    #[test]
-    fn small_products_have_the_bits_of_packed_ones() {
-        both_ways::<f32>();
-        both_ways::<f64>();
     }
 }

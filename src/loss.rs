@@ -5,7 +5,10 @@
 
 use crate::activation::Activation;
 use crate::error::{Error, Result};
+use crate::float::Float;
+use crate::kernel::row_loss::RowLoss;
 use crate::scalar::Scalar;
+use crate::simd::Isa;
 use serde::{Deserialize, Serialize};
 use std::fmt::{self, Debug};
 
@@ -44,6 +47,22 @@ pub trait LossFn: Clone + Debug + Send + Sync + 'static {
     /// **Shapes**: all three have as many elements as the network has outputs. **Overwrites** `delta`.
     fn row<T: Scalar>(&self, output: &[T], target: &[T], delta: &mut [T]) -> T;
 
+    /// The losses of several rows, each as [`row`](Self::row) has it, and their gradients.
+    ///
+    /// **Shapes**: `output`, `target` and `delta` rows x `cols`; a place in `losses` for each row. **Overwrites** `delta` and `losses`.
+    fn rows<T: Float>(
+        &self,
+        isa: Isa,
+        output: &[T],
+        target: &[T],
+        delta: &mut [T],
+        cols: usize,
+        losses: &mut [T],
+    ) {
+        let _ = isa;
+        one_by_one(self, output, target, delta, cols, losses);
+    }
+
     /// The output activation whose input this loss reads: where a network ends in it, the loss is given the weighted
     /// sums themselves, so that it stays finite and its gradient simple. With any other output activation the loss is
     /// given the outputs.
@@ -63,6 +82,19 @@ pub trait LossFn: Clone + Debug + Send + Sync + 'static {
         let _ = target;
         Ok(())
     }
+}
+
+/// [`LossFn::rows`], row after row.
+fn one_by_one<T: Scalar, L: LossFn>(
+    loss: &L,
+    output: &[T],
+    target: &[T],
+    delta: &mut [T],
+    cols: usize,
+    losses: &mut [T],
+) {
+    let rows = output.chunks_exact(cols).zip(target.chunks_exact(cols)).zip(delta.chunks_exact_mut(cols));
+    losses.iter_mut().zip(rows).for_each(|(to, ((output, target), delta))| *to = loss.row(output, target, delta));
 }
 
 /// The built-in losses.
@@ -227,6 +259,27 @@ impl LossFn for Loss {
             }
             Self::SoftmaxCrossEntropy => softmax_cross_entropy(output, target, delta),
         }
+    }
+
+    fn rows<T: Float>(
+        &self,
+        isa: Isa,
+        output: &[T],
+        target: &[T],
+        delta: &mut [T],
+        cols: usize,
+        losses: &mut [T],
+    ) {
+        let kernel = match self {
+            Self::SquaredError => RowLoss::SquaredError,
+            Self::LogisticCrossEntropy => RowLoss::LogisticCrossEntropy,
+            Self::SoftmaxCrossEntropy => RowLoss::SoftmaxCrossEntropy,
+            Self::AbsoluteError | Self::Huber { .. } => {
+                return one_by_one(self, output, target, delta, cols, losses);
+            }
+        };
+        delta.copy_from_slice(output);
+        kernel.apply(isa, target, delta, cols, losses);
     }
 
     fn link(&self) -> Option<Activation> {

@@ -5,6 +5,7 @@
 
 use crate::error::{Error, Result};
 use rayon::prelude::*;
+use std::ops::Range;
 use std::sync::Arc;
 
 /// The threads that an engine may use: itself alone, or a pool of its own.
@@ -58,6 +59,58 @@ impl Threads {
         }
     }
 
+    /// Runs both, on two threads if one is free. To be called inside the pool ([`enter`](Self::enter)); allocates nothing.
+    pub fn join(&self, a: impl FnOnce() + Send, b: impl FnOnce() + Send) {
+        match &self.0 {
+            None => {
+                a();
+                b();
+            }
+            Some(pool) => pool.install(|| {
+                rayon::join(a, b);
+            }),
+        }
+    }
+
+    /// Cuts matrices of `rows` rows each into `pieces` ranges of rows and calls `work` with each range and its rows of every matrix,
+    /// once each, in any order and on any thread. A piece but the last is a multiple of 8 rows; there may be fewer pieces.
+    ///
+    /// **Shapes**: each slice is `rows` times a number of columns of its own, which may be 0.
+    pub fn share<T: Send, const N: usize>(
+        &self,
+        pieces: usize,
+        rows: usize,
+        matrices: [&mut [T]; N],
+        work: impl Fn(Range<usize>, [&mut [T]; N]) + Sync,
+    ) {
+        self.share_range(pieces, 0..rows, matrices, &work);
+    }
+
+    fn share_range<T: Send, const N: usize>(
+        &self,
+        pieces: usize,
+        rows: Range<usize>,
+        matrices: [&mut [T]; N],
+        work: &(impl Fn(Range<usize>, [&mut [T]; N]) + Sync),
+    ) {
+        let first = (rows.len() * (pieces / 2) / pieces.max(1)).next_multiple_of(8);
+        if pieces < 2 || first == 0 || first >= rows.len() {
+            return work(rows, matrices);
+        }
+        let mut upper = matrices;
+        let lower = upper.each_mut().map(|matrix| {
+            let cut = matrix.len() / rows.len() * first;
+            let (top, bottom) = std::mem::take(matrix).split_at_mut(cut);
+            *matrix = top;
+            bottom
+        });
+        let middle = rows.start + first;
+        self.join(
+            || self.share_range(pieces / 2, rows.start..middle, upper, work),
+            || self.share_range(pieces - pieces / 2, middle..rows.end, lower, work),
+        );
+    }
+
     /// Calls `work` with the index of each piece and the piece, once each, in any order and on any thread.
     ///
     /// **Panics** with the panic of a piece, after the pieces begun have ended; the others may not have been called.
@@ -100,6 +153,23 @@ mod tests {
                 let mut pieces = vec![0; len];
                 threads.for_each(&mut pieces, |i, piece| *piece += i + 1);
                 assert!(pieces.iter().enumerate().all(|(i, &piece)| piece == i + 1));
+            }
+        }
+    }
+
+    #[test]
+    fn matrices_are_cut_at_the_same_rows_and_every_row_is_called_once() {
+        for threads in [Threads::one(), Threads::new(3).unwrap()] {
+            for (pieces, rows) in [(0, 5), (1, 100), (2, 0), (2, 7), (2, 8), (2, 9), (3, 100), (7, 33), (16, 1000)] {
+                let (mut narrow, mut wide) = (vec![0; rows], vec![0; 3 * rows]);
+                threads.share(pieces, rows, [&mut narrow, &mut wide, &mut []], |range, [narrow, wide, none]| {
+                    assert!(none.is_empty() && wide.len() == 3 * range.len() && narrow.len() == range.len());
+                    assert!(range.start.is_multiple_of(8));
+                    narrow.iter_mut().zip(range.clone()).for_each(|(x, i)| *x += i + 1);
+                    wide.iter_mut().enumerate().for_each(|(j, x)| *x += range.start + j / 3 + 1);
+                });
+                assert!(narrow.iter().enumerate().all(|(i, &x)| x == i + 1), "{pieces} pieces of {rows}");
+                assert!(wide.iter().enumerate().all(|(j, &x)| x == j / 3 + 1), "{pieces} pieces of {rows}");
             }
         }
     }

@@ -13,7 +13,7 @@ const HOUSE: [(&str, &[&[&str]]); 6] = [
     ("ground", &[&["rng", "threads", "file", "memory"], &["scalar", "error"]]),
     ("engines", &[&["float"], &["gemm"], &["engine"], &["kernel"], &["simd"]]),
     ("mathematics", &[&["init", "loss"], &["activation"]]),
-    ("network", &[&["network"], &["network::pass"], &["network::workspace", "network::objective"], &["network::spec"]]),
+    ("network", &[&["network"], &["network::pass"], &["network::workspace", "network::objective"], &["network::plan"], &["network::spec"]]),
     ("learning", &[&["optim", "gradcheck", "data", "metrics", "picture"]]),
     ("assembly", &[&["model", "verify"], &["train"]]),
 ];

@@ -41,9 +41,9 @@ pub(super) trait RowMut<T: Vectorized, L: Lanes<T>, const READS: usize>: Row<T, 
     fn store(&mut self, i: usize, x: L::Vector);
 }
 
-/// What becomes of a row. Always `#[inline(always)]`.
+/// What becomes of a row, and one number of it in every lane of the row. Always `#[inline(always)]`.
 pub(super) trait Replace<T: Vectorized, const READS: usize>: Copy {
-    fn replace<L: Lanes<T>>(self, lanes: L, row: impl RowMut<T, L, READS>);
+    fn replace<L: Lanes<T>>(self, lanes: L, row: impl RowMut<T, L, READS>) -> L::Vector;
 }
 
 /// One number of a row, in every lane of the row. Always `#[inline(always)]`.
@@ -51,18 +51,20 @@ pub(super) trait Reduce<T: Vectorized>: Copy {
     fn reduce<L: Lanes<T>>(self, lanes: L, row: impl Row<T, L>) -> L::Vector;
 }
 
-/// Replaces every row of `written` (of `cols` columns).
+/// Replaces every row of `written` (of `cols` columns); `numbers[i]` becomes the number of row `i`, unless there is no place for any.
 pub(super) fn replace_rows<T: Vectorized, F: Replace<T, READS>, const READS: usize>(
     isa: Isa,
     formula: F,
     read: [&[T]; READS],
     written: &mut [T],
     cols: usize,
+    numbers: &mut [T],
 ) {
     debug_assert!(whole_rows(written.len(), cols), "{} numbers are no rows of {cols}", written.len());
     debug_assert!(read.iter().all(|r| r.len() == written.len()), "slices of different lengths");
+    debug_assert!(numbers.is_empty() || numbers.len() * cols == written.len(), "a number for each row");
     if cols > 0 {
-        T::dispatch(isa, ReplaceRows { formula, read, written, cols });
+        T::dispatch(isa, ReplaceRows { formula, read, written, cols, numbers });
     }
 }
 
@@ -87,6 +89,7 @@ struct ReplaceRows<'a, T, F, const READS: usize> {
     read: [&'a [T]; READS],
     written: &'a mut [T],
     cols: usize,
+    numbers: &'a mut [T],
 }
 
 impl<T: Vectorized, F: Replace<T, READS>, const READS: usize> Kernel<T> for ReplaceRows<'_, T, F, READS> {
@@ -94,11 +97,12 @@ impl<T: Vectorized, F: Replace<T, READS>, const READS: usize> Kernel<T> for Repl
 
     #[inline(always)]
     fn run<L: Lanes<T>>(self, lanes: L) {
-        let Self { formula, read, written, cols } = self;
+        let Self { formula, read, written, cols, numbers } = self;
         if cols > NARROW {
             for (i, row) in written.chunks_exact_mut(cols).enumerate() {
                 let read = read.map(|slice| &slice[i * cols..][..cols]);
-                formula.replace(lanes, Along { lanes, read, row });
+                let number = formula.replace(lanes, Along { lanes, read, row });
+                lanes.store_partial(number, numbers.get_mut(i..=i).unwrap_or_default());
             }
             return;
         }
@@ -116,7 +120,9 @@ impl<T: Vectorized, F: Replace<T, READS>, const READS: usize> Kernel<T> for Repl
                 for (read, scratch) in read.iter_mut().zip(&read_scratch) {
                     *read = &scratch[..block];
                 }
-                formula.replace(lanes, Across { lanes, lane, read, rows: &mut scratch[..block] });
+                let number = formula.replace(lanes, Across { lanes, lane, read, rows: &mut scratch[..block] });
+                let end = numbers.len().min(i * VIRTUAL_LANES + lane + L::WIDTH);
+                lanes.store_partial(number, numbers.get_mut(i * VIRTUAL_LANES + lane..end).unwrap_or_default());
                 lane += L::WIDTH;
             }
             transpose_back(lanes, &scratch, cols, rows);

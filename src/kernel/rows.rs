@@ -3,40 +3,10 @@
 use super::layout::whole_rows;
 use crate::simd::{Isa, Kernel, Lanes, Vectorized};
 
-/// Fills each row of `x` (rows of `row.len()` columns) with `row`.
-pub fn broadcast<T: Vectorized>(isa: Isa, x: &mut [T], row: &[T]) {
-    debug_assert!(whole_rows(x.len(), row.len()));
-    T::dispatch(isa, Broadcast { x, row });
-}
-
-/// `sums[j] <- sum over the rows of x[row][j]`, rows added in order from the first.
-pub fn column_sums<T: Vectorized>(isa: Isa, x: &[T], sums: &mut [T]) {
+/// `sums[j] <- sums[j] + sum over the rows of x[row][j]`, rows added in order from the first.
+pub fn add_column_sums<T: Vectorized>(isa: Isa, x: &[T], sums: &mut [T]) {
     debug_assert!(whole_rows(x.len(), sums.len()));
     T::dispatch(isa, ColumnSums { x, sums });
-}
-
-struct Broadcast<'a, T> {
-    x: &'a mut [T],
-    row: &'a [T],
-}
-
-impl<T: Vectorized> Kernel<T> for Broadcast<'_, T> {
-    type Output = ();
-
-    #[inline(always)]
-    fn run<L: Lanes<T>>(self, lanes: L) {
-        let Self { x, row } = self;
-        if row.is_empty() {
-            return;
-        }
-        if row.len() <= L::WIDTH {
-            // One vector: a call to copy a handful of numbers would cost more than the copy.
-            let vector = lanes.load_partial(row);
-            x.chunks_exact_mut(row.len()).for_each(|to| lanes.store_partial(vector, to));
-        } else {
-            x.chunks_exact_mut(row.len()).for_each(|to| to.copy_from_slice(row));
-        }
-    }
 }
 
 struct ColumnSums<'a, T> {
@@ -57,6 +27,9 @@ impl<T: Vectorized> Kernel<T> for ColumnSums<'_, T> {
         let mut at = 0;
         while cols - at >= STRIP * L::WIDTH {
             let mut totals = [lanes.splat(T::ZERO); STRIP];
+            for (total, from) in totals.iter_mut().zip(sums[at..].chunks_exact(L::WIDTH)) {
+                *total = lanes.load(from);
+            }
             for row in x.chunks_exact(cols) {
                 let strip = &row[at..at + STRIP * L::WIDTH];
                 for (total, part) in totals.iter_mut().zip(strip.chunks_exact(L::WIDTH)) {
@@ -70,7 +43,7 @@ impl<T: Vectorized> Kernel<T> for ColumnSums<'_, T> {
         }
         while at < cols {
             let end = cols.min(at + L::WIDTH);
-            let mut total = lanes.splat(T::ZERO);
+            let mut total = lanes.load_partial(&sums[at..end]);
             for row in x.chunks_exact(cols) {
                 total = lanes.add(total, lanes.load_partial(&row[at..end]));
             }

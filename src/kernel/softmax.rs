@@ -131,14 +131,14 @@ macro_rules! compiled {
 
             pub fn apply(function: RowFunction, isa: Isa, x: &mut [$t], cols: usize) {
                 match function {
-                    RowFunction::Softmax => replace_rows(isa, Softmax, [], x, cols),
-                    RowFunction::LogSoftmax => replace_rows(isa, LogSoftmax, [], x, cols),
+                    RowFunction::Softmax => replace_rows(isa, Softmax, [], x, cols, &mut []),
+                    RowFunction::LogSoftmax => replace_rows(isa, LogSoftmax, [], x, cols, &mut []),
                 }
             }
             pub fn backward(function: RowFunction, isa: Isa, y: &[$t], delta: &mut [$t], cols: usize) {
                 match function {
-                    RowFunction::Softmax => replace_rows(isa, SoftmaxBackward, [y], delta, cols),
-                    RowFunction::LogSoftmax => replace_rows(isa, LogSoftmaxBackward, [y], delta, cols),
+                    RowFunction::Softmax => replace_rows(isa, SoftmaxBackward, [y], delta, cols, &mut []),
+                    RowFunction::LogSoftmax => replace_rows(isa, LogSoftmaxBackward, [y], delta, cols, &mut []),
                 }
             }
             pub fn reduce(reduction: RowReduction, isa: Isa, x: &[$t], cols: usize, results: &mut [$t]) {
@@ -173,7 +173,7 @@ fn check_rows(isa: Isa, length: usize, cols: usize) -> Result<()> {
 ///
 /// **Accuracy**: 1 ulp.
 #[inline(always)]
-fn exp_below<T: Vectorized, L: Lanes<T>>(lanes: L, x: L::Vector, top: L::Vector) -> L::Vector {
+pub(super) fn exp_below<T: Vectorized, L: Lanes<T>>(lanes: L, x: L::Vector, top: L::Vector) -> L::Vector {
     let splat = |value: f64| lanes.splat(T::from_f64(value));
     let distance = lanes.sub(x, top);
     let minus_top = lanes.sub(distance, x);
@@ -209,7 +209,7 @@ struct Softmax;
 
 impl<T: Vectorized> Replace<T, 0> for Softmax {
     #[inline(always)]
-    fn replace<L: Lanes<T>>(self, lanes: L, mut row: impl RowMut<T, L, 0>) {
+    fn replace<L: Lanes<T>>(self, lanes: L, mut row: impl RowMut<T, L, 0>) -> L::Vector {
         let top = row.largest();
         let mut parts = [lanes.splat(T::ZERO); VIRTUAL_LANES];
         for i in 0..row.vectors() {
@@ -223,6 +223,7 @@ impl<T: Vectorized> Replace<T, 0> for Softmax {
             let ([], e) = row.load_all(i);
             row.store(i, lanes.mul(e, inverse));
         }
+        top
     }
 }
 
@@ -231,7 +232,7 @@ struct LogSoftmax;
 
 impl<T: Vectorized> Replace<T, 0> for LogSoftmax {
     #[inline(always)]
-    fn replace<L: Lanes<T>>(self, lanes: L, mut row: impl RowMut<T, L, 0>) {
+    fn replace<L: Lanes<T>>(self, lanes: L, mut row: impl RowMut<T, L, 0>) -> L::Vector {
         let (top, log_sum) = top_and_log_sum(lanes, &row);
         // NaN where the largest is infinite.
         let log_sum = lanes.add(log_sum, lanes.sub(top, top));
@@ -239,6 +240,7 @@ impl<T: Vectorized> Replace<T, 0> for LogSoftmax {
             let ([], x) = row.load_all(i);
             row.store(i, lanes.sub(lanes.sub(x, top), log_sum));
         }
+        log_sum
     }
 }
 
@@ -247,7 +249,7 @@ struct SoftmaxBackward;
 
 impl<T: Vectorized> Replace<T, 1> for SoftmaxBackward {
     #[inline(always)]
-    fn replace<L: Lanes<T>>(self, lanes: L, mut row: impl RowMut<T, L, 1>) {
+    fn replace<L: Lanes<T>>(self, lanes: L, mut row: impl RowMut<T, L, 1>) -> L::Vector {
         let mut parts = [lanes.splat(T::ZERO); VIRTUAL_LANES];
         for i in 0..row.vectors() {
             let ([y], delta) = row.load_all(i);
@@ -258,6 +260,7 @@ impl<T: Vectorized> Replace<T, 1> for SoftmaxBackward {
             let ([y], delta) = row.load_all(i);
             row.store(i, lanes.mul(y, lanes.sub(delta, mean)));
         }
+        mean
     }
 }
 
@@ -266,7 +269,7 @@ struct LogSoftmaxBackward;
 
 impl<T: Vectorized> Replace<T, 1> for LogSoftmaxBackward {
     #[inline(always)]
-    fn replace<L: Lanes<T>>(self, lanes: L, mut row: impl RowMut<T, L, 1>) {
+    fn replace<L: Lanes<T>>(self, lanes: L, mut row: impl RowMut<T, L, 1>) -> L::Vector {
         let mut parts = [lanes.splat(T::ZERO); VIRTUAL_LANES];
         for i in 0..row.vectors() {
             let ([_], delta) = row.load_all(i);
@@ -277,6 +280,7 @@ impl<T: Vectorized> Replace<T, 1> for LogSoftmaxBackward {
             let ([y], delta) = row.load_all(i);
             row.store(i, lanes.mul_add(math::exp(lanes, y), minus_sum, delta));
         }
+        minus_sum
     }
 }
 

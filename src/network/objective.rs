@@ -14,6 +14,7 @@ use crate::float::Float;
 use crate::gemm::Mat;
 use crate::kernel::vector;
 use crate::loss::{Loss, LossFn};
+use crate::simd::Isa;
 use ndarray::{ArrayView2, s};
 use std::ops::Range;
 
@@ -68,30 +69,29 @@ impl Value {
     }
 }
 
-/// The loss of one shard's rows and its gradient with respect to the outputs, each row scaled by `weight / total`:
-/// the only place where a mean is taken, for value and gradient alike.
+/// The loss of each row, and its gradient with respect to the outputs scaled by the row's `weight / total`: the place where the
+/// gradient's mean is taken (the value's is, by the same shares, where the losses are summed).
+#[allow(clippy::too_many_arguments, reason = "rows, their weights, and what becomes of them")]
 pub(super) fn loss_rows<T: Float, L: LossFn>(
+    isa: Isa,
     loss: &L,
     y: Mat<'_, T>,
     weights: Option<&[T]>,
     total: f64,
     outputs: &[T],
     delta: &mut [T],
-) -> f64 {
-    let (cols, targets) = (y.cols(), y.elements());
-    let mut value = 0.0;
-    let mut share = 1.0 / total;
-    for i in 0..y.rows() {
-        if let Some(weights) = weights {
-            share = weights[i].real() / total;
+    losses: &mut [T],
+) {
+    loss.rows(isa, outputs, y.elements(), delta, y.cols(), losses);
+    match weights {
+        None => vector::scale(isa, T::from_f64(1.0 / total), delta),
+        Some(weights) => {
+            for (delta, weight) in delta.chunks_exact_mut(y.cols()).zip(weights) {
+                let share = T::from_f64(weight.real() / total);
+                delta.iter_mut().for_each(|d| *d *= share);
+            }
         }
-        let row = i * cols..(i + 1) * cols;
-        let delta = &mut delta[row.clone()];
-        value += share * loss.row(&outputs[row.clone()], &targets[row], delta).real();
-        let share = T::from_f64(share);
-        delta.iter_mut().for_each(|d| *d *= share);
     }
-    value
 }
 
 /// `l2 / 2` times the sum of squared weights; its gradient is added to `gradient`.

@@ -11,16 +11,18 @@
 //! ```
 //!
 use super::objective::{Batch, Objective, Value, loss_rows, penalty, total_weight};
-use super::spec::Spec;
+use super::spec::{Layer, Spec};
 use super::workspace::{Shard, Workspace};
-use crate::activation::ActivationFn;
-use crate::engine::Engine;
+use crate::activation::{Activation, ActivationFn};
+use crate::engine::{Backend, Engine};
 use crate::error::{Error, Result};
 use crate::float::Float;
-use crate::gemm::{Mat, MatMut, gemm};
+use crate::gemm::{Mat, MatMut, affine, gemm};
 use crate::kernel::{rows, vector};
 use crate::loss::LossFn;
+use crate::threads::Threads;
 use ndarray::{ArrayView2, ArrayViewMut2};
+use std::ops::Range;
 
 /// The objective and its gradient at `params`, which lie as [`Spec::blocks`] says.
 ///
@@ -67,18 +69,14 @@ pub fn predict_into<T: Float, A: ActivationFn>(
     workspace: &mut Workspace<T>,
     mut out: ArrayViewMut2<'_, T>,
 ) -> Result<()> {
-    let engine = workspace.engine;
     check_length("parameters", spec, params)?;
-    let input = Rows::of("x", &x, x.nrows(), spec.inputs(), workspace.shard_rows)?;
+    let input = rows_of("x", &x, x.nrows(), spec.inputs())?;
     let out = contiguous_mut("out", &mut out, x.nrows(), spec.outputs())?;
     workspace.check(spec, x.nrows())?;
-    run_shards(workspace, x.nrows(), None, |s, shard, _| {
-        forward_rows(spec, params, engine, input.shard(s), shard, Keep::Outputs);
+    run(workspace, spec, params, x.nrows(), None, out, |net, block, shard, _, out| {
+        let x = input.row_range(block.rows);
+        net.forward(x, &mut shard.activations, &mut shard.slopes, out, Keep::Outputs);
     });
-    let last = spec.layers().len() - 1;
-    for (out, shard) in out.chunks_mut(workspace.shard_rows * spec.outputs()).zip(&workspace.shards) {
-        out.copy_from_slice(&shard.activations[last][..out.len()]);
-    }
     Ok(())
 }
 
@@ -94,38 +92,40 @@ pub fn backward<T: Float, A: ActivationFn>(
     output_gradient: ArrayView2<'_, T>,
     workspace: &mut Workspace<T>,
     gradient: &mut [T],
-    input_gradient: Option<ArrayViewMut2<'_, T>>,
+    mut input_gradient: Option<ArrayViewMut2<'_, T>>,
 ) -> Result<()> {
-    let (engine, count) = (workspace.engine, x.nrows());
-    let last = spec.layers().len() - 1;
+    let count = x.nrows();
+    let (last, outputs) = (spec.layers().len() - 1, spec.outputs());
     spec.check_differentiable()?;
     check_length("parameters", spec, params)?;
     check_length("gradient", spec, gradient)?;
     workspace.check_trains()?;
     workspace.check(spec, count)?;
-    let input = Rows::of("x", &x, count, spec.inputs(), workspace.shard_rows)?;
-    let given = Rows::of("output gradient", &output_gradient, count, spec.outputs(), workspace.shard_rows)?;
-    run_shards(workspace, count, Some(gradient), |s, shard, gradient| {
-        forward_rows(spec, params, engine, input.shard(s), shard, Keep::Slopes);
-        let given = given.shard(s);
-        shard.delta[..given.elements().len()].copy_from_slice(given.elements());
-        activation_backward(spec, engine, last, shard, given.rows());
-        backward_rows(spec, params, engine, input.shard(s), shard, gradient);
-    });
-    if let Some(mut below) = input_gradient {
-        let block = &spec.blocks()[0];
-        let weights = Mat::new(&params[block.weights.clone()], block.inputs, block.outputs);
-        let below = contiguous_mut("input gradient", &mut below, count, block.inputs)?;
-        for (below, shard) in below.chunks_mut(workspace.shard_rows * block.inputs).zip(&workspace.shards) {
-            let rows = below.len() / block.inputs;
-            let delta = Mat::new(&shard.delta[..rows * block.outputs], rows, block.outputs);
-            gemm(engine, T::ONE, delta, weights.t(), T::ZERO, MatMut::new(below, rows, block.inputs));
+    let input = rows_of("x", &x, count, spec.inputs())?;
+    let given = rows_of("output gradient", &output_gradient, count, outputs)?;
+    let below = match &mut input_gradient {
+        Some(below) => contiguous_mut("input gradient", below, count, spec.inputs())?,
+        None => &mut [],
+    };
+    run(workspace, spec, params, count, Some(gradient), below, |net, block, shard, gradient, below| {
+        let (x, given) = (input.row_range(block.rows.clone()), given.row_range(block.rows));
+        net.forward(x, &mut shard.activations, &mut shard.slopes, &mut shard.output, Keep::Slopes);
+        let elements = given.elements().len();
+        let delta = &mut shard.below[..elements];
+        delta.copy_from_slice(given.elements());
+        net.settle(last, &shard.output[..elements], &mut shard.slopes[last][..elements], delta);
+        net.backward(x, shard, gradient, block.is_first);
+        if !below.is_empty() {
+            let block = &spec.blocks()[0];
+            let weights = Mat::new(&params[block.weights.clone()], block.inputs, block.outputs);
+            let delta = Mat::new(&shard.slopes[0][..x.rows() * block.outputs], x.rows(), block.outputs);
+            gemm(net.engine, T::ONE, delta, weights.t(), T::ZERO, MatMut::new(below, x.rows(), block.inputs));
         }
-    }
+    });
     Ok(())
 }
 
-/// What a forward pass leaves in its shard.
+/// What a forward pass leaves behind.
 #[derive(Clone, Copy, PartialEq)]
 enum Keep {
     /// The outputs: it predicts.
@@ -138,84 +138,127 @@ enum Keep {
     LogitsAndSlopes,
 }
 
-/// The forward pass of one shard. After it, each layer's activations (and slopes, if asked for) lie in the shard.
-fn forward_rows<T: Float, A: ActivationFn>(
-    spec: &Spec<A>,
-    params: &[T],
+/// A network at work on one block of rows.
+struct Pass<'a, T, A> {
+    spec: &'a Spec<A>,
+    params: &'a [T],
     engine: Engine,
-    x: Mat<'_, T>,
-    shard: &mut Shard<T>,
-    keep: Keep,
-) {
-    let count = x.rows();
-    let last = spec.layers().len() - 1;
-    for (l, (layer, block)) in spec.layers().iter().zip(spec.blocks()).enumerate() {
-        let (below, rest) = shard.activations.split_at_mut(l);
-        let input = if l == 0 { x } else { Mat::new(&below[l - 1][..count * block.inputs], count, block.inputs) };
-        let z = &mut rest[0][..count * block.outputs];
-        let beta = if layer.bias {
-            rows::broadcast(engine.isa, z, &params[block.bias.clone()]);
-            T::ONE
-        } else {
-            T::ZERO
-        };
-        let weights = Mat::new(&params[block.weights.clone()], block.inputs, block.outputs);
-        gemm(engine, T::ONE, input, weights, beta, MatMut::new(z, count, block.outputs));
-        match keep {
-            Keep::Logits | Keep::LogitsAndSlopes if l == last => {}
-            Keep::Outputs | Keep::Logits => layer.activation.apply(engine.isa, z, block.outputs),
-            Keep::Slopes | Keep::LogitsAndSlopes => {
-                let slope = &mut shard.slopes[l][..count * block.outputs];
-                layer.activation.apply_with_slope(engine.isa, z, slope, block.outputs);
+    threads: &'a Threads,
+    /// Whether the threads share each product; otherwise one thread does all of it.
+    shared: bool,
+}
+
+/// Multiply-adds that a thread is woken for: some 10 us of a product, five times what that costs.
+const PIECE_WORK: usize = 1 << 20;
+/// Into how many pieces a product is cut for a BLAS, whatever the number of threads: only the same calls give the same bits.
+const BLAS_PIECES: usize = 8;
+
+impl<T: Float, A: ActivationFn> Pass<'_, T, A> {
+    /// Into how many pieces of rows a matrix is cut that takes `work` multiply-adds.
+    fn pieces(&self, work: usize) -> usize {
+        if !self.shared {
+            return 1;
+        }
+        let most = if self.engine.backend() == Backend::Embedded { self.threads.count() } else { BLAS_PIECES };
+        most.min(work / PIECE_WORK).max(1)
+    }
+
+    /// The layers with where they lie and their weights, from the first.
+    fn weights(&self, l: usize) -> Mat<'_, T> {
+        let block = &self.spec.blocks()[l];
+        Mat::new(&self.params[block.weights.clone()], block.inputs, block.outputs)
+    }
+
+    /// The forward pass: each layer's activations, and slopes if they are kept, of the rows of `x`.
+    fn forward(&self, x: Mat<'_, T>, activations: &mut [Vec<T>], slopes: &mut [Vec<T>], output: &mut [T], keep: Keep) {
+        let (count, last) = (x.rows(), self.spec.layers().len() - 1);
+        for (l, (layer, block)) in self.spec.layers().iter().zip(self.spec.blocks()).enumerate() {
+            let (below, from_here) = activations.split_at_mut(l);
+            let input = if l == 0 { x } else { Mat::new(&below[l - 1][..count * block.inputs], count, block.inputs) };
+            let z = if l == last { &mut *output } else { &mut from_here[0] };
+            let z = &mut z[..count * block.outputs];
+            let keep = if l == last { keep } else { keep.of_hidden() };
+            let slope = if keep == Keep::Slopes { &mut slopes[l][..z.len()] } else { &mut [] };
+            let (weights, bias) = (self.weights(l), &self.params[block.bias.clone()]);
+            let work = count * block.inputs * block.outputs;
+            self.threads.share(self.pieces(work), count, [z, slope], |rows, [z, slope]| {
+                let sums = MatMut::new(&mut *z, rows.len(), block.outputs);
+                affine(self.engine, input.row_range(rows), weights, bias, sums);
+                activate(layer, self.engine, z, slope, keep);
+            });
+        }
+    }
+
+    /// The backward pass, from the gradient with respect to the last layer's weighted sums, which lies in its slopes' place.
+    /// After it, those of all layers do. The parameters' gradient is that of the block, added to what is there unless it is the first.
+    fn backward(&self, x: Mat<'_, T>, shard: &mut Shard<T>, gradient: &mut [T], is_first: bool) {
+        let count = x.rows();
+        for (l, block) in self.spec.blocks().iter().enumerate().rev() {
+            let (below, from_here) = shard.slopes.split_at_mut(l);
+            let delta = Mat::new(&from_here[0][..count * block.outputs], count, block.outputs);
+            let work = count * block.inputs * block.outputs;
+            let input = if l == 0 {
+                x
+            } else {
+                let length = count * block.inputs;
+                let a = &shard.activations[l - 1][..length];
+                let matrices = [&mut shard.below[..length], &mut below[l - 1][..length]];
+                self.threads.share(self.pieces(work), count, matrices, |rows, [to, slope]| {
+                    let a = &a[rows.start * block.inputs..rows.end * block.inputs];
+                    let product = MatMut::new(&mut *to, rows.len(), block.inputs);
+                    gemm(self.engine, T::ONE, delta.row_range(rows), self.weights(l).t(), T::ZERO, product);
+                    self.settle(l - 1, a, slope, to);
+                });
+                Mat::new(a, count, block.inputs)
+            };
+            let (weights, biases) = gradient[..block.bias.end].split_at_mut(block.bias.start);
+            let weights = &mut weights[block.weights.clone()];
+            let beta = if is_first { T::ZERO } else { T::ONE };
+            self.threads.share(self.pieces(work), block.inputs, [weights], |inputs, [weights]| {
+                let sums = MatMut::new(weights, inputs.len(), block.outputs);
+                gemm(self.engine, T::ONE, input.t().row_range(inputs), delta, beta, sums);
+            });
+            if is_first {
+                biases.fill(T::ZERO);
+            }
+            if !biases.is_empty() {
+                rows::add_column_sums(self.engine.isa, delta.elements(), biases);
             }
         }
     }
-}
 
-/// The backward pass of one shard, from the gradient with respect to the last layer's weighted sums in `shard.delta`.
-/// After it, `shard.delta` is that of the first layer.
-fn backward_rows<T: Float, A: ActivationFn>(
-    spec: &Spec<A>,
-    params: &[T],
-    engine: Engine,
-    x: Mat<'_, T>,
-    shard: &mut Shard<T>,
-    gradient: &mut [T],
-) {
-    let count = x.rows();
-    for (l, block) in spec.blocks().iter().enumerate().rev() {
-        let input = match l {
-            0 => x,
-            _ => Mat::new(&shard.activations[l - 1][..count * block.inputs], count, block.inputs),
-        };
-        let delta = &shard.delta[..count * block.outputs];
-        let (below, bias_gradient) = gradient[..block.bias.end].split_at_mut(block.bias.start);
-        let weight_gradient = MatMut::new(&mut below[block.weights.clone()], block.inputs, block.outputs);
-        gemm(engine, T::ONE, input.t(), Mat::new(delta, count, block.outputs), T::ZERO, weight_gradient);
-        if !bias_gradient.is_empty() {
-            rows::column_sums(engine.isa, delta, bias_gradient);
-        }
-        if l > 0 {
-            let weights = Mat::new(&params[block.weights.clone()], block.inputs, block.outputs);
-            let below = MatMut::new(&mut shard.delta_below[..count * block.inputs], count, block.inputs);
-            gemm(engine, T::ONE, Mat::new(delta, count, block.outputs), weights.t(), T::ZERO, below);
-            std::mem::swap(&mut shard.delta, &mut shard.delta_below);
-            activation_backward(spec, engine, l - 1, shard, count);
+    /// Turns `delta`, the gradient with respect to layer `l`'s activations `a`, into that with respect to its weighted sums, which
+    /// takes the slopes' place. What is left in `delta` is of no use.
+    fn settle(&self, l: usize, a: &[T], slope: &mut [T], delta: &mut [T]) {
+        let Layer { outputs, activation, .. } = &self.spec.layers()[l];
+        match activation.builtin() {
+            Some(Activation::Identity) => slope.copy_from_slice(delta),
+            None | Some(Activation::Softmax) => {
+                activation.backward(self.engine.isa, a, slope, delta, *outputs);
+                slope.copy_from_slice(delta);
+            }
+            Some(_) => vector::multiply(self.engine.isa, slope, delta),
         }
     }
 }
 
-/// `shard.delta`: from the gradient with respect to layer `l`'s activations to the one with respect to its sums.
-fn activation_backward<T: Float, A: ActivationFn>(
-    spec: &Spec<A>,
-    engine: Engine,
-    l: usize,
-    shard: &mut Shard<T>,
-    count: usize,
-) {
-    let cols = spec.layers()[l].outputs;
-    let (a, slope) = (&shard.activations[l][..count * cols], &shard.slopes[l][..count * cols]);
-    spec.layers()[l].activation.backward(engine.isa, a, slope, &mut shard.delta[..count * cols], cols);
+impl Keep {
+    /// What it keeps of layers before the last: [`Slopes`](Self::Slopes) or [`Outputs`](Self::Outputs).
+    fn of_hidden(self) -> Self {
+        match self {
+            Self::Outputs | Self::Logits => Self::Outputs,
+            Self::Slopes | Self::LogitsAndSlopes => Self::Slopes,
+        }
+    }
+}
+
+/// The weighted sums `z` become activations.
+fn activate<T: Float, A: ActivationFn>(layer: &Layer<A>, engine: Engine, z: &mut [T], slope: &mut [T], keep: Keep) {
+    match keep {
+        Keep::Logits | Keep::LogitsAndSlopes => {}
+        Keep::Outputs => layer.activation.apply(engine.isa, z, layer.outputs),
+        Keep::Slopes => layer.activation.apply_with_slope(engine.isa, z, slope, layer.outputs),
+    }
 }
 
 /// The weighted mean loss of a batch, and its gradient if asked for.
@@ -227,14 +270,12 @@ fn mean_loss<T: Float, A: ActivationFn, L: LossFn>(
     workspace: &mut Workspace<T>,
     gradient: Option<&mut [T]>,
 ) -> Result<f64> {
-    let engine = workspace.engine;
     check_length("parameters", spec, params)?;
     let (count, outputs, last) = (batch.x.nrows(), spec.outputs(), spec.layers().len() - 1);
     workspace.check(spec, count)?;
-    let x = Rows::of("x", &batch.x, count, spec.inputs(), workspace.shard_rows)?;
-    let y = Rows::of("y", &batch.y, count, outputs, workspace.shard_rows)?;
+    let x = rows_of("x", &batch.x, count, spec.inputs())?;
+    let y = rows_of("y", &batch.y, count, outputs)?;
     let total = total_weight(batch.weights, count)?;
-    let weights = batch.weights.map(|w| Rows { whole: Mat::new(w, count, 1), shard_rows: workspace.shard_rows });
 
     let link = objective.loss.link();
     let fused = link.is_some() && link == spec.layers()[last].activation.builtin();
@@ -245,40 +286,86 @@ fn mean_loss<T: Float, A: ActivationFn, L: LossFn>(
         (false, true) => Keep::Logits,
         (false, false) => Keep::Outputs,
     };
-    run_shards(workspace, count, gradient, |s, shard, gradient| {
-        let (x, y) = (x.shard(s), y.shard(s));
-        forward_rows(spec, params, engine, x, shard, keep);
+    run(workspace, spec, params, count, gradient, &mut [], |net, block, shard, gradient, _| {
+        let (x, y) = (x.row_range(block.rows.clone()), y.row_range(block.rows.clone()));
         let elements = y.elements().len();
-        let (output, delta) = (&shard.activations[last][..elements], &mut shard.delta[..elements]);
-        let weights = weights.map(|w| w.shard(s).elements());
-        shard.value = loss_rows(&objective.loss, y, weights, total, output, delta);
+        net.forward(x, &mut shard.activations, &mut shard.slopes, &mut shard.output, keep);
+        let output = &shard.output[..elements];
+        let delta = if wanted && fused { &mut shard.slopes[last] } else { &mut shard.below };
+        let (delta, losses) = (&mut delta[..elements], &mut shard.losses[..y.rows()]);
+        let weights = batch.weights.map(|w| &w[block.rows]);
+        let (loss, engine) = (&objective.loss, net.engine);
+        // A row of a loss takes about as long as twenty multiply-adds a number.
+        net.threads.share(net.pieces(20 * elements), y.rows(), [&mut *delta, &mut *losses], |rows, [delta, losses]| {
+            let output = &output[rows.start * outputs..rows.end * outputs];
+            let weights = weights.map(|w| &w[rows.clone()]);
+            loss_rows(engine.isa, loss, y.row_range(rows), weights, total, output, delta, losses);
+        });
+        let value = &mut shard.value;
+        match weights {
+            None => losses.iter().for_each(|loss| *value += 1.0 / total * loss.real()),
+            Some(w) => losses.iter().zip(w).for_each(|(loss, w)| *value += w.real() / total * loss.real()),
+        }
+        if !value.is_finite() && shard.not_finite.is_none() {
+            let hidden = shard.activations.iter().zip(spec.blocks()).map(|(a, block)| &a[..x.rows() * block.outputs]);
+            let mut layers = hidden.chain([output]);
+            shard.not_finite = layers.position(|a| !vector::all_finite(engine.isa, a));
+        }
         if wanted {
             if !fused {
-                activation_backward(spec, engine, last, shard, y.rows());
+                let (slope, delta) = (&mut shard.slopes[last][..elements], &mut shard.below[..elements]);
+                net.settle(last, &shard.output[..elements], slope, delta);
             }
-            backward_rows(spec, params, engine, x, shard, gradient);
+            net.backward(x, shard, gradient, block.is_first);
         }
     });
     Ok(workspace.shards[..workspace.pieces(count)].iter().map(|s| s.value).sum())
 }
 
-/// Runs every shard of a batch of `count` rows, on whichever thread is free, and sums their gradients in a fixed tree.
-/// A shard is given the slice for its gradient, which counts only where a `gradient` is asked for.
-fn run_shards<T: Float>(
+/// One block of a batch's rows.
+struct Block {
+    rows: Range<usize>,
+    /// Whether it is the first of its shard, so that its gradient begins a sum.
+    is_first: bool,
+}
+
+/// Runs every block of a batch of `count` rows, the shards on whichever thread is free, and sums their gradients in a fixed tree.
+///
+/// `work` is given the slice for the shard's gradient, which counts only where a `gradient` is asked for, and the block's rows of `out`,
+/// a matrix of `count` rows or nothing.
+fn run<T: Float, A: ActivationFn>(
     workspace: &mut Workspace<T>,
+    spec: &Spec<A>,
+    params: &[T],
     count: usize,
     gradient: Option<&mut [T]>,
-    run: impl Fn(usize, &mut Shard<T>, &mut [T]) + Sync,
+    out: &mut [T],
+    work: impl Fn(&Pass<'_, T, A>, Block, &mut Shard<T>, &mut [T], &mut [T]) + Sync,
 ) {
-    let (engine, pieces) = (workspace.engine, workspace.pieces(count));
-    let shards = &mut workspace.shards[..pieces];
+    let (engine, plan, pieces) = (workspace.engine, workspace.plan, workspace.pieces(count));
+    let Workspace { threads, shards, .. } = workspace;
+    let shards = &mut shards[..pieces];
+    let out_cols = if count == 0 { 0 } else { out.len() / count };
+    let net = Pass { spec, params, engine, threads, shared: plan.shared };
+    let run_shard = |first: usize, shard: &mut Shard<T>, gradient: &mut [T], out: &mut [T]| {
+        let end = count.min(first + plan.shard_rows);
+        (shard.value, shard.not_finite) = (0.0, None);
+        for start in (first..end).step_by(plan.block_rows) {
+            let rows = start..end.min(start + plan.block_rows);
+            let out = &mut out[(rows.start - first) * out_cols..(rows.end - first) * out_cols];
+            work(&net, Block { rows, is_first: start == first }, shard, gradient, out);
+        }
+    };
     if let [only] = shards {
-        return run(0, only, gradient.unwrap_or_default());
+        let gradient = gradient.unwrap_or_default();
+        return if plan.shared { threads.enter(|| run_shard(0, only, gradient, out)) } else { run_shard(0, only, gradient, out) };
     }
-    workspace.threads.for_each(shards, |s, shard| {
-        let mut own = std::mem::take(&mut shard.gradient);
-        run(s, shard, &mut own);
-        shard.gradient = own;
+    threads.enter(|| {
+        each_shard(threads, shards, 0, plan.shard_rows, out, out_cols, &|first, shard, out| {
+            let mut own = std::mem::take(&mut shard.gradient);
+            run_shard(first, shard, &mut own, out);
+            shard.gradient = own;
+        });
     });
     let Some(gradient) = gradient else { return };
     let mut stride = 1;
@@ -293,6 +380,28 @@ fn run_shards<T: Float>(
     gradient.copy_from_slice(&shards[0].gradient);
 }
 
+/// Hands out the shards, the first of which begins at row `first`, each with its rows of `out`.
+fn each_shard<T: Float>(
+    threads: &Threads,
+    shards: &mut [Shard<T>],
+    first: usize,
+    rows: usize,
+    out: &mut [T],
+    out_cols: usize,
+    work: &(impl Fn(usize, &mut Shard<T>, &mut [T]) + Sync),
+) {
+    if let [only] = shards {
+        return work(first, only, out);
+    }
+    let half = shards.len() / 2;
+    let (left, right) = shards.split_at_mut(half);
+    let (out_left, out_right) = out.split_at_mut((half * rows * out_cols).min(out.len()));
+    threads.join(
+        || each_shard(threads, left, first, rows, out_left, out_cols, work),
+        || each_shard(threads, right, first + half * rows, rows, out_right, out_cols, work),
+    );
+}
+
 /// Refuses a buffer that is not as long as the parameters.
 fn check_length<T, A: ActivationFn>(what: &str, spec: &Spec<A>, buffer: &[T]) -> Result<()> {
     match spec.parameters() {
@@ -301,26 +410,11 @@ fn check_length<T, A: ActivationFn>(what: &str, spec: &Spec<A>, buffer: &[T]) ->
     }
 }
 
-/// A row-major matrix, of which each shard takes its rows.
-#[derive(Clone, Copy)]
-struct Rows<'a, T> {
-    whole: Mat<'a, T>,
-    shard_rows: usize,
-}
-
-impl<'a, T: Copy> Rows<'a, T> {
-    /// The rows of `array`, which must be `rows` x `cols` and row-major.
-    fn of(what: &str, array: &'a ArrayView2<'_, T>, rows: usize, cols: usize, shard_rows: usize) -> Result<Self> {
-        match array.as_slice() {
-            Some(data) if array.dim() == (rows, cols) => Ok(Self { whole: Mat::new(data, rows, cols), shard_rows }),
-            _ => Err(refuse_shape(what, rows, cols, array.dim())),
-        }
-    }
-
-    /// The rows of shard `s`.
-    fn shard(&self, s: usize) -> Mat<'a, T> {
-        let first = s * self.shard_rows;
-        self.whole.row_range(first..self.whole.rows().min(first + self.shard_rows))
+/// The elements of `array` as a matrix, which must be `rows` x `cols` and row-major.
+fn rows_of<'a, T>(what: &str, array: &'a ArrayView2<'_, T>, rows: usize, cols: usize) -> Result<Mat<'a, T>> {
+    match array.as_slice() {
+        Some(data) if array.dim() == (rows, cols) => Ok(Mat::new(data, rows, cols)),
+        _ => Err(refuse_shape(what, rows, cols, array.dim())),
     }
 }
 

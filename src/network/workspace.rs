@@ -1,47 +1,35 @@
 //! Every buffer that a pass needs, allocated once: a step of training allocates nothing.
 //!
-//! A batch is cut into *shards* of rows, each with buffers of its own. How many is decided by the shapes alone, never
-//! by the number of threads, so the bits of a sum do not depend on them.
-//! Row 4 of the house: imports `spec`, the engines and the ground.
+//! A batch is cut into *shards* of rows, each with buffers of its own for one block of its rows, as the [`Plan`] says.
+//! Row 4 of the house: imports `plan`, `spec`, the engines and the ground.
 
-use super::spec::Spec;
+use super::plan::Plan;
+use super::spec::{Layer, Spec};
 use crate::activation::ActivationFn;
 use crate::engine::Engine;
 use crate::error::{Error, Result};
 use crate::float::Float;
-use crate::kernel::vector;
-use crate::simd::Isa;
 use crate::threads::Threads;
 
-/// A shard holds at least this many rows: below it, products become too thin for their memory traffic.
-const SHARD_ROWS: usize = 64;
-/// A shard is worth at least this many multiply-adds (about 50 us in f32), hundreds of times the cost of handing it out.
-const SHARD_WORK: usize = 1 << 22;
-/// More shards than this would pay for no machine we know, and each holds a gradient.
-const SHARDS: usize = 16;
-
-/// How many rows a shard has in a workspace for `rows` rows: a function of shapes alone.
-fn shard_rows<A: ActivationFn>(spec: &Spec<A>, rows: usize) -> usize {
-    // Forward, weight gradient and input gradient each multiply once by every weight.
-    let work = spec.parameters().saturating_mul(3).saturating_mul(rows);
-    let count = (rows / SHARD_ROWS).min(work / SHARD_WORK).clamp(1, SHARDS);
-    rows.div_ceil(count).max(1)
-}
-
-/// The buffers of one shard.
+/// The buffers of one shard, for one block of its rows at a time.
 #[derive(Clone, Debug)]
 pub(super) struct Shard<T> {
-    /// For each layer its activations (its weighted sums, until the activation is applied): rows x outputs.
+    /// For each hidden layer its activations (its weighted sums, until the activation is applied): rows x outputs.
     pub activations: Vec<Vec<T>>,
-    /// For each layer its slopes: rows x outputs.
+    /// The last layer's, or what the loss reads instead.
+    pub output: Vec<T>,
+    /// For each layer its slopes, and after the way back the gradient with respect to its weighted sums: rows x outputs.
     pub slopes: Vec<Vec<T>>,
-    /// The gradient with respect to a layer's weighted sums, and the same one layer below.
-    pub delta: Vec<T>,
-    pub delta_below: Vec<T>,
+    /// A gradient with respect to activations, on its way to the one with respect to the weighted sums.
+    pub below: Vec<T>,
     /// The shard's part of the parameters' gradient; empty where one shard is all, which writes to the caller's.
     pub gradient: Vec<T>,
+    /// The loss of each row.
+    pub losses: Vec<T>,
     /// The shard's part of the loss.
     pub value: f64,
+    /// The first layer with an activation that is not finite, of a pass whose loss is not.
+    pub not_finite: Option<usize>,
 }
 
 /// The buffers of a pass over batches of up to a fixed number of rows, the engine that computes it, and its threads.
@@ -51,8 +39,7 @@ pub struct Workspace<T> {
     pub(super) threads: Threads,
     trains: bool,
     rows: usize,
-    /// Rows of each shard but the last, which takes what is left.
-    pub(super) shard_rows: usize,
+    pub(super) plan: Plan,
     pub(super) shards: Vec<Shard<T>>,
     /// The widths it was made for, first the inputs.
     widths: Vec<usize>,
@@ -85,25 +72,29 @@ impl<T: Float> Workspace<T> {
         threads: Threads,
         trains: bool,
     ) -> Result<Self> {
-        let shard_rows = shard_rows(spec, rows);
-        let count = rows.div_ceil(shard_rows).max(1);
-        let widest = spec.layers().iter().map(|l| l.outputs).max().unwrap_or(0);
+        let plan = if trains { Plan::training(spec, rows) } else { Plan::prediction(spec, rows) };
+        let count = rows.div_ceil(plan.shard_rows).max(1);
+        let last = spec.layers().len() - 1;
         let what = format!("a workspace for {rows} rows");
-        let matrix = |cols: usize| zeros(shard_rows.saturating_mul(cols), &what);
-        let per_layer = || spec.layers().iter().map(|layer| matrix(layer.outputs)).collect::<Result<Vec<_>>>();
+        let matrix = |cols: usize| zeros(plan.block_rows.saturating_mul(cols), &what);
+        let layers = |layers: &[Layer<A>]| layers.iter().map(|layer| matrix(layer.outputs)).collect::<Result<Vec<_>>>();
+        // The way back passes through the activations of every hidden layer, and the last where the loss is given outputs.
+        let widest = spec.layers().iter().map(|layer| layer.outputs).max().unwrap_or(0);
         let shard = || {
             Ok(Shard {
-                activations: per_layer()?,
-                slopes: if trains { per_layer()? } else { Vec::new() },
-                delta: matrix(if trains { widest } else { spec.outputs() })?,
-                delta_below: matrix(if trains { widest } else { 0 })?,
+                activations: layers(&spec.layers()[..last])?,
+                output: matrix(spec.outputs())?,
+                slopes: if trains { layers(spec.layers())? } else { Vec::new() },
+                below: matrix(if trains { widest } else { spec.outputs() })?,
                 gradient: zeros(if trains && count > 1 { spec.parameters() } else { 0 }, &what)?,
+                losses: matrix(1)?,
                 value: 0.0,
+                not_finite: None,
             })
         };
         let shards = (0..count).map(|_| shard()).collect::<Result<_>>()?;
         let widths = std::iter::once(spec.inputs()).chain(spec.layers().iter().map(|l| l.outputs)).collect();
-        Ok(Self { engine, threads, trains, rows, shard_rows, shards, widths })
+        Ok(Self { engine, threads, trains, rows, plan, shards, widths })
     }
 
     /// The engine.
@@ -116,17 +107,16 @@ impl<T: Float> Workspace<T> {
         &self.threads
     }
 
-    /// The first layer (from 0) whose activations in the last pass were not all finite.
-    pub fn layer_not_finite(&self, isa: Isa) -> Option<usize> {
-        let layers = self.shards[0].activations.len();
-        (0..layers).find(|&l| self.shards.iter().any(|s| !vector::all_finite(isa, &s.activations[l])))
+    /// The first layer (from 0) with an activation that was not finite, after a pass whose loss was not.
+    pub fn layer_not_finite(&self) -> Option<usize> {
+        self.shards.iter().filter_map(|shard| shard.not_finite).min()
     }
 
     /// How many bytes the buffers take.
     pub fn bytes(&self) -> usize {
         let numbers = |s: &Shard<T>| {
             let layers = s.activations.iter().chain(&s.slopes).map(Vec::len).sum::<usize>();
-            layers + s.delta.len() + s.delta_below.len() + s.gradient.len()
+            layers + s.output.len() + s.below.len() + s.gradient.len() + s.losses.len()
         };
         self.shards.iter().map(numbers).sum::<usize>() * size_of::<T>()
     }
@@ -134,7 +124,7 @@ impl<T: Float> Workspace<T> {
     /// How many shards a batch of `rows` rows has.
     pub(super) fn pieces(&self, rows: usize) -> usize {
         // A division costs a tenth of a tiny network's whole pass.
-        if rows <= self.shard_rows { 1 } else { rows.div_ceil(self.shard_rows) }
+        if rows <= self.plan.shard_rows { 1 } else { rows.div_ceil(self.plan.shard_rows) }
     }
 
     /// Refuses to train in a workspace for prediction.

@@ -1,8 +1,8 @@
 //! Adam: the step of every parameter is scaled by the running mean of its squared gradient.
 
 use crate::error::{Error, Result};
-use crate::kernel::update::{self, AdamStep};
-use crate::simd::{Isa, Vectorized};
+use crate::kernel::update::AdamStep;
+use crate::simd::Vectorized;
 
 /// The means of the gradient and of its square.
 pub(super) const MOMENTS: usize = 2;
@@ -21,29 +21,19 @@ pub(super) fn check(beta1: f64, beta2: f64, epsilon: f64) -> Result<()> {
     Ok(())
 }
 
-/// The step number `number`, from 1.
+/// The constants of step number `number`, from 1.
 ///
 /// The corrections are powers of the betas as rounded to `T`, the ones that the means really decay by: as an `f32`,
 /// 0.999 leaves 1 - beta2 = 0.00100005, and powers of the exact 0.999 would correct the first steps 5e-5 too much.
 /// `libm`'s power is the same on every platform.
-pub(super) fn step<T: Vectorized>(
-    isa: Isa,
-    rate: f64,
-    number: u64,
-    [beta1, beta2, epsilon]: [f64; 3],
-    grad: &[T],
-    moments: &mut [T],
-    params: &mut [T],
-) {
-    let (first, second) = moments.split_at_mut(params.len());
+pub(super) fn rule<T: Vectorized>(rate: f64, number: u64, [beta1, beta2, epsilon]: [f64; 3]) -> AdamStep<T> {
     let (beta1, beta2) = (T::from_f64(beta1), T::from_f64(beta2));
     let gathered = |beta: T| 1.0 - libm::pow(beta.real(), number as f64);
-    let constants = AdamStep {
+    AdamStep {
         beta1,
         beta2,
         rate: T::from_f64(rate / gathered(beta1)),
         correction: T::from_f64(1.0 / gathered(beta2)),
         epsilon: T::from_f64(epsilon),
-    };
-    update::adam(isa, constants, grad, first, second, params);
+    }
 }

@@ -1,8 +1,6 @@
 //! Gradient descent: plain, with Polyak's momentum, or with Nesterov's.
 
 use crate::error::{Error, Result};
-use crate::kernel::update;
-use crate::simd::{Isa, Vectorized};
 
 /// The velocity, which descent without momentum does without.
 pub(super) const fn moments(momentum: f64) -> usize {
@@ -15,22 +13,5 @@ pub(super) fn check(momentum: f64) -> Result<()> {
         Ok(())
     } else {
         Err(Error::setting("momentum", "a number from 0 to 1", momentum))
-    }
-}
-
-pub(super) fn step<T: Vectorized>(
-    isa: Isa,
-    rate: f64,
-    momentum: f64,
-    nesterov: bool,
-    grad: &[T],
-    velocity: &mut [T],
-    params: &mut [T],
-) {
-    let rate = T::from_f64(rate);
-    if momentum == 0.0 {
-        update::descend(isa, rate, grad, params);
-    } else {
-        update::momentum(isa, rate, T::from_f64(momentum), nesterov, grad, velocity, params);
     }
 }

@@ -184,9 +184,14 @@ impl<'a, 'd, T: Float, L: LossFn> Descent<'a, 'd, T, L> {
             }
             self.start_loss = Some(start.max(known));
         }
-        check_finite("gradient", isa, spec, gradient, at)?;
-        self.optimizer.step(isa, self.trainer.learning_rate, gradient, params);
-        check_finite("weight", isa, spec, params, at)?;
+        let Trainer { learning_rate, threads, .. } = self.trainer;
+        let finite = self.optimizer.step_checked(threads, isa, *learning_rate, gradient, params);
+        if !finite.gradient {
+            check_finite("gradient", isa, spec, gradient, at)?;
+        }
+        if !finite.params {
+            check_finite("weight", isa, spec, params, at)?;
+        }
         Ok(value)
     }
 }
@@ -204,7 +209,7 @@ fn largest_layer<T: Float, A: ActivationFn>(spec: &Spec<A>, params: &[T]) -> usi
 
 /// The error about an objective that is not finite, after the pass that found it.
 pub(super) fn not_finite<T: Float>(workspace: &Workspace<T>, value: Value, at: (usize, usize)) -> Error {
-    diverged("loss", value.objective(), workspace.layer_not_finite(workspace.engine().isa), at)
+    diverged("loss", value.objective(), workspace.layer_not_finite(), at)
 }
 
 /// Refuses numbers that lie like parameters and are not all finite, naming the first of them and its layer.
@@ -275,7 +280,7 @@ impl<'a, 'd, T: Float, L: LossFn> Judge<'a, 'd, T, L> {
         if loss.is_finite() {
             return Ok(loss);
         }
-        let layer = self.workspace.layer_not_finite(self.trainer.engine.isa);
+        let layer = self.workspace.layer_not_finite();
         Err(diverged("loss on the held-back rows", loss, layer, at))
     }
 

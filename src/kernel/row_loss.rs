@@ -1,0 +1,142 @@
+//! The loss of each row of a matrix and its gradient, in one pass over the rows.
+//!
+//! The formulas are those of `loss`, where they are written for any scalar; here for vectors, and arranged so that
+//! the digits of a nearly certain row are kept.
+
+use super::layout::{Replace, RowMut, replace_rows};
+use super::math;
+use super::softmax::exp_below;
+use crate::simd::{Isa, Lanes, Typed, VIRTUAL_LANES, Vectorized};
+
+/// A loss of rows that has a kernel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RowLoss {
+    /// Half the square of the error.
+    SquaredError,
+    /// `t softplus(-o) + (1 - t) softplus(o)` of logits `o`: the cross-entropy of their sigmoids.
+    LogisticCrossEntropy,
+    /// `sum(t) ln(sum(e^o)) - sum(t o)` of logits `o`: the cross-entropy of their softmax.
+    SoftmaxCrossEntropy,
+}
+
+impl RowLoss {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::SquaredError, Self::LogisticCrossEntropy, Self::SoftmaxCrossEntropy];
+
+    /// `losses[i]` becomes the loss of row `i` of `x` (of `cols` columns), and the row its gradient.
+    ///
+    /// **Shapes**: `targets` and `x` rows x `cols`, a loss for each row. **Overwrites** `x` and `losses`.
+    ///
+    /// **Accuracy**: gradients to 4 ulp of the larger of target and prediction, and `cols / 32` more at worst for softmax; also of rows
+    /// that are nearly certain, where the gradient is tiny. NaN of a row makes its loss NaN.
+    pub fn apply<T: Vectorized>(self, isa: Isa, targets: &[T], x: &mut [T], cols: usize, losses: &mut [T]) {
+        match T::typed([targets], [x, losses]) {
+            Typed::Single([targets], [x, losses]) => single::apply(self, isa, targets, x, cols, losses),
+            Typed::Double([targets], [x, losses]) => double::apply(self, isa, targets, x, cols, losses),
+        }
+    }
+}
+
+/// The kernels of one type, compiled here: as generic code every crate that calls one would compile them all.
+macro_rules! compiled {
+    ($module:ident, $t:ty) => {
+        mod $module {
+            use super::*;
+
+            pub fn apply(loss: RowLoss, isa: Isa, targets: &[$t], x: &mut [$t], cols: usize, losses: &mut [$t]) {
+                match loss {
+                    RowLoss::SquaredError => replace_rows(isa, SquaredError, [targets], x, cols, losses),
+                    RowLoss::LogisticCrossEntropy => replace_rows(isa, Logistic, [targets], x, cols, losses),
+                    RowLoss::SoftmaxCrossEntropy => replace_rows(isa, Softmax, [targets], x, cols, losses),
+                }
+            }
+        }
+    };
+}
+
+compiled!(single, f32);
+compiled!(double, f64);
+
+#[derive(Clone, Copy)]
+struct SquaredError;
+
+impl<T: Vectorized> Replace<T, 1> for SquaredError {
+    #[inline(always)]
+    fn replace<L: Lanes<T>>(self, lanes: L, mut row: impl RowMut<T, L, 1>) -> L::Vector {
+        let mut parts = [lanes.splat(T::ZERO); VIRTUAL_LANES];
+        for i in 0..row.vectors() {
+            let ([target], output) = row.load_all(i);
+            let error = lanes.sub(output, target);
+            parts[row.part(i)] = lanes.mul_add(error, error, parts[row.part(i)]);
+            row.store(i, error);
+        }
+        lanes.mul(lanes.splat(T::from_f64(0.5)), row.total(parts))
+    }
+}
+
+#[derive(Clone, Copy)]
+struct Logistic;
+
+impl<T: Vectorized> Replace<T, 1> for Logistic {
+    #[inline(always)]
+    fn replace<L: Lanes<T>>(self, lanes: L, mut row: impl RowMut<T, L, 1>) -> L::Vector {
+        let (zero, one) = (lanes.splat(T::ZERO), lanes.splat(T::ONE));
+        let mut parts = [zero; VIRTUAL_LANES];
+        for i in 0..row.vectors() {
+            let ([target], _) = row.load_all(i);
+            // Minus infinity behind the row's end, where the target is zero: no loss.
+            let x = row.load(i);
+            let (for_no, yes) = math::softplus_with_slope(lanes, x);
+            let (for_yes, no) = math::softplus_with_slope(lanes, lanes.neg(x));
+            // `sigmoid(x) - t` has lost its digits where the network is right: of certain targets it is one of these.
+            let is_no = lanes.le(lanes.abs(target), zero);
+            let is_yes = lanes.le(lanes.abs(lanes.sub(target, one)), zero);
+            let between = lanes.mul_add(target, for_yes, lanes.mul(lanes.sub(one, target), for_no));
+            let loss = lanes.select(is_no, for_no, lanes.select(is_yes, for_yes, between));
+            let slope = lanes.select(is_no, yes, lanes.select(is_yes, lanes.neg(no), lanes.sub(yes, target)));
+            parts[row.part(i)] = lanes.add(parts[row.part(i)], loss);
+            row.store(i, slope);
+        }
+        row.total(parts)
+    }
+}
+
+/// With `top` the largest logit and `rest` the sum of `e^(o - top)` over the others, `ln(sum(e^o))` is `top + ln(1 + rest)`.
+#[derive(Clone, Copy)]
+struct Softmax;
+
+impl<T: Vectorized> Replace<T, 1> for Softmax {
+    #[inline(always)]
+    fn replace<L: Lanes<T>>(self, lanes: L, mut row: impl RowMut<T, L, 1>) -> L::Vector {
+        let (zero, one) = (lanes.splat(T::ZERO), lanes.splat(T::ONE));
+        let top = row.largest();
+        let [mut rest, mut ties, mut mass, mut lack] = [[zero; VIRTUAL_LANES]; 4];
+        for i in 0..row.vectors() {
+            let ([target], _) = row.load_all(i);
+            let x = row.load(i);
+            let is_top = lanes.le(top, x);
+            let e = exp_below(lanes, x, top);
+            let part = row.part(i);
+            rest[part] = lanes.add(rest[part], lanes.select(is_top, zero, e));
+            ties[part] = lanes.add(ties[part], lanes.select(is_top, one, zero));
+            mass[part] = lanes.add(mass[part], target);
+            // A class without mass adds nothing, even where its logit is minus infinity.
+            let counts = lanes.lt(zero, lanes.abs(target));
+            let distance = lanes.select(counts, lanes.sub(top, x), zero);
+            lack[part] = lanes.mul_add(target, distance, lack[part]);
+            row.store(i, lanes.select(is_top, one, e));
+        }
+        let rest = lanes.add(lanes.sub(row.total(ties), one), row.total(rest));
+        let mass = row.total(mass);
+        let inverse = lanes.div(one, lanes.add(one, rest));
+        let share = lanes.mul(mass, inverse);
+        for i in 0..row.vectors() {
+            let ([target], e) = row.load_all(i);
+            // For the largest, `mass / (1 + rest) - t` without the difference of two numbers near 1.
+            let top = lanes.mul_add(lanes.neg(target), rest, lanes.sub(mass, target));
+            let delta = lanes.mul_add(e, share, lanes.neg(target));
+            row.store(i, lanes.select(lanes.le(one, e), lanes.mul(top, inverse), delta));
+        }
+        lanes.mul_add(mass, math::ln_1p(lanes, rest), row.total(lack))
+    }
+}

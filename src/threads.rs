@@ -93,8 +93,11 @@ impl Threads {
         matrices: [&mut [T]; N],
         work: &(impl Fn(Range<usize>, [&mut [T]; N]) + Sync),
     ) {
-        let first = (rows.len() * (pieces / 2) / pieces.max(1)).next_multiple_of(8);
-        if pieces < 2 || first == 0 || first >= rows.len() {
+        if pieces < 2 {
+            return work(rows, matrices);
+        }
+        let first = (rows.len() * (pieces / 2) / pieces).next_multiple_of(8);
+        if first == 0 || first >= rows.len() {
             return work(rows, matrices);
         }
         let mut upper = matrices;

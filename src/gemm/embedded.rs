@@ -13,10 +13,10 @@
 //! it lies.
 
 use super::pack::{pack_columns, pack_rows};
-use super::strip::{Along, Beside, Rows, Start, Strip, TALL, WIDE, WIDE_ROW};
+use super::strip::{Along, Beside, Compute, Rows, Start, Strip, TALL, WIDE, WIDE_ROW};
 use super::{DEPTH, Mat, MatMut};
 use crate::scalar::Scalar;
-use crate::simd::{Isa, Kernel, Lanes, Vectorized};
+use crate::simd::{Isa, Vectorized};
 use std::cell::RefCell;
 use std::ops::Range;
 
@@ -43,7 +43,7 @@ pub(super) fn gemm<T: Vectorized + Embedded>(
     start: Start<'_, T>,
     c: &mut MatMut<'_, T>,
 ) {
-    let lanes = T::dispatch(isa, Width);
+    let lanes = isa.lanes::<T>();
     for steps in blocks(a.cols, DEPTH) {
         let start = if steps.start == 0 { start } else { Start::C };
         let (a, b) = (a.columns(steps.clone()), b.row_range(steps));
@@ -58,7 +58,7 @@ pub(super) fn gemm<T: Vectorized + Embedded>(
                     let a = a.row_range(rows.clone());
                     let mut c = c.reborrow().row_range(rows);
                     if packs_a {
-                        let a = pack_rows(&a, room_a);
+                        let a = pack_rows(isa, &a, room_a);
                         strips_of(isa, lanes, alpha, a, &b, start, &mut c, packs_b.then_some(&mut *room_b));
                     } else {
                         strips(isa, lanes, alpha, &a, &b, start, &mut c, packs_b.then_some(&mut *room_b));
@@ -100,44 +100,44 @@ fn strips_of<T: Vectorized, A: Rows<T>>(
     c: &mut MatMut<'_, T>,
     mut room: Option<&mut [T]>,
 ) {
-    let steps = b.rows;
     let wide = if c.rows == 1 { WIDE_ROW } else { WIDE };
-    for cols in blocks(b.cols, wide * lanes) {
-        let vectors = cols.len().div_ceil(lanes);
-        let (column, columns) = (cols.start, cols.len());
-        let start = start.from_column(column);
-        let (b, step, width) = match &mut room {
-            // Of a single row the next is nowhere: a transposed column says that it is one element further.
-            None => (&b.data[column * b.col_stride..], b.row_stride.max(columns), columns),
-            Some(room) => (pack_columns(b, cols, vectors * lanes, room), vectors * lanes, vectors * lanes),
-        };
-        macro_rules! strip {
-            ($vectors:literal) => {
-                T::dispatch(isa, Strip::<T, A, $vectors> { alpha, a, b, step, width, steps, start, c, column, columns })
-            };
+    let (total, row_stride) = (b.cols, b.row_stride);
+    let mut strip = Strip { alpha, a, b: &[], step: 0, width: 0, steps: b.rows, start, c, column: 0, columns: 0 };
+    while strip.column < total {
+        let columns = (total - strip.column).min(wide * lanes);
+        let vectors = columns.div_ceil(lanes);
+        strip.columns = columns;
+        strip.start = start.from_column(strip.column);
+        match &mut room {
+            None => {
+                // Of a single row the next is nowhere: a transposed column says that it is one element further.
+                (strip.step, strip.width) = (row_stride.max(columns), columns);
+                strip.b = &b.data[strip.column * b.col_stride..];
+                compute(isa, vectors, &mut strip);
+            }
+            Some(room) => {
+                (strip.step, strip.width) = (vectors * lanes, vectors * lanes);
+                let b = pack_columns(isa, b, strip.column..strip.column + columns, strip.width, room);
+                let Strip { alpha, a, step, width, steps, start, column, .. } = strip;
+                compute(isa, vectors, &mut Strip { b, alpha, a, step, width, steps, start, c: strip.c, column, columns });
+            }
         }
-        match vectors {
-            1 => strip!(1),
-            2 => strip!(2),
-            3 => strip!(3),
-            4 => strip!(4),
-            5 => strip!(5),
-            6 => strip!(6),
-            7 => strip!(7),
-            _ => strip!(8),
-        }
+        strip.column += columns;
     }
 }
 
-/// How many lanes a vector has.
-struct Width;
-
-impl<T: Vectorized> Kernel<T> for Width {
-    type Output = usize;
-
-    #[inline(always)]
-    fn run<L: Lanes<T>>(self, _: L) -> usize {
-        L::WIDTH
+/// Computes a strip of so many vectors.
+#[inline]
+fn compute<T: Vectorized, A: Rows<T>>(isa: Isa, vectors: usize, strip: &mut Strip<'_, '_, T, A>) {
+    match vectors {
+        1 => T::dispatch(isa, Compute::<_, _, 1>(strip)),
+        2 => T::dispatch(isa, Compute::<_, _, 2>(strip)),
+        3 => T::dispatch(isa, Compute::<_, _, 3>(strip)),
+        4 => T::dispatch(isa, Compute::<_, _, 4>(strip)),
+        5 => T::dispatch(isa, Compute::<_, _, 5>(strip)),
+        6 => T::dispatch(isa, Compute::<_, _, 6>(strip)),
+        7 => T::dispatch(isa, Compute::<_, _, 7>(strip)),
+        _ => T::dispatch(isa, Compute::<_, _, 8>(strip)),
     }
 }
 

@@ -7,28 +7,28 @@
 use super::Mat;
 use super::strip::{Beside, TALL};
 use crate::scalar::Scalar;
+use crate::simd::{Isa, Kernel, Lanes, Vectorized};
 use std::ops::Range;
 
 /// Packs a strip whose neighbours across the sum are neighbours in memory: step after step, `used` elements and zeros.
-fn pack_along<T: Scalar>(strip: &mut [T], padded: usize, source: &[T], step: usize, used: usize) {
-    /// With the width known, a step is a few vector moves instead of a call.
-    fn whole<T: Scalar, const WIDTH: usize>(strip: &mut [T], source: &[T], step: usize) {
-        for (i, to) in strip.as_chunks_mut::<WIDTH>().0.iter_mut().enumerate() {
-            to.copy_from_slice(&source[i * step..][..WIDTH]);
-        }
-    }
-    match used {
-        64 if padded == used => whole::<T, 64>(strip, source, step),
-        48 if padded == used => whole::<T, 48>(strip, source, step),
-        32 if padded == used => whole::<T, 32>(strip, source, step),
-        16 if padded == used => whole::<T, 16>(strip, source, step),
-        8 if padded == used => whole::<T, 8>(strip, source, step),
-        6 if padded == used => whole::<T, 6>(strip, source, step),
-        4 if padded == used => whole::<T, 4>(strip, source, step),
-        _ => {
-            for (i, to) in strip.chunks_exact_mut(padded).enumerate() {
-                to[..used].copy_from_slice(&source[i * step..][..used]);
-                to[used..].fill(T::ZERO);
+struct PackAlong<'a, T> {
+    strip: &'a mut [T],
+    padded: usize,
+    source: &'a [T],
+    step: usize,
+    used: usize,
+}
+
+impl<T: Vectorized> Kernel<T> for PackAlong<'_, T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<L: Lanes<T>>(self, lanes: L) {
+        let Self { strip, padded, source, step, used } = self;
+        // The last row may end where it is used.
+        for (to, from) in strip.chunks_exact_mut(padded).zip(source.chunks(step)) {
+            for (to, from) in to.chunks_mut(L::WIDTH).zip(from[..used].chunks(L::WIDTH)) {
+                lanes.store_partial(lanes.load_partial(from), to);
             }
         }
     }
@@ -69,8 +69,9 @@ fn pack_transposed<T: Scalar>(strip: &mut [T], padded: usize, source: &[T], acro
     }
 }
 
-/// The columns `cols` of `b`, step after step, `padded` elements each: zeros behind the last column.
-pub(super) fn pack_columns<'r, T: Scalar>(
+/// The columns `cols` of `b`, step after step, `padded` elements each: zeros behind the last column, `padded` being whole vectors.
+pub(super) fn pack_columns<'r, T: Vectorized>(
+    isa: Isa,
     b: &Mat<'_, T>,
     cols: Range<usize>,
     padded: usize,
@@ -79,7 +80,7 @@ pub(super) fn pack_columns<'r, T: Scalar>(
     let strip = &mut room[..padded * b.rows];
     let source = &b.data[cols.start * b.col_stride..];
     if b.col_stride == 1 {
-        pack_along(strip, padded, source, b.row_stride, cols.len());
+        T::dispatch(isa, PackAlong { strip, padded, source, step: b.row_stride.max(cols.len()), used: cols.len() });
     } else {
         pack_transposed(strip, padded, source, b.col_stride, cols.len());
     }
@@ -87,13 +88,13 @@ pub(super) fn pack_columns<'r, T: Scalar>(
 }
 
 /// The rows of `a` in tiles of [`TALL`].
-pub(super) fn pack_rows<'r, T: Scalar>(a: &Mat<'_, T>, room: &'r mut [T]) -> Beside<'r, T> {
+pub(super) fn pack_rows<'r, T: Vectorized>(isa: Isa, a: &Mat<'_, T>, room: &'r mut [T]) -> Beside<'r, T> {
     let room = &mut room[..a.rows * a.cols];
     for (i, tile) in room.chunks_mut(TALL * a.cols).enumerate() {
         let source = &a.data[i * TALL * a.row_stride..];
         let rows = tile.len() / a.cols;
         if a.row_stride == 1 {
-            pack_along(tile, rows, source, a.col_stride, rows);
+            T::dispatch(isa, PackAlong { strip: tile, padded: rows, source, step: a.col_stride.max(rows), used: rows });
         } else {
             pack_transposed(tile, rows, source, a.row_stride, rows);
         }

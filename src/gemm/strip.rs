@@ -1,6 +1,6 @@
 //! The innermost loops of a product: one strip of C, a few vectors wide, all its rows, one block of the sum.
 //!
-//! Row 2 of the house: imports `simd` and its parent. Begin with [`Strip`], then `tile`.
+//! Row 2 of the house: imports `simd` and its parent. Begin with [`Compute`], then `tile`.
 //!
 //! A strip is cut into tiles of 8, 4, 2 or 1 rows, whose sums stay in registers while the sum runs:
 //!
@@ -117,8 +117,8 @@ impl<T: Vectorized> Rows<T> for Beside<'_, T> {
     }
 }
 
-/// A strip of C to be computed: `V` vectors wide, the last of them perhaps in part.
-pub(super) struct Strip<'a, 'c, T, A, const V: usize> {
+/// A strip of C to be computed, and of what.
+pub(super) struct Strip<'a, 'c, T, A> {
     pub alpha: T,
     pub a: A,
     /// The strip's columns of B, the rows `step` apart; `width` of each are read, those beyond C being zeros.
@@ -133,41 +133,47 @@ pub(super) struct Strip<'a, 'c, T, A, const V: usize> {
     pub columns: usize,
 }
 
-impl<T: Vectorized, A: Rows<T>, const V: usize> Kernel<T> for Strip<'_, '_, T, A, V> {
+/// Computes a strip of `V` vectors, the last of them perhaps in part.
+///
+/// By reference: fields just written one by one, and copied as wider vectors, would stall each copy for some five nanoseconds.
+pub(super) struct Compute<'s, 'a, 'c, T, A, const V: usize>(pub &'s mut Strip<'a, 'c, T, A>);
+
+impl<T: Vectorized, A: Rows<T>, const V: usize> Kernel<T> for Compute<'_, '_, '_, T, A, V> {
     type Output = ();
 
     #[inline(always)]
-    fn run<L: Lanes<T>>(mut self, lanes: L) {
-        let rows = self.c.rows;
+    fn run<L: Lanes<T>>(self, lanes: L) {
+        let strip = self.0;
+        let rows = strip.c.rows;
         let mut i = 0;
         if V > WIDE {
             debug_assert_eq!(rows, 1, "wide strips are for single rows");
-            return self.tile::<L, 1>(lanes, 0);
+            return strip.tile::<L, 1, V>(lanes, 0);
         }
         if matches!(L::ISA, Isa::Avx512 | Isa::Neon) {
             while rows - i >= 8 {
-                self.tile::<L, 8>(lanes, i);
+                strip.tile::<L, 8, V>(lanes, i);
                 i += 8;
             }
         }
         while rows - i >= 4 {
-            self.tile::<L, 4>(lanes, i);
+            strip.tile::<L, 4, V>(lanes, i);
             i += 4;
         }
         if rows - i >= 2 {
-            self.tile::<L, 2>(lanes, i);
+            strip.tile::<L, 2, V>(lanes, i);
             i += 2;
         }
         if rows > i {
-            self.tile::<L, 1>(lanes, i);
+            strip.tile::<L, 1, V>(lanes, i);
         }
     }
 }
 
-impl<T: Vectorized, A: Rows<T>, const V: usize> Strip<'_, '_, T, A, V> {
-    /// `R` rows of the strip, from `i` on.
+impl<T: Vectorized, A: Rows<T>> Strip<'_, '_, T, A> {
+    /// `R` rows of the strip of `V` vectors, from `i` on.
     #[inline(always)]
-    fn tile<L: Lanes<T>, const R: usize>(&mut self, lanes: L, i: usize) {
+    fn tile<L: Lanes<T>, const R: usize, const V: usize>(&mut self, lanes: L, i: usize) {
         let mut sums = [[lanes.splat(T::ZERO); V]; R];
         let steps = self.b.chunks(self.step.max(1));
         for (a, b) in self.a.tile::<R>(i, self.steps).zip(steps) {

@@ -6,6 +6,7 @@
 use super::layout::{Replace, RowMut, replace_rows};
 use super::math;
 use super::softmax::exp_below;
+use super::sweep::{Step, sweep};
 use crate::simd::{Isa, Lanes, Typed, VIRTUAL_LANES, Vectorized};
 
 /// A loss of rows that has a kernel.
@@ -45,8 +46,8 @@ macro_rules! compiled {
 
             pub fn apply(loss: RowLoss, isa: Isa, targets: &[$t], x: &mut [$t], cols: usize, losses: &mut [$t]) {
                 match loss {
-                    RowLoss::SquaredError => replace_rows(isa, SquaredError, [targets], x, cols, losses),
-                    RowLoss::LogisticCrossEntropy => replace_rows(isa, Logistic, [targets], x, cols, losses),
+                    RowLoss::SquaredError => each(isa, SquaredError, targets, x, cols, losses),
+                    RowLoss::LogisticCrossEntropy => each(isa, Logistic, targets, x, cols, losses),
                     RowLoss::SoftmaxCrossEntropy => replace_rows(isa, Softmax, [targets], x, cols, losses),
                 }
             }
@@ -57,47 +58,117 @@ macro_rules! compiled {
 compiled!(single, f32);
 compiled!(double, f64);
 
-#[derive(Clone, Copy)]
-struct SquaredError;
+/// The rows' losses of a function that looks at each output alone.
+fn each<T: Vectorized, F: EachOutput>(isa: Isa, f: F, targets: &[T], x: &mut [T], cols: usize, losses: &mut [T]) {
+    if cols == 1 {
+        return sweep(isa, Single(f), [targets], [x, losses]);
+    }
+    if cols > NARROW {
+        return replace_rows(isa, Sum(f), [targets], x, cols, losses);
+    }
+    // Outputs of many rows fill vectors; what is left for each row is a short sum.
+    let mut room = [T::ZERO; ROOM];
+    let rows = ROOM / cols;
+    let blocks = x.chunks_mut(rows * cols).zip(targets.chunks(rows * cols));
+    for ((x, targets), losses) in blocks.zip(losses.chunks_mut(rows)) {
+        let each = &mut room[..x.len()];
+        sweep(isa, Single(f), [targets], [x, each]);
+        for (loss, row) in losses.iter_mut().zip(each.chunks_exact(cols)) {
+            *loss = row.iter().fold(T::ZERO, |sum, &x| sum + x);
+        }
+    }
+}
 
-impl<T: Vectorized> Replace<T, 1> for SquaredError {
+/// Rows up to this many outputs are summed one by one.
+const NARROW: usize = 32;
+/// The outputs whose losses are computed together.
+const ROOM: usize = 128;
+
+/// A loss that looks at each output alone.
+trait EachOutput: Copy {
+    /// Whether an output of minus infinity is what costs nothing where the target is zero; otherwise an output of zero.
+    const MINUS_INFINITY_IS_NO_LOSS: bool;
+    /// The loss of one output and its slope. Always `#[inline(always)]`.
+    fn loss_and_slope<T: Vectorized, L: Lanes<T>>(
+        self,
+        lanes: L,
+        x: L::Vector,
+        target: L::Vector,
+    ) -> (L::Vector, L::Vector);
+}
+
+/// Rows of one output.
+#[derive(Clone, Copy)]
+struct Single<F>(F);
+
+impl<T: Vectorized, F: EachOutput> Step<T, 1, 2> for Single<F> {
+    #[inline(always)]
+    fn step<L: Lanes<T>>(self, lanes: L, [target]: [L::Vector; 1], [x, _]: [L::Vector; 2]) -> [L::Vector; 2] {
+        let (loss, slope) = self.0.loss_and_slope(lanes, x, target);
+        [slope, loss]
+    }
+}
+
+/// The sum over a row's outputs.
+#[derive(Clone, Copy)]
+struct Sum<F>(F);
+
+impl<T: Vectorized, F: EachOutput> Replace<T, 1> for Sum<F> {
     #[inline(always)]
     fn replace<L: Lanes<T>>(self, lanes: L, mut row: impl RowMut<T, L, 1>) -> L::Vector {
         let mut parts = [lanes.splat(T::ZERO); VIRTUAL_LANES];
         for i in 0..row.vectors() {
-            let ([target], output) = row.load_all(i);
-            let error = lanes.sub(output, target);
-            parts[row.part(i)] = lanes.mul_add(error, error, parts[row.part(i)]);
-            row.store(i, error);
+            let ([target], x) = row.load_all(i);
+            // Zero behind the row's end, or minus infinity.
+            let x = if F::MINUS_INFINITY_IS_NO_LOSS { row.load(i) } else { x };
+            let (loss, slope) = self.0.loss_and_slope(lanes, x, target);
+            parts[row.part(i)] = lanes.add(parts[row.part(i)], loss);
+            row.store(i, slope);
         }
-        lanes.mul(lanes.splat(T::from_f64(0.5)), row.total(parts))
+        row.total(parts)
+    }
+}
+
+#[derive(Clone, Copy)]
+struct SquaredError;
+
+impl EachOutput for SquaredError {
+    const MINUS_INFINITY_IS_NO_LOSS: bool = false;
+
+    #[inline(always)]
+    fn loss_and_slope<T: Vectorized, L: Lanes<T>>(
+        self,
+        lanes: L,
+        x: L::Vector,
+        target: L::Vector,
+    ) -> (L::Vector, L::Vector) {
+        let error = lanes.sub(x, target);
+        (lanes.mul(lanes.mul(lanes.splat(T::from_f64(0.5)), error), error), error)
     }
 }
 
 #[derive(Clone, Copy)]
 struct Logistic;
 
-impl<T: Vectorized> Replace<T, 1> for Logistic {
+impl EachOutput for Logistic {
+    const MINUS_INFINITY_IS_NO_LOSS: bool = true;
+
     #[inline(always)]
-    fn replace<L: Lanes<T>>(self, lanes: L, mut row: impl RowMut<T, L, 1>) -> L::Vector {
+    fn loss_and_slope<T: Vectorized, L: Lanes<T>>(
+        self,
+        lanes: L,
+        x: L::Vector,
+        target: L::Vector,
+    ) -> (L::Vector, L::Vector) {
         let (zero, one) = (lanes.splat(T::ZERO), lanes.splat(T::ONE));
-        let mut parts = [zero; VIRTUAL_LANES];
-        for i in 0..row.vectors() {
-            let ([target], _) = row.load_all(i);
-            // Minus infinity behind the row's end, where the target is zero: no loss.
-            let x = row.load(i);
-            let (for_no, yes) = math::softplus_with_slope(lanes, x);
-            let (for_yes, no) = math::softplus_with_slope(lanes, lanes.neg(x));
-            // `sigmoid(x) - t` has lost its digits where the network is right: of certain targets it is one of these.
-            let is_no = lanes.le(lanes.abs(target), zero);
-            let is_yes = lanes.le(lanes.abs(lanes.sub(target, one)), zero);
-            let between = lanes.mul_add(target, for_yes, lanes.mul(lanes.sub(one, target), for_no));
-            let loss = lanes.select(is_no, for_no, lanes.select(is_yes, for_yes, between));
-            let slope = lanes.select(is_no, yes, lanes.select(is_yes, lanes.neg(no), lanes.sub(yes, target)));
-            parts[row.part(i)] = lanes.add(parts[row.part(i)], loss);
-            row.store(i, slope);
-        }
-        row.total(parts)
+        let (for_no, yes) = math::softplus_with_slope(lanes, x);
+        let (for_yes, no) = math::softplus_with_slope(lanes, lanes.neg(x));
+        // `sigmoid(x) - t` has lost its digits where the network is right: of certain targets it is one of these.
+        let is_no = lanes.le(lanes.abs(target), zero);
+        let is_yes = lanes.le(lanes.abs(lanes.sub(target, one)), zero);
+        let between = lanes.mul_add(target, for_yes, lanes.mul(lanes.sub(one, target), for_no));
+        let loss = lanes.select(is_no, for_no, lanes.select(is_yes, for_yes, between));
+        (loss, lanes.select(is_no, yes, lanes.select(is_yes, lanes.neg(no), lanes.sub(yes, target))))
     }
 }
 

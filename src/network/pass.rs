@@ -345,7 +345,7 @@ fn run<T: Float, A: ActivationFn>(
     let (engine, plan, pieces) = (workspace.engine, workspace.plan, workspace.pieces(count));
     let Workspace { threads, shards, .. } = workspace;
     let shards = &mut shards[..pieces];
-    let out_cols = if count == 0 { 0 } else { out.len() / count };
+    let out_cols = if out.is_empty() { 0 } else { out.len() / count };
     let net = Pass { spec, params, engine, threads, shared: plan.shared };
     let run_shard = |first: usize, shard: &mut Shard<T>, gradient: &mut [T], out: &mut [T]| {
         let end = count.min(first + plan.shard_rows);

@@ -97,6 +97,17 @@ impl Isa {
             .ok_or_else(|| Error::setting(VARIABLE, "portable, avx2, avx512 or neon", format!("'{name}'")))
     }
 
+    /// How many numbers of type `T` a vector of this level has: [`Lanes::WIDTH`](super::Lanes::WIDTH), for those who prepare the work
+    /// of kernels.
+    pub fn lanes<T>(self) -> usize {
+        match self {
+            Self::Portable => super::portable::WIDTH,
+            Self::Neon => 16 / size_of::<T>(),
+            Self::Avx2 => 32 / size_of::<T>(),
+            Self::Avx512 => 64 / size_of::<T>(),
+        }
+    }
+
     /// The level's name: `portable`, `avx2`, `avx512` or `neon`.
     pub fn name(self) -> &'static str {
         match self {
@@ -111,5 +122,28 @@ impl Isa {
 impl fmt::Display for Isa {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::simd::{Kernel, Lanes, Vectorized};
+
+    struct Width;
+
+    impl<T: Vectorized> Kernel<T> for Width {
+        type Output = usize;
+        #[inline(always)]
+        fn run<L: Lanes<T>>(self, _: L) -> usize {
+            L::WIDTH
+        }
+    }
+
+    #[test]
+    fn a_levels_lanes_are_its_vectors() {
+        for isa in Isa::available() {
+            assert_eq!((isa.lanes::<f32>(), isa.lanes::<f64>()), (f32::dispatch(isa, Width), f64::dispatch(isa, Width)));
+        }
     }
 }

@@ -23,7 +23,7 @@ impl Portable {
     }
 }
 
-const WIDTH: usize = 4;
+pub(super) const WIDTH: usize = 4;
 const _: () = assert!(VIRTUAL_LANES.is_multiple_of(WIDTH));
 
 macro_rules! portable {

@@ -291,7 +291,7 @@ class ScikitLearn(Peer):
     def start_over(self):
         for (weights, biases), ours, theirs in zip(self.job.layers(self.job.params), self.model.coefs_, self.model.intercepts_):
             ours[:], theirs[:] = weights, biases
-        del self.model._optimizer
+        self.model.__dict__.pop("_optimizer", None)
 
     def step(self):
         self.model.partial_fit(self.job.x, self.targets)

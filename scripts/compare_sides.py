@@ -4,8 +4,11 @@ import ctypes
 import glob
 import os
 import platform
+import resource
+import statistics
 import subprocess
 import sys
+import time
 
 import numpy as np
 
@@ -44,6 +47,68 @@ class Process:
         """Lets it end by itself."""
         self.process.stdin.close()
         self.process.wait()
+
+
+def repetitions(side, span):
+    """How many of what the side does fill a span of nanoseconds."""
+    count = 1
+    while (once := side.time(count)) * count < span / 10 and count < 1 << 24:
+        count *= 10
+    return max(1, round(span / once))
+
+
+def rounds_of(sides, span, rounds, before=lambda turn: None, pause_seconds=0):
+    """Nanoseconds of each side round by round; each round begins with another side."""
+    counts = [repetitions(side, span) for side in sides]
+    times = [[] for _ in sides]
+    for turn in range(rounds):
+        before(turn)
+        for place in range(len(sides)):
+            which = (turn + place) % len(sides)
+            time.sleep(pause_seconds)
+            times[which].append(sides[which].time(counts[which]))
+    return times
+
+
+def quartiles(values):
+    """The first quartile, the median and the third."""
+    return values * 3 if len(values) == 1 else statistics.quantiles(values, n=4, method="inclusive")
+
+
+def cores(count):
+    """So many cores to be held to, the last first; None where that cannot be."""
+    if not hasattr(os, "sched_getaffinity"):
+        return None
+    found = sorted(os.sched_getaffinity(0), reverse=True)[:count]
+    if len(found) < count:
+        print(f"compare: {count} threads on {len(found)} cores", file=sys.stderr)
+    return found
+
+
+class Strangers:
+    """What share of the machine other processes take, while this one measures."""
+
+    def __init__(self):
+        self.begun = self.used()
+
+    def used(self):
+        """Seconds of all cores: in all, at work, and at work for us, processes that have ended included."""
+        try:
+            fields = [int(word) for word in open("/proc/stat").readline().split()[1:9]]
+        except (OSError, ValueError):
+            return None
+        ticks = os.sysconf("SC_CLK_TCK")
+        own = sum(sum(resource.getrusage(who)[:2]) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+        idle = fields[3] + fields[4]
+        return sum(fields) / ticks, (sum(fields) - idle) / ticks, own
+
+    def share(self):
+        """To be asked when the processes of this one have ended; in words."""
+        now = self.used()
+        if now is None:
+            return "what else ran is not known"
+        total, busy, own = (b - a for a, b in zip(self.begun, now))
+        return f"other processes took {max(0, busy - own) / total:.0%} of the machine meanwhile"
 
 
 def import_torch():

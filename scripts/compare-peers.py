@@ -333,17 +333,17 @@ class PyTorch(Peer):
         torch.compiler.reset()
         self.job = job
         self.prepare(job)
+        model = self.predictor if job.work == "predict" else self.loss
+
+        def compiled(function, **options):
+            return torch.compile(function, dynamic=False, options=options or None)
+
+        update = self.optimizer.step
+        ways = {"eager": lambda: self.work(model, update), "compiled": lambda: self.work(compiled(model), update)}
         if job.work == "predict":
-            model = self.predictor
-        else:
-            model = self.loss
-        compiled = lambda function: torch.compile(function, dynamic=False)
-        ways = {
-            "eager": lambda: self.work(model, self.optimizer.step),
-            "compiled": lambda: self.work(compiled(model), self.optimizer.step),
-        }
+            ways["compiled, frozen"] = lambda: self.work(compiled(model, freezing=True), update)
         if job.work in ("step", "epoch"):
-            ways["compiled with its optimiser"] = lambda: self.work(compiled(model), compiled(self.optimizer.step))
+            ways["compiled with its optimiser"] = lambda: self.work(compiled(model), compiled(update))
         return self.choose(ways)
 
     def prepare(self, job):

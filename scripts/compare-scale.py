@@ -63,12 +63,13 @@ def ratios(times):
 
 
 def main():
-    parser = argparse.ArgumentParser(prog="scripts/compare scale", description="Two threads beside one.")
+    parser = argparse.ArgumentParser(prog="scripts/compare scale", description="A training step on two threads beside one.")
     parser.add_argument("--rounds", type=int, default=7)
     rounds = parser.parse_args().rounds
-
     strangers = Strangers()
     sides = [Side(threads) for threads in (1, 2)]
+    held = cores(2)
+    place = f"one thread on core {held[0]}, two on cores {', '.join(map(str, held))}" if held else "not pinned"
     about = sides[0].process.ask("about")
     grid = [Row(f"{width}/{batch}", [width, width, width, 10], "relu", "softmax", batch, **ADAM) for width in WIDTHS for batch in BATCHES]
     found = {}
@@ -106,7 +107,7 @@ def main():
     slow = [row for row in grid if ratios(found[row])[1] < LEAST]
     print(f"""## Two threads beside one
 
-- {datetime.date.today()}, {processor()}, {platform.system()} {platform.release()}; one thread on core {cores(1)}, two on {cores(2)}; {strangers.share()}
+- {datetime.date.today()}, {processor()}, {platform.system()} {platform.release()}; {place}; {strangers.share()}
 - {about}; {os.environ.get("COMPILERS", "")}
 - Medians of {rounds} rounds and more, alternating, quartiles in brackets; the same bits of the losses.
 

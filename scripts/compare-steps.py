@@ -200,11 +200,12 @@ def start(peers, threads):
     for name in peers:
         program = os.environ.get(f"PEER_{name.upper()}")
         commands[name] = [program, "serve"] if program else [*peers_in_python, name]
-    compiled = str(TARGET.absolute() / "compare-inductor")
-    sides = [
-        Side(name, Process([*command, str(threads)], held, TORCHINDUCTOR_CACHE_DIR=compiled))
-        for name, command in commands.items()
-    ]
+    settings = {
+        "TORCHINDUCTOR_CACHE_DIR": str(TARGET.absolute() / "compare-inductor"),
+        # What candle and burn read; ours has a pool of its own.
+        "RAYON_NUM_THREADS": str(threads),
+    }
+    sides = [Side(name, Process([*command, str(threads)], held, **settings)) for name, command in commands.items()]
     return sides, f"pinned to core{'s'[: threads > 1]} {', '.join(map(str, sorted(held)))}" if held else "not pinned"
 
 
@@ -218,12 +219,17 @@ def listed(known):
     return read
 
 
+def counts(text):
+    return [int(word) for word in text.split(",")]
+
+
 def main():
     parser = argparse.ArgumentParser(prog="scripts/compare steps", description="Training steps and predictions beside other libraries'.")
-    parser.add_argument("--peers", type=listed(TITLES), default=list(TITLES))
-    parser.add_argument("--rows", type=listed([row.name for row in ROWS]), default=[row.name for row in ROWS])
-    parser.add_argument("--rounds", type=int, default=9)
-    parser.add_argument("--threads", type=lambda text: [int(word) for word in text.split(",")], default=[1, 2])
+    rows = [row.name for row in ROWS]
+    parser.add_argument("--peers", metavar="LIST", type=listed(TITLES), default=list(TITLES), help=",".join(TITLES))
+    parser.add_argument("--rows", metavar="LIST", type=listed(rows), default=rows, help=",".join(rows))
+    parser.add_argument("--rounds", metavar="N", type=int, default=9, help="of each side, alternating: 9 (an epoch: a third)")
+    parser.add_argument("--threads", metavar="LIST", type=counts, default=[1, 2], help="1,2")
     # For scripts/compare: what is wanted, before anything is installed.
     parser.add_argument("--print-peers", action="store_true", help=argparse.SUPPRESS)
     arguments = parser.parse_args()

@@ -7,21 +7,19 @@ Every side is a process that answers requests, so that they alternate within a r
 settings with another. Each writes what it computes, which is compared with the exact value before any time is taken.
 """
 
-import ctypes
 import datetime
 import functools
-import glob
 import math
 import os
 import pathlib
 import platform
 import re
 import statistics
-import subprocess
 import sys
 import time
 
 import numpy as np
+from compare_sides import Process, import_torch, numpy_features, processor, table
 
 TARGET = pathlib.Path("target")
 ELEMENTS = 8192
@@ -47,12 +45,6 @@ def buffers(numbers):
     return x, y
 
 
-def numpy_features():
-    """The sets of instructions that NumPy would use, the last the furthest."""
-    umath = np._core._multiarray_umath
-    return umath.__cpu_baseline__ + [name for name in umath.__cpu_dispatch__ if umath.__cpu_features__.get(name)]
-
-
 def numpy_side():
     names = {"exp": np.exp, "expm1": np.expm1, "ln": np.log, "ln1p": np.log1p, "tanh": np.tanh}
 
@@ -63,12 +55,7 @@ def numpy_side():
 
 
 def torch_side():
-    # A wheel for GPUs links their libraries. Bound lazily, empty ones in their place do (scripts/compare makes them).
-    sys.setdlopenflags(os.RTLD_LAZY)
-    for stub in glob.glob(f"{sys.prefix}/stubs/*"):
-        ctypes.CDLL(stub, mode=os.RTLD_LAZY)
-    import torch
-
+    torch = import_torch()
     torch.set_num_threads(1)
     # What torch.nn.functional calls, which itself has no `out`.
     nn = torch._C._nn
@@ -242,25 +229,6 @@ def require_a_check_that_fails(samples):
 # --------------------------------------------------------------------------------------------------------- measuring
 
 
-class Process:
-    """One that answers requests."""
-
-    def __init__(self, command, **variables):
-        environment = {**os.environ, **variables}
-        self.command = command
-        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment)
-
-    def ask(self, *words):
-        try:
-            print(*words, file=self.process.stdin, flush=True)
-            answer = self.process.stdout.readline().strip()
-        except BrokenPipeError:
-            answer = ""
-        if not answer or answer.startswith("error"):
-            raise SystemExit(f"compare: {' '.join(self.command)} answered '{answer}' to '{' '.join(map(str, words))}'")
-        return answer
-
-
 class Side:
     """One column: a process and what it is asked for."""
 
@@ -393,26 +361,6 @@ def record(level, function, kind, side, times, ratio, error):
         print(function, kind, level, title, *(f"{figure:.5g}" for figure in figures), sep=",", file=file)
 
 
-def table(head, rows):
-    """Prints Markdown whose columns line up."""
-    rows = [head, *rows]
-    widths = [max(len(row[column]) for row in rows) for column in range(len(head))]
-    rows.insert(1, ["-" * width for width in widths])
-    for row in rows:
-        print("|", " | ".join(cell.ljust(width) for cell, width in zip(row, widths)), "|")
-    print(flush=True)
-
-
-def processor():
-    """Its name, with family and model, for virtual machines hide the former."""
-    try:
-        lines = (line.partition(":") for line in open("/proc/cpuinfo"))
-        facts = {key.strip(): value.strip() for key, _, value in lines}
-        return f"{facts['model name']} (family {facts['cpu family']}, model {facts['model']})"
-    except (OSError, KeyError):
-        return platform.processor() or platform.machine()
-
-
 def pin():
     """Holds this process, and those it starts, on one core."""
     if not hasattr(os, "sched_setaffinity"):
@@ -487,17 +435,17 @@ def main(rounds):
 ### Every side at its best ({reached})
 """)
     head = ["function", *(side.title for side in sides)]
-    table(head, compare(reached, samples, sides, [*functions, *ROWS], rounds))
+    print(table(head, compare(reached, samples, sides, [*functions, *ROWS], rounds)), flush=True)
 
     print(f"### Value with slope, beside value alone ({reached})\n")
     slope = Side("ours, value and slope", sides[0].process, "slope")
     head = ["function", "value", "value and slope", "ratio", "slope's error, ulp (of 1, where the slope is smaller)"]
-    table(head, compare_slopes(reached, samples, sides[0], slope, functions, rounds))
+    print(table(head, compare_slopes(reached, samples, sides[0], slope, functions, rounds)), flush=True)
 
     if reached == "avx512":
         _, sides, abouts = start("avx2")
         print(f"### Every side held to AVX2\n\n{abouts}\n")
-        table(["function", *(side.title for side in sides)], compare("avx2", samples, sides, [*functions, *ROWS], rounds))
+        print(table(["function", *(side.title for side in sides)], compare("avx2", samples, sides, [*functions, *ROWS], rounds)), flush=True)
 
 
 match sys.argv[1:]:

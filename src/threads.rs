@@ -76,6 +76,7 @@ impl Threads {
     /// once each, in any order and on any thread. A piece but the last is a multiple of 8 rows; there may be fewer pieces.
     ///
     /// **Shapes**: each slice is `rows` times a number of columns of its own, which may be 0.
+    #[inline]
     pub fn share<T: Send, const N: usize>(
         &self,
         pieces: usize,
@@ -83,6 +84,9 @@ impl Threads {
         matrices: [&mut [T]; N],
         work: impl Fn(Range<usize>, [&mut [T]; N]) + Sync,
     ) {
+        if pieces < 2 {
+            return work(0..rows, matrices);
+        }
         self.share_range(pieces, 0..rows, matrices, &work);
     }
 

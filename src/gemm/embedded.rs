@@ -35,7 +35,47 @@ pub trait Embedded: Scalar {
 }
 
 /// `C <- alpha A B + start` for sizes that are not zero.
+///
+/// Inlined, and so are `strips` and what they call: of a product of ten nanoseconds each call on the way would cost two.
+#[inline(always)]
 pub(super) fn gemm<T: Vectorized + Embedded>(
+    isa: Isa,
+    alpha: T,
+    a: &Mat<'_, T>,
+    b: &Mat<'_, T>,
+    start: Start<'_, T>,
+    c: &mut MatMut<'_, T>,
+) {
+    let lanes = isa.lanes::<T>();
+    if a.cols <= DEPTH && !packs_a(c, lanes) && !packs_b(b, c) && !turns(a, b, c, lanes) {
+        return strips(isa, lanes, alpha, a, b, start, c, None);
+    }
+    in_blocks(isa, alpha, a, b, start, c);
+}
+
+/// A is packed where many strips read it.
+fn packs_a<T>(c: &MatMut<'_, T>, lanes: usize) -> bool {
+    c.cols > STRIPS_THAT_PACK_A * WIDE * lanes && c.rows >= TALL
+}
+
+/// B is packed where its rows do not lie one after the other, and where many tiles read it.
+fn packs_b<T>(b: &Mat<'_, T>, c: &MatMut<'_, T>) -> bool {
+    b.col_stride != 1 && b.cols > 1 || c.rows > TILES_THAT_PACK_B * TALL
+}
+
+/// Whether C is computed transposed: of the gradient of a layer of few outputs a strip would fill few of its lanes, while the
+/// layer's inputs, a row after another in the transposed A, fill them.
+fn turns<T>(a: &Mat<'_, T>, b: &Mat<'_, T>, c: &MatMut<'_, T>, lanes: usize) -> bool {
+    c.cols < lanes
+        && a.col_stride != 1
+        && b.col_stride == 1
+        && 4 * c.cols * c.rows.div_ceil(lanes) < 3 * c.rows
+        && c.cols * c.rows <= BLOCK_BYTES / size_of::<T>() / 4
+}
+
+/// A product whose sums are long, or whose factors are packed.
+#[inline(never)]
+fn in_blocks<T: Vectorized + Embedded>(
     isa: Isa,
     alpha: T,
     a: &Mat<'_, T>,
@@ -47,30 +87,60 @@ pub(super) fn gemm<T: Vectorized + Embedded>(
     for steps in blocks(a.cols, DEPTH) {
         let start = if steps.start == 0 { start } else { Start::C };
         let (a, b) = (a.columns(steps.clone()), b.row_range(steps));
-        let packs_a = c.rows >= TALL && c.cols > STRIPS_THAT_PACK_A * WIDE * lanes;
-        let packs_b = b.col_stride != 1 && b.cols > 1 || c.rows > TILES_THAT_PACK_B * TALL;
-        if !packs_a && !packs_b {
-            strips(isa, lanes, alpha, &a, &b, start, c, None);
-        } else {
-            T::with_packing_room(|room_a, room_b| {
-                let height = if packs_a { BLOCK_BYTES / size_of::<T>() / DEPTH } else { c.rows };
-                for rows in blocks(c.rows, height) {
-                    let a = a.row_range(rows.clone());
-                    let mut c = c.reborrow().row_range(rows);
-                    if packs_a {
-                        let a = pack_rows(isa, &a, room_a);
-                        strips_of(isa, lanes, alpha, a, &b, start, &mut c, packs_b.then_some(&mut *room_b));
-                    } else {
-                        strips(isa, lanes, alpha, &a, &b, start, &mut c, packs_b.then_some(&mut *room_b));
-                    }
+        T::with_packing_room(|room_a, room_b| {
+            if turns(&a, &b, c, lanes) {
+                return turned(isa, lanes, alpha, &a, &b, start, c, room_a, room_b);
+            }
+            let (packs_a, packs_b) = (packs_a(c, lanes), packs_b(&b, c));
+            let height = if packs_a { BLOCK_BYTES / size_of::<T>() / DEPTH } else { c.rows };
+            for rows in blocks(c.rows, height) {
+                let a = a.row_range(rows.clone());
+                let mut c = c.reborrow().row_range(rows);
+                let room = packs_b.then_some(&mut *room_b);
+                if packs_a {
+                    strips_of(isa, lanes, alpha, pack_rows(isa, &a, room_a), &b, start, &mut c, room);
+                } else {
+                    strips(isa, lanes, alpha, &a, &b, start, &mut c, room);
                 }
-            });
+            }
+        });
+    }
+}
+
+/// `C^T = B^T A^T` into `room`, and from there into C: each element is the same sum of the same products.
+#[allow(clippy::too_many_arguments, reason = "a product has seven parts, and its rooms")]
+fn turned<T: Vectorized>(
+    isa: Isa,
+    lanes: usize,
+    alpha: T,
+    a: &Mat<'_, T>,
+    b: &Mat<'_, T>,
+    start: Start<'_, T>,
+    c: &mut MatMut<'_, T>,
+    room: &mut [T],
+    room_b: &mut [T],
+) {
+    let (rows, cols) = (c.rows, c.cols);
+    let room = &mut room[..rows * cols];
+    let packs = cols > TILES_THAT_PACK_B * TALL;
+    let mut sums = MatMut::new(room, cols, rows);
+    strips(isa, lanes, T::ONE, &b.t(), &a.t(), Start::Zero, &mut sums, packs.then_some(room_b));
+    for (i, to) in c.data.chunks_mut(c.row_stride).enumerate() {
+        for (j, to) in to[..cols].iter_mut().enumerate() {
+            let sum = room[j * rows + i];
+            *to = match start {
+                Start::Zero => alpha * sum,
+                Start::C => alpha.mul_add(sum, *to),
+                Start::Scaled(beta) => beta * *to + alpha * sum,
+                Start::Row(row) => alpha.mul_add(sum, row[j]),
+            };
         }
     }
 }
 
 /// All strips, with A where it lies.
 #[allow(clippy::too_many_arguments, reason = "a product has seven parts")]
+#[inline(always)]
 fn strips<T: Vectorized>(
     isa: Isa,
     lanes: usize,
@@ -90,6 +160,7 @@ fn strips<T: Vectorized>(
 
 /// All strips, B packed into `room` if there is one.
 #[allow(clippy::too_many_arguments, reason = "a product has seven parts")]
+#[inline(always)]
 fn strips_of<T: Vectorized, A: Rows<T>>(
     isa: Isa,
     lanes: usize,
@@ -127,7 +198,7 @@ fn strips_of<T: Vectorized, A: Rows<T>>(
 }
 
 /// Computes a strip of so many vectors.
-#[inline]
+#[inline(always)]
 fn compute<T: Vectorized, A: Rows<T>>(isa: Isa, vectors: usize, strip: &mut Strip<'_, '_, T, A>) {
     match vectors {
         1 => T::dispatch(isa, Compute::<_, _, 1>(strip)),

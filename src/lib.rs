@@ -28,7 +28,7 @@
 //! 7  shells       cli                                                       (public interface only)
 //! 6  assembly     verify   model (recipe, file format) > train
 //! 5  learning     optim    gradcheck    data    metrics    picture
-//! 4  network      network > pass > workspace, objective > plan > spec
+//! 4  network      predictor > network > pass > workspace, objective > plan > spec
 //! 3  mathematics  loss, init > activation
 //! 2  engines      float > gemm {embedded, blas} > engine > kernel > simd
 //! 1  ground       rng, threads, file, memory > scalar, error
@@ -90,6 +90,7 @@ pub mod prelude {
     pub use crate::loss::{Loss, LossFn};
     pub use crate::network::objective::{Batch, Objective};
     pub use crate::network::pass;
+    pub use crate::network::predictor::Predictor;
     pub use crate::network::workspace::Workspace;
     pub use crate::network::{Layer, Network, Spec};
     pub use crate::optim::Method;

@@ -50,15 +50,7 @@ pub trait LossFn: Clone + Debug + Send + Sync + 'static {
     /// The losses of several rows, each as [`row`](Self::row) has it, and their gradients.
     ///
     /// **Shapes**: `output`, `target` and `delta` rows x `cols`; a place in `losses` for each row. **Overwrites** `delta` and `losses`.
-    fn rows<T: Float>(
-        &self,
-        isa: Isa,
-        output: &[T],
-        target: &[T],
-        delta: &mut [T],
-        cols: usize,
-        losses: &mut [T],
-    ) {
+    fn rows<T: Float>(&self, isa: Isa, output: &[T], target: &[T], delta: &mut [T], cols: usize, losses: &mut [T]) {
         let _ = isa;
         one_by_one(self, output, target, delta, cols, losses);
     }
@@ -261,15 +253,7 @@ impl LossFn for Loss {
         }
     }
 
-    fn rows<T: Float>(
-        &self,
-        isa: Isa,
-        output: &[T],
-        target: &[T],
-        delta: &mut [T],
-        cols: usize,
-        losses: &mut [T],
-    ) {
+    fn rows<T: Float>(&self, isa: Isa, output: &[T], target: &[T], delta: &mut [T], cols: usize, losses: &mut [T]) {
         let kernel = match self {
             Self::SquaredError => RowLoss::SquaredError,
             Self::LogisticCrossEntropy => RowLoss::LogisticCrossEntropy,

@@ -54,7 +54,7 @@ pub(super) fn gemm<T: Vectorized + Embedded>(
 }
 
 /// A is packed where many strips read it.
-fn packs_a<T>(c: &MatMut<'_, T>, lanes: usize) -> bool {
+pub(super) fn packs_a<T>(c: &MatMut<'_, T>, lanes: usize) -> bool {
     c.cols > STRIPS_THAT_PACK_A * WIDE * lanes && c.rows >= TALL
 }
 
@@ -190,7 +190,11 @@ fn strips_of<T: Vectorized, A: Rows<T>>(
                 (strip.step, strip.width) = (vectors * lanes, vectors * lanes);
                 let b = pack_columns(isa, b, strip.column..strip.column + columns, strip.width, room);
                 let Strip { alpha, a, step, width, steps, start, column, .. } = strip;
-                compute(isa, vectors, &mut Strip { b, alpha, a, step, width, steps, start, c: strip.c, column, columns });
+                compute(
+                    isa,
+                    vectors,
+                    &mut Strip { b, alpha, a, step, width, steps, start, c: strip.c, column, columns },
+                );
             }
         }
         strip.column += columns;
@@ -199,7 +203,7 @@ fn strips_of<T: Vectorized, A: Rows<T>>(
 
 /// Computes a strip of so many vectors.
 #[inline(always)]
-fn compute<T: Vectorized, A: Rows<T>>(isa: Isa, vectors: usize, strip: &mut Strip<'_, '_, T, A>) {
+pub(super) fn compute<T: Vectorized, A: Rows<T>>(isa: Isa, vectors: usize, strip: &mut Strip<'_, '_, T, A>) {
     match vectors {
         1 => T::dispatch(isa, Compute::<_, _, 1>(strip)),
         2 => T::dispatch(isa, Compute::<_, _, 2>(strip)),
@@ -213,12 +217,12 @@ fn compute<T: Vectorized, A: Rows<T>>(isa: Isa, vectors: usize, strip: &mut Stri
 }
 
 /// `0..len` in ranges of `size`, the last one shorter.
-fn blocks(len: usize, size: usize) -> impl Iterator<Item = Range<usize>> {
+pub(super) fn blocks(len: usize, size: usize) -> impl Iterator<Item = Range<usize>> {
     (0..len).step_by(size).map(move |start| start..len.min(start + size))
 }
 
 /// What packed blocks are aligned to: a cache line, which a load of the widest vector must not straddle.
-const LINE_BYTES: usize = 64;
+pub(super) const LINE_BYTES: usize = 64;
 
 macro_rules! embedded {
     ($t:ident) => {

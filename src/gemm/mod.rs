@@ -9,10 +9,12 @@
 pub mod blas;
 mod embedded;
 mod pack;
+mod packed;
 mod strip;
 
 use crate::engine::{Backend, Engine};
 use crate::simd::Vectorized;
+pub use packed::Packed;
 use std::ops::Range;
 use strip::Start;
 

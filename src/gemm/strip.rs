@@ -196,7 +196,9 @@ impl<T: Vectorized, A: Rows<T>> Strip<'_, '_, T, A> {
         let rows = self.c.data[i * stride + self.column..].chunks_mut(stride);
         match self.start {
             Start::Zero => each(lanes, sums, rows, self.columns, |sum, _| lanes.mul(alpha, sum)),
-            Start::C => each(lanes, sums, rows, self.columns, |sum, c| lanes.mul_add(alpha, sum, lanes.load_partial(c))),
+            Start::C => {
+                each(lanes, sums, rows, self.columns, |sum, c| lanes.mul_add(alpha, sum, lanes.load_partial(c)))
+            }
             Start::Scaled(beta) => {
                 let beta = lanes.splat(beta);
                 each(lanes, sums, rows, self.columns, |sum, c| {

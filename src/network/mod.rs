@@ -1,11 +1,12 @@
 //! The network: a [`Spec`] and one flat buffer of parameters.
 //!
-//! Row 4 of the house: `network` > `pass` > `workspace`, `objective` > `plan` > `spec`. Begin reading at [`pass`]: forward and backward on one
+//! Row 4 of the house: `predictor` > `network` > `pass` > `workspace`, `objective` > `plan` > `spec`. Begin reading at [`pass`]: forward and backward on one
 //! page.
 
 pub mod objective;
 pub mod pass;
 mod plan;
+pub mod predictor;
 pub mod spec;
 pub mod workspace;
 

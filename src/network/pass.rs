@@ -17,7 +17,7 @@ use crate::activation::{Activation, ActivationFn};
 use crate::engine::{Backend, Engine};
 use crate::error::{Error, Result};
 use crate::float::Float;
-use crate::gemm::{Mat, MatMut, affine, gemm};
+use crate::gemm::{Mat, MatMut, Packed, affine, gemm};
 use crate::kernel::{rows, vector};
 use crate::loss::LossFn;
 use crate::threads::Threads;
@@ -146,6 +146,8 @@ struct Pass<'a, T, A> {
     threads: &'a Threads,
     /// Whether the threads share each product; otherwise one thread does all of it.
     shared: bool,
+    /// The weights of all layers once more, packed; or nothing.
+    packed: &'a [Packed<T>],
 }
 
 /// Multiply-adds that a thread is woken for: some 10 us of a product, five times what that costs.
@@ -163,7 +165,7 @@ impl<T: Float, A: ActivationFn> Pass<'_, T, A> {
         most.min(work / PIECE_WORK).max(1)
     }
 
-    /// The layers with where they lie and their weights, from the first.
+    /// The weights of layer `l`: inputs x outputs.
     fn weights(&self, l: usize) -> Mat<'_, T> {
         let block = &self.spec.blocks()[l];
         Mat::new(&self.params[block.weights.clone()], block.inputs, block.outputs)
@@ -183,7 +185,10 @@ impl<T: Float, A: ActivationFn> Pass<'_, T, A> {
             let work = count * block.inputs * block.outputs;
             self.threads.share(self.pieces(work), count, [z, slope], |rows, [z, slope]| {
                 let sums = MatMut::new(&mut *z, rows.len(), block.outputs);
-                affine(self.engine, input.row_range(rows), weights, bias, sums);
+                match self.packed.get(l) {
+                    Some(packed) => packed.affine(input.row_range(rows), bias, sums),
+                    None => affine(self.engine, input.row_range(rows), weights, bias, sums),
+                }
                 activate(layer, self.engine, z, slope, keep);
             });
         }
@@ -343,10 +348,10 @@ fn run<T: Float, A: ActivationFn>(
     work: impl Fn(&Pass<'_, T, A>, Block, &mut Shard<T>, &mut [T], &mut [T]) + Sync,
 ) {
     let (engine, plan, pieces) = (workspace.engine, workspace.plan, workspace.pieces(count));
-    let Workspace { threads, shards, .. } = workspace;
+    let Workspace { threads, shards, packed, .. } = workspace;
     let shards = &mut shards[..pieces];
     let out_cols = if out.is_empty() { 0 } else { out.len() / count };
-    let net = Pass { spec, params, engine, threads, shared: plan.shared };
+    let net = Pass { spec, params, engine, threads, shared: plan.shared, packed };
     let run_shard = |first: usize, shard: &mut Shard<T>, gradient: &mut [T], out: &mut [T]| {
         let end = count.min(first + plan.shard_rows);
         (shard.value, shard.not_finite) = (0.0, None);
@@ -358,7 +363,11 @@ fn run<T: Float, A: ActivationFn>(
     };
     if let [only] = shards {
         let gradient = gradient.unwrap_or_default();
-        return if plan.shared { threads.enter(|| run_shard(0, only, gradient, out)) } else { run_shard(0, only, gradient, out) };
+        return if plan.shared {
+            threads.enter(|| run_shard(0, only, gradient, out))
+        } else {
+            run_shard(0, only, gradient, out)
+        };
     }
     threads.enter(|| {
         each_shard(threads, shards, 0, plan.shard_rows, out, out_cols, &|first, shard, out| {

@@ -9,6 +9,7 @@ use crate::activation::ActivationFn;
 use crate::engine::Engine;
 use crate::error::{Error, Result};
 use crate::float::Float;
+use crate::gemm::Packed;
 use crate::threads::Threads;
 
 /// The buffers of one shard, for one block of its rows at a time.
@@ -41,6 +42,8 @@ pub struct Workspace<T> {
     rows: usize,
     pub(super) plan: Plan,
     pub(super) shards: Vec<Shard<T>>,
+    /// The weights of the one network it serves, packed; or nothing, where they may change.
+    pub(super) packed: Vec<Packed<T>>,
     /// The widths it was made for, first the inputs.
     widths: Vec<usize>,
 }
@@ -94,7 +97,7 @@ impl<T: Float> Workspace<T> {
         };
         let shards = (0..count).map(|_| shard()).collect::<Result<_>>()?;
         let widths = std::iter::once(spec.inputs()).chain(spec.layers().iter().map(|l| l.outputs)).collect();
-        Ok(Self { engine, threads, trains, rows, plan, shards, widths })
+        Ok(Self { engine, threads, trains, rows, plan, shards, packed: Vec::new(), widths })
     }
 
     /// The engine.
@@ -118,7 +121,8 @@ impl<T: Float> Workspace<T> {
             let layers = s.activations.iter().chain(&s.slopes).map(Vec::len).sum::<usize>();
             layers + s.output.len() + s.below.len() + s.gradient.len() + s.losses.len()
         };
-        self.shards.iter().map(numbers).sum::<usize>() * size_of::<T>()
+        let packed = self.packed.iter().map(Packed::bytes).sum::<usize>();
+        self.shards.iter().map(numbers).sum::<usize>() * size_of::<T>() + packed
     }
 
     /// How many shards a batch of `rows` rows has.

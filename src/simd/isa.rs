@@ -143,7 +143,10 @@ mod tests {
     #[test]
     fn a_levels_lanes_are_its_vectors() {
         for isa in Isa::available() {
-            assert_eq!((isa.lanes::<f32>(), isa.lanes::<f64>()), (f32::dispatch(isa, Width), f64::dispatch(isa, Width)));
+            assert_eq!(
+                (isa.lanes::<f32>(), isa.lanes::<f64>()),
+                (f32::dispatch(isa, Width), f64::dispatch(isa, Width))
+            );
         }
     }
 }

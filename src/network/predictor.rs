@@ -1,0 +1,77 @@
+//! A network made ready to predict again and again.
+//!
+//! Row 4 of the house: imports `pass` and what is below. The weights are packed once, in the order in which the products read them; a
+//! call then allocates nothing and copies nothing of them.
+
+use super::pass;
+use super::workspace::Workspace;
+use super::{Network, Spec};
+use crate::activation::{Activation, ActivationFn};
+use crate::engine::{Backend, Engine};
+use crate::error::Result;
+use crate::float::Float;
+use crate::gemm::{Mat, Packed};
+use crate::threads::Threads;
+use ndarray::{ArrayView2, ArrayViewMut2};
+
+/// A network with its weights packed, and the buffers of its predictions.
+///
+/// It is made for batches of up to a number of rows. Made for one row it is laid out for the least latency; it still predicts
+/// others, row after row of `x`, if it is given one at a time.
+///
+/// ```
+/// use deltarule::network::predictor::Predictor;
+/// use deltarule::prelude::*;
+/// use ndarray::{Array2, array};
+///
+/// let net = Network::<f32>::new(Spec::mlp(2, &[8], Activation::Relu, 3, Activation::Softmax)?, None, &mut Rng::new(1))?;
+/// let mut predictor = Predictor::new(&net, 1, Engine::default(), Threads::one())?;
+/// let x = array![[0.5, -1.0]];
+/// let mut out = Array2::zeros((1, 3));
+/// predictor.predict_into(x.view(), out.view_mut())?;
+/// assert_eq!(out, net.predict(x.view())?);
+/// # Ok::<(), deltarule::Error>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct Predictor<T, A = Activation> {
+    net: Network<T, A>,
+    workspace: Workspace<T>,
+}
+
+impl<T: Float, A: ActivationFn> Predictor<T, A> {
+    /// A predictor for batches of up to `rows` rows, which `threads` share where they are large. With a BLAS nothing is packed, for it
+    /// packs in a way of its own.
+    ///
+    /// **Errors** if the memory cannot be had.
+    pub fn new(net: &Network<T, A>, rows: usize, engine: Engine, threads: Threads) -> Result<Self> {
+        let mut workspace = Workspace::for_prediction(net.spec(), rows, engine, threads)?;
+        if engine.backend() == Backend::Embedded {
+            let packed = net.spec().blocks().iter().map(|block| {
+                let weights = Mat::new(&net.params()[block.weights.clone()], block.inputs, block.outputs);
+                Packed::new(engine.isa(), weights, rows <= 1)
+            });
+            workspace.packed = packed.collect::<Result<_>>()?;
+        }
+        Ok(Self { net: net.clone(), workspace })
+    }
+
+    /// The shape of the network.
+    pub fn spec(&self) -> &Spec<A> {
+        self.net.spec()
+    }
+
+    /// How many bytes the packed weights and the buffers take, beside the network's own parameters.
+    pub fn bytes(&self) -> usize {
+        self.workspace.bytes()
+    }
+
+    /// The outputs for `x`, written to `out`, without allocating.
+    ///
+    /// **Shapes**: `x` rows x inputs, `out` rows x outputs, both row-major, no more rows than it was made for. **Overwrites** `out`.
+    ///
+    /// **Determinism**: the bits of [`pass::predict_into`], for any number of threads; with the embedded GEMM a row's outputs do not depend
+    /// on the other rows. **Errors**: shapes that do not fit.
+    pub fn predict_into(&mut self, x: ArrayView2<'_, T>, out: ArrayViewMut2<'_, T>) -> Result<()> {
+        pass::predict_into(self.net.spec(), self.net.params(), x, &mut self.workspace, out)
+    }
+}

@@ -146,8 +146,8 @@ struct Pass<'a, T, A> {
     threads: &'a Threads,
     /// Whether the threads share each product; otherwise one thread does all of it.
     shared: bool,
-    /// The weights of all layers once more, packed; or nothing.
-    packed: &'a [Packed<T>],
+    /// The weights of each layer once more, packed, where that pays; or nothing.
+    packed: &'a [Option<Packed<T>>],
 }
 
 /// Multiply-adds that a thread is woken for: some 10 us of a product, five times what that costs.
@@ -186,8 +186,8 @@ impl<T: Float, A: ActivationFn> Pass<'_, T, A> {
             self.threads.share(self.pieces(work), count, [z, slope], |rows, [z, slope]| {
                 let sums = MatMut::new(&mut *z, rows.len(), block.outputs);
                 match self.packed.get(l) {
-                    Some(packed) => packed.affine(input.row_range(rows), bias, sums),
-                    None => affine(self.engine, input.row_range(rows), weights, bias, sums),
+                    Some(Some(packed)) => packed.affine(input.row_range(rows), bias, sums),
+                    _ => affine(self.engine, input.row_range(rows), weights, bias, sums),
                 }
                 activate(layer, self.engine, z, slope, keep);
             });

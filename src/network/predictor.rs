@@ -16,8 +16,7 @@ use ndarray::{ArrayView2, ArrayViewMut2};
 
 /// A network with its weights packed, and the buffers of its predictions.
 ///
-/// It is made for batches of up to a number of rows. Made for one row it is laid out for the least latency; it still predicts
-/// others, row after row of `x`, if it is given one at a time.
+/// It is made for batches of up to a number of rows: for one row its weights lie in another way than for many.
 ///
 /// ```
 /// use deltarule::network::predictor::Predictor;
@@ -38,6 +37,9 @@ pub struct Predictor<T, A = Activation> {
     workspace: Workspace<T>,
 }
 
+/// Weights that are packed: fewer stay in the first-level cache, where it does not matter how they lie.
+const PACKED: usize = 1 << 12;
+
 impl<T: Float, A: ActivationFn> Predictor<T, A> {
     /// A predictor for batches of up to `rows` rows, which `threads` share where they are large. With a BLAS nothing is packed, for it
     /// packs in a way of its own.
@@ -48,7 +50,8 @@ impl<T: Float, A: ActivationFn> Predictor<T, A> {
         if engine.backend() == Backend::Embedded {
             let packed = net.spec().blocks().iter().map(|block| {
                 let weights = Mat::new(&net.params()[block.weights.clone()], block.inputs, block.outputs);
-                Packed::new(engine.isa(), weights, rows <= 1)
+                let pays = block.weights.len() >= PACKED;
+                pays.then(|| Packed::new(engine.isa(), weights, rows <= 1)).transpose()
             });
             workspace.packed = packed.collect::<Result<_>>()?;
         }

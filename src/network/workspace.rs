@@ -42,8 +42,8 @@ pub struct Workspace<T> {
     rows: usize,
     pub(super) plan: Plan,
     pub(super) shards: Vec<Shard<T>>,
-    /// The weights of the one network it serves, packed; or nothing, where they may change.
-    pub(super) packed: Vec<Packed<T>>,
+    /// The weights of the one network it serves, packed where that pays; or nothing, where they may change.
+    pub(super) packed: Vec<Option<Packed<T>>>,
     /// The widths it was made for, first the inputs.
     widths: Vec<usize>,
 }
@@ -121,7 +121,7 @@ impl<T: Float> Workspace<T> {
             let layers = s.activations.iter().chain(&s.slopes).map(Vec::len).sum::<usize>();
             layers + s.output.len() + s.below.len() + s.gradient.len() + s.losses.len()
         };
-        let packed = self.packed.iter().map(Packed::bytes).sum::<usize>();
+        let packed = self.packed.iter().flatten().map(Packed::bytes).sum::<usize>();
         self.shards.iter().map(numbers).sum::<usize>() * size_of::<T>() + packed
     }
 

@@ -76,9 +76,9 @@ class Peer:
                     begun = time.perf_counter_ns()
                     self.finish(self.once())
                     once = time.perf_counter_ns() - begun
-                # The best of three, for others use this machine too.
-                repetitions = max(1, TRIAL // 3 // once)
-                times[name] = min(self.time(repetitions) / repetitions for _ in range(3))
+                # The best of three, for others use this machine too; an epoch is long enough by itself.
+                repetitions = TRIAL // 3 // once
+                times[name] = min(self.time(repetitions) / repetitions for _ in range(3)) if repetitions else once
             except Exception as error:
                 print(f"compare: skipped {name}: {type(error).__name__}: {str(error)[:300]}", file=sys.stderr)
         best = min(times, key=times.get)

@@ -160,6 +160,20 @@ def goal(name, record):
     return f"{text}: {'met' if found[1] >= least else '**not met**'}"
 
 
+def heading(facts, rounds, records):
+    limits = [record["limit"]["gigaflops"][1] for record in records.values() if "limit" in record]
+    limit = f" The limit is what fused multiply-adds in registers reached on one thread: {statistics.median(limits):.0f} GF/s." if limits else ""
+    return f"""## Training steps and predictions
+
+- {facts[0]}
+- {facts[1]}
+- Medians of {rounds} rounds, sides alternating, and in brackets the quartiles: of our time; of the ratio to ours (above 1: ours is
+  faster). Every side computed the same losses, gradient or outputs from the same numbers before it was timed.
+- A training step is forward, loss, backward and update.{limit} A share of it counts the operations of the matrix products alone.
+  For all sides malloc keeps what is freed.
+"""
+
+
 def markdown(head, records, names):
     """The tables: one for each number of threads."""
     text = head
@@ -244,6 +258,18 @@ def main():
     peers = [name for name in arguments.peers if name in os.environ["PEERS"].split()]
     records, abouts, places = {}, [], []
     strangers = Strangers()
+
+    def write_down():
+        facts = [
+            f"{datetime.date.today()}, {processor()}, {platform.system()} {platform.release()}; {'; '.join([*places, strangers.share()])}",
+            f"{'; '.join(abouts)}; Python {platform.python_version()}; {os.environ.get('COMPILERS', '')}",
+        ]
+        text = markdown(heading(facts, arguments.rounds, records), records, peers)
+        (TARGET / "compare-steps.md").write_text(text)
+        document = {"facts": facts, "rounds": arguments.rounds, "records": [{"row": name, **record} for (name, _), record in records.items()]}
+        (TARGET / "compare-steps.json").write_text(json.dumps(document, indent=1) + "\n")
+        return text
+
     for threads in arguments.threads:
         sides, place = start(peers, threads)
         abouts = [side.about for side in sides]
@@ -251,29 +277,10 @@ def main():
         for row in ROWS:
             if row.name in arguments.rows:
                 records[row.name, threads] = compare_row(row, sides, arguments.rounds, threads)
+                write_down()  # It may be ended before the last row.
         for side in sides:
             side.process.end()
-
-    limits = [record["limit"]["gigaflops"][1] for record in records.values() if "limit" in record]
-    limit = f" The limit is what fused multiply-adds in registers reached on one thread: {statistics.median(limits):.0f} GF/s." if limits else ""
-    facts = [
-        f"{datetime.date.today()}, {processor()}, {platform.system()} {platform.release()}; {'; '.join(places)}; {strangers.share()}",
-        f"{'; '.join(abouts)}; Python {platform.python_version()}; {os.environ.get('COMPILERS', '')}",
-    ]
-    head = f"""## Training steps and predictions
-
-- {facts[0]}
-- {facts[1]}
-- Medians of {arguments.rounds} rounds, sides alternating, and in brackets the quartiles: of our time; of the ratio to ours (above 1: ours is
-  faster). Every side computed the same losses, gradient or outputs from the same numbers before it was timed.
-- A training step is forward, loss, backward and update.{limit} A share of it counts the operations of the matrix products alone.
-  For all sides malloc keeps what is freed.
-"""
-    text = markdown(head, records, peers)
-    (TARGET / "compare-steps.md").write_text(text)
-    document = {"facts": facts, "rounds": arguments.rounds, "records": [{"row": name, **record} for (name, _), record in records.items()]}
-    (TARGET / "compare-steps.json").write_text(json.dumps(document, indent=1) + "\n")
-    print(text)
+    print(write_down())
 
 
 main()

@@ -3,6 +3,7 @@
 import ctypes
 import glob
 import os
+import pathlib
 import platform
 import resource
 import statistics
@@ -16,6 +17,8 @@ import numpy as np
 class Process:
     """One that answers requests, a line each."""
 
+    running = []
+
     def __init__(self, command, cores=None, **variables):
         self.command = command
         self.process = subprocess.Popen(
@@ -26,6 +29,13 @@ class Process:
             env={**os.environ, **variables},
             preexec_fn=(lambda: os.sched_setaffinity(0, cores)) if cores and hasattr(os, "sched_setaffinity") else None,
         )
+
+        Process.running.append(self)
+
+    def seconds(self):
+        """What it has had of a processor, with those that it has started and seen end."""
+        fields = pathlib.Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
+        return sum(map(int, fields[11:15])) / os.sysconf("SC_CLK_TCK")
 
     def ask(self, *words):
         """The answer, or an end of everything where the request could not be met."""
@@ -47,6 +57,7 @@ class Process:
         """Lets it end by itself."""
         self.process.stdin.close()
         self.process.wait()
+        Process.running.remove(self)
 
 
 def repetitions(side, span):
@@ -92,18 +103,19 @@ class Strangers:
         self.begun = self.used()
 
     def used(self):
-        """Seconds of all cores: in all, at work, and at work for us, processes that have ended included."""
+        """Seconds of all cores: in all, at work, and at work for us."""
         try:
             fields = [int(word) for word in open("/proc/stat").readline().split()[1:9]]
         except (OSError, ValueError):
             return None
         ticks = os.sysconf("SC_CLK_TCK")
         own = sum(sum(resource.getrusage(who)[:2]) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+        own += sum(process.seconds() for process in Process.running)
         idle = fields[3] + fields[4]
         return sum(fields) / ticks, (sum(fields) - idle) / ticks, own
 
     def share(self):
-        """To be asked when the processes of this one have ended; in words."""
+        """In words."""
         now = self.used()
         if now is None:
             return "what else ran is not known"

@@ -199,7 +199,8 @@ impl Problem {
         match behind.iter().position(|&guard| guard != T::from_f64(GUARD)) {
             None => Ok(()),
             Some(j) => {
-                let what = format!("{j} elements behind row {i} of C: expected no change, found {}", behind[j].real());
+                let what =
+                    format!("element {} behind row {i} of C: expected no change, found {}", j + 1, behind[j].real());
                 Err(self.describe::<T>(call, &what))
             }
         }
@@ -211,7 +212,7 @@ impl Problem {
         let Call { layout, padding, alpha, beta } = call;
         let stored = |transposed: bool| if transposed { "transposed" } else { "as stored" };
         format!(
-            "{} of {m} x {k} times {k} x {n}, A {}, B {}, rows {padding} elements longer than needed, alpha {alpha}, beta {beta}: \
+            "{} of {m} x {k} times {k} x {n}, A {}, B {}, padding {padding}, alpha {alpha}, beta {beta}: \
              {what}",
             T::FUNCTION,
             stored(layout.0),

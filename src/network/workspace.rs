@@ -10,6 +10,7 @@ use crate::engine::Engine;
 use crate::error::{Error, Result};
 use crate::float::Float;
 use crate::kernel::vector;
+use crate::memory;
 use crate::simd::Isa;
 use crate::threads::Threads;
 
@@ -61,7 +62,8 @@ pub struct Workspace<T> {
 impl<T: Float> Workspace<T> {
     /// Buffers for training on batches of up to `rows` rows, whose shards `threads` share.
     ///
-    /// **Determinism**: results have the same bits for any number of threads. **Errors** if the memory cannot be had.
+    /// **Determinism**: results have the same bits for any number of threads. **Errors** if the memory cannot be had, before any
+    /// of it is touched.
     pub fn new<A: ActivationFn>(spec: &Spec<A>, rows: usize, engine: Engine, threads: Threads) -> Result<Self> {
         Self::allocate(spec, rows, engine, threads, true)
     }
@@ -85,10 +87,11 @@ impl<T: Float> Workspace<T> {
         threads: Threads,
         trains: bool,
     ) -> Result<Self> {
+        let what = format!("a workspace for {rows} rows");
+        require(&what, Self::required_bytes(spec, rows, trains))?;
         let shard_rows = shard_rows(spec, rows);
         let count = rows.div_ceil(shard_rows).max(1);
         let widest = spec.layers().iter().map(|l| l.outputs).max().unwrap_or(0);
-        let what = format!("a workspace for {rows} rows");
         let matrix = |cols: usize| zeros(shard_rows.saturating_mul(cols), &what);
         let per_layer = || spec.layers().iter().map(|layer| matrix(layer.outputs)).collect::<Result<Vec<_>>>();
         let shard = || {
@@ -131,6 +134,19 @@ impl<T: Float> Workspace<T> {
         self.shards.iter().map(numbers).sum::<usize>() * size_of::<T>()
     }
 
+    /// How many [`bytes`](Self::bytes) a workspace for batches of up to `rows` rows takes: for training, or else for prediction.
+    /// Nothing is allocated.
+    pub fn required_bytes<A: ActivationFn>(spec: &Spec<A>, rows: usize, trains: bool) -> u128 {
+        let shard_rows = shard_rows(spec, rows);
+        let count = rows.div_ceil(shard_rows).max(1);
+        let units: u128 = spec.layers().iter().map(|layer| layer.outputs as u128).sum();
+        let widest = spec.layers().iter().map(|layer| layer.outputs).max().unwrap_or(0);
+        // What `allocate` makes: activations and slopes, two deltas, and the gradient of each of several shards.
+        let columns = if trains { 2 * units + 2 * widest as u128 } else { units + spec.outputs() as u128 };
+        let gradient = if trains && count > 1 { spec.parameters() } else { 0 };
+        count as u128 * (shard_rows as u128 * columns + gradient as u128) * size_of::<T>() as u128
+    }
+
     /// How many shards a batch of `rows` rows has.
     pub(super) fn pieces(&self, rows: usize) -> usize {
         // A division costs a tenth of a tiny network's whole pass.
@@ -161,6 +177,15 @@ impl<T: Float> Workspace<T> {
     }
 }
 
+/// Less than this is asked of the allocator alone: what it grants is there, and the system's files that tell how much is free
+/// cost 50 us.
+const LARGE_BYTES: u128 = 64 << 20;
+
+/// Refuses `bytes` that are many and cannot be had.
+pub(crate) fn require(what: &str, bytes: u128) -> Result<()> {
+    if bytes > LARGE_BYTES { memory::require(what, bytes) } else { Ok(()) }
+}
+
 /// `length` zeros, or the error that says how many bytes could not be had.
 pub(crate) fn zeros<T: Float>(length: usize, what: &str) -> Result<Vec<T>> {
     let refuse = || Error::Memory { what: what.to_string(), bytes: length.saturating_mul(size_of::<T>()) };
@@ -168,4 +193,42 @@ pub(crate) fn zeros<T: Float>(length: usize, what: &str) -> Result<Vec<T>> {
     buffer.try_reserve_exact(length).map_err(|_| refuse())?;
     buffer.resize(length, T::ZERO);
     Ok(buffer)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::activation::Activation;
+
+    #[test]
+    fn as_many_bytes_are_required_as_are_taken() {
+        fn check<T: Float>(spec: &Spec, rows: usize, trains: bool) -> usize {
+            let workspace =
+                Workspace::<T>::allocate(spec, rows, Engine::default(), Threads::one(), trains).expect("it is small");
+            let required = Workspace::<T>::required_bytes(spec, rows, trains);
+            assert_eq!(required, workspace.bytes() as u128, "{rows} rows of {spec:?}, trains: {trains}");
+            workspace.shards.len()
+        }
+        let mut shards = 0;
+        for hidden in [&[][..], &[1], &[100, 7], &[64, 64], &[300]] {
+            let spec = Spec::mlp(20, hidden, Activation::Relu, 3, Activation::Softmax).expect("a network");
+            for rows in [0, 1, 63, 64, 65, 1000, 1150, 5000] {
+                for trains in [true, false] {
+                    shards = shards.max(check::<f32>(&spec, rows, trains));
+                    shards = shards.max(check::<f64>(&spec, rows, trains));
+                }
+            }
+        }
+        assert!(shards > 2, "batches that are cut are among them");
+    }
+
+    #[test]
+    fn what_cannot_be_had_is_refused_with_its_figure() {
+        let spec = Spec::mlp(10, &[1_000_000], Activation::Relu, 3, Activation::Softmax).expect("a network");
+        let rows = 1_000_000_000;
+        let refusal = Workspace::<f32>::for_prediction(&spec, rows, Engine::default(), Threads::one()).unwrap_err();
+        let figure = Workspace::<f32>::required_bytes(&spec, rows, false).to_string();
+        assert!(refusal.to_string().contains(&format!("needs {figure} bytes")), "{refusal}");
+        assert!(matches!(refusal, Error::Memory { .. }));
+    }
 }

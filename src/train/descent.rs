@@ -1,5 +1,6 @@
 //! Mini-batch descent: gather, gradient, step; an epoch after another.
 
+use super::required::{copied, counted};
 use super::stopping::Watch;
 use super::{Epoch, History, Observer, Stopped, Trainer};
 use crate::activation::ActivationFn;
@@ -32,8 +33,8 @@ pub(super) fn fit<T: Float, A: ActivationFn, L: LossFn>(
     let mut judge = held_back.map(|rows| Judge::new(trainer, net.spec(), rows)).transpose()?;
     let mut watch = Watch::new(trainer.stopping, judge.is_some());
     let mut history = History { training: Vec::new(), validation: Vec::new(), stopped: Stopped::Epochs, kept: 0 };
-    let mut best = net.params().to_vec();
-    let mut before = net.params().to_vec();
+    let mut best = copied(net.params(), "the best parameters")?;
+    let mut before = copied(net.params(), "the parameters of the last epoch")?;
     let batches = training.x.nrows().div_ceil(trainer.batch);
 
     for number in 1..=trainer.epochs {
@@ -115,9 +116,9 @@ impl<'a, 'd, T: Float, L: LossFn> Descent<'a, 'd, T, L> {
             workspace: Workspace::new(spec, batch, trainer.engine, trainer.threads.clone())?,
             optimizer: Optimizer::new(method, spec.parameters())?,
             gradient: zeros(spec.parameters(), "the gradient")?,
-            order: (0..count).collect(),
+            order: counted(count, "the order of the rows")?,
             gathered: (gather(spec.inputs())?, gather(spec.outputs())?, gather(1)?),
-            start: net.params().to_vec(),
+            start: copied(net.params(), "the parameters before training")?,
             start_loss: None,
         })
     }
@@ -260,7 +261,7 @@ pub(super) struct Judge<'a, 'd, T, L> {
 }
 
 /// Rows judged at a time.
-const JUDGED: usize = 1024;
+pub(super) const JUDGED: usize = 1024;
 
 impl<'a, 'd, T: Float, L: LossFn> Judge<'a, 'd, T, L> {
     pub(super) fn new<A: ActivationFn>(trainer: &'a Trainer<L>, spec: &Spec<A>, rows: Batch<'d, T>) -> Result<Self> {

@@ -124,6 +124,16 @@ fn what_is_no_usable_library_is_refused() {
     }
 }
 
+/// OpenBLAS 0.3.21 would wait for memory for ever.
+#[test]
+#[cfg(target_os = "linux")]
+fn a_library_is_not_loaded_where_it_would_hang() {
+    let Some(folder) = with_specimen(&[]) else { return };
+    let line = "info --blas ./libblas.so";
+    let says = ["loading a BLAS", "address space", "needs ", " bytes"];
+    command::rejects_command(&folder, folder.limited(300_000).words(line), Case { line, code: 7, says: &says });
+}
+
 #[test]
 fn integers_of_64_bits_and_missing_functions_are_refused() {
     for (macros, says) in [

@@ -94,7 +94,7 @@ fn tensors<T: Float>(network: &Network<T>) -> Vec<(String, Vec<usize>, Vec<u8>)>
     for l in 0..network.spec().layers().len() {
         let (weights, bias) = (network.weights(l), network.bias(l));
         let bytes = |numbers: &mut dyn Iterator<Item = &T>| {
-            let mut bytes = Vec::new();
+            let mut bytes = Vec::with_capacity(weights.len().max(bias.len()) * size_of::<T>());
             numbers.for_each(|n| n.write_le(&mut bytes));
             bytes
         };

@@ -10,6 +10,7 @@ use crate::loss::{Loss, LossFn};
 use crate::memory;
 use crate::network::objective::Batch;
 use crate::network::spec::Block;
+use crate::network::workspace::{Workspace, rows_at_a_time};
 use crate::network::{Layer, Network, Spec};
 use crate::rng::{Rng, stream};
 use crate::train::{History, Observer, Solver, Trainer};
@@ -116,12 +117,16 @@ impl Recipe {
 
     /// Refuses a network that cannot be trained in the memory there is, before the first of it is touched.
     fn require_memory<T: Float>(&self, spec: &Spec, training: usize, held_back: usize) -> Result<()> {
-        // The network and the encoded data, and what their training takes.
+        // The network and the encoded data, and what their training takes; or what comes after, for which a training must not
+        // have been in vain: the predictions that it is judged by, and the bytes of the file with its tensors.
         let rows = training as u128 + held_back as u128;
         let numbers = spec.parameters() as u128 + rows * (spec.inputs() as u128 + spec.outputs() as u128);
+        let file = 2 * spec.parameters() as u128 * size_of::<T>() as u128;
+        let judging = Workspace::<T>::required_bytes(spec, rows_at_a_time::<T, _>(spec, training), false);
         memory::require(
             &format!("training {} parameters in {}", spec.parameters(), T::NAME),
-            numbers * size_of::<T>() as u128 + self.trainer.required_bytes::<T, _>(spec, training, held_back),
+            numbers * size_of::<T>() as u128
+                + self.trainer.required_bytes::<T, _>(spec, training, held_back).max(judging).max(file),
         )
     }
 

@@ -186,6 +186,14 @@ pub(crate) fn require(what: &str, bytes: u128) -> Result<()> {
     if bytes > LARGE_BYTES { memory::require(what, bytes) } else { Ok(()) }
 }
 
+/// How many of `rows` rows are predicted at a time, so that the memory of a prediction does not grow with them: 1024, or fewer
+/// where those would take more than the parameters do, and many; a function of shapes alone.
+pub(crate) fn rows_at_a_time<T: Float, A: ActivationFn>(spec: &Spec<A>, rows: usize) -> usize {
+    let parameters = spec.parameters() as u128 * size_of::<T>() as u128;
+    let fit = LARGE_BYTES.max(parameters) / Workspace::<T>::required_bytes(spec, 1, false).max(1);
+    rows.clamp(1, fit.clamp(1, 1024) as usize)
+}
+
 /// `length` zeros, or the error that says how many bytes could not be had.
 pub(crate) fn zeros<T: Float>(length: usize, what: &str) -> Result<Vec<T>> {
     let refuse = || Error::Memory { what: what.to_string(), bytes: length.saturating_mul(size_of::<T>()) };
@@ -220,6 +228,19 @@ mod tests {
             }
         }
         assert!(shards > 2, "batches that are cut are among them");
+    }
+
+    #[test]
+    fn a_prediction_takes_little_memory_whatever_the_rows() {
+        for (hidden, expected) in [(10, 1024), (16_000, 1024), (100_000, 167), (10_000_000, 5)] {
+            let spec = Spec::mlp(2, &[hidden], Activation::Relu, 1, Activation::Identity).expect("a network");
+            let rows = rows_at_a_time::<f32, _>(&spec, 1 << 40);
+            assert_eq!(rows, expected, "{hidden}");
+            let bytes = Workspace::<f32>::required_bytes(&spec, rows, false);
+            assert!(bytes <= LARGE_BYTES.max(4 * spec.parameters() as u128), "{hidden}: {bytes}");
+            assert_eq!(rows_at_a_time::<f32, _>(&spec, 3), 3);
+            assert_eq!(rows_at_a_time::<f32, _>(&spec, 0), 1);
+        }
     }
 
     #[test]

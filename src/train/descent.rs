@@ -9,7 +9,7 @@ use crate::float::Float;
 use crate::kernel::vector;
 use crate::loss::LossFn;
 use crate::network::objective::{Batch, Value};
-use crate::network::workspace::{Workspace, zeros};
+use crate::network::workspace::{Workspace, rows_at_a_time, zeros};
 use crate::network::{Network, Spec, pass};
 use crate::optim::{Method, Optimizer};
 use crate::rng::{Rng, stream};
@@ -258,16 +258,15 @@ pub(super) struct Judge<'a, 'd, T, L> {
     trainer: &'a Trainer<L>,
     rows: Batch<'d, T>,
     workspace: Workspace<T>,
+    /// Rows judged at a time.
+    size: usize,
 }
-
-/// Rows judged at a time.
-pub(super) const JUDGED: usize = 1024;
 
 impl<'a, 'd, T: Float, L: LossFn> Judge<'a, 'd, T, L> {
     pub(super) fn new<A: ActivationFn>(trainer: &'a Trainer<L>, spec: &Spec<A>, rows: Batch<'d, T>) -> Result<Self> {
-        let size = rows.x.nrows().min(JUDGED);
+        let size = rows_at_a_time::<T, A>(spec, rows.x.nrows());
         let workspace = Workspace::for_prediction(spec, size, trainer.engine, trainer.threads.clone())?;
-        Ok(Self { trainer, rows, workspace })
+        Ok(Self { trainer, rows, workspace, size })
     }
 
     /// [`loss`](Self::loss) after the epoch and batch `at`, which must be finite.
@@ -284,8 +283,8 @@ impl<'a, 'd, T: Float, L: LossFn> Judge<'a, 'd, T, L> {
     pub(super) fn loss<A: ActivationFn>(&mut self, spec: &Spec<A>, params: &[T]) -> Result<f64> {
         let count = self.rows.x.nrows();
         let (mut loss, mut total) = (0.0, 0.0);
-        for start in (0..count).step_by(JUDGED) {
-            let rows = self.rows.rows(start..count.min(start + JUDGED));
+        for start in (0..count).step_by(self.size) {
+            let rows = self.rows.rows(start..count.min(start + self.size));
             let weight = rows.weights.map_or(rows.x.nrows() as f64, |w| w.iter().map(|w| w.real()).sum());
             if weight > 0.0 {
                 let value = pass::value(spec, params, rows, &self.trainer.objective, &mut self.workspace)?;

@@ -2,12 +2,12 @@
 //!
 //! Row 6 of the house: imports everything below.
 
-use super::{Solver, Trainer, descent};
+use super::{Solver, Trainer};
 use crate::activation::ActivationFn;
 use crate::error::{Error, Result};
 use crate::float::Float;
 use crate::network::objective::Batch;
-use crate::network::workspace::{Workspace, require, zeros};
+use crate::network::workspace::{Workspace, require, rows_at_a_time, zeros};
 use crate::network::{Network, Spec};
 use crate::optim::lbfgs;
 
@@ -18,7 +18,7 @@ impl<L> Trainer<L> {
         let parameters = spec.parameters() as u128;
         let judge = match held_back {
             0 => 0,
-            rows => Workspace::<T>::required_bytes(spec, rows.min(descent::JUDGED), false),
+            rows => Workspace::<T>::required_bytes(spec, rows_at_a_time::<T, A>(spec, rows), false),
         };
         let numbers = |count: u128| count * size_of::<T>() as u128;
         match self.solver {

@@ -59,6 +59,13 @@ pub(super) fn open(name: &str, core: &Core) -> Result<(About, Functions)> {
     if config.is_some() {
         about.warnings.extend(about.core.as_deref().and_then(cores::warning));
     }
+    if config.is_none() && about.core.as_deref() == Some("generic") {
+        about.warnings.push(
+            "this BLIS does not know this CPU and uses its 'generic' kernels, which are many times slower: set the environment \
+             variable BLIS_ARCH_TYPE before the program starts, or choose another library or the embedded GEMM"
+                .into(),
+        );
+    }
     if config.is_some_and(|config| config.contains("USE_OPENMP")) {
         // It asks OpenMP for the number at each call, on whichever thread that is.
         about.threads = None;
@@ -74,9 +81,9 @@ pub(super) fn open(name: &str, core: &Core) -> Result<(About, Functions)> {
 /// Refuses to begin where OpenBLAS, without the address space for its buffers, waits for ever (0.3.21) or ends the process
 /// (0.3.34) instead of saying so.
 fn require_address_space() -> Result<()> {
-    /// Measured with 0.3.21 and 0.3.34 on two cores: both work from 250 MiB on, and each further core takes 40 MiB, for a buffer
-    /// and a stack.
-    const NEEDED: u128 = 256 << 20;
+    /// Under `ulimit -v` on two cores, OpenBLAS 0.3.21 hangs at 300 MiB and works at 350; 0.3.34 works from 140 on, MKL 2026.2
+    /// (which ends the process below) from 220, BLIS 0.9 from 40. For each core OpenBLAS keeps a buffer of 32 MiB and a stack.
+    const NEEDED: u128 = 320 << 20;
     const FOR_EACH_CORE: u128 = 40 << 20;
     let cores = std::thread::available_parallelism().map_or(1, |n| n.get()) as u128;
     memory::require_address_space("loading a BLAS", NEEDED + FOR_EACH_CORE * cores)
@@ -231,15 +238,18 @@ impl Symbols {
         usize::try_from(number).ok()
     }
 
-    /// Keeps MKL, which decides at its first call, to 32-bit integers and away from every threading library.
+    /// Keeps MKL, which decides at its first call, to 32-bit integers, away from every threading library, and to the same bits
+    /// for the same numbers wherever they lie in memory.
     fn make_mkl_sequential(&self, name: &str) -> Result<()> {
         const LP64: c_int = 0;
         const SEQUENTIAL: c_int = 1;
+        const CBWR_AUTO: c_int = 2;
         // The answer is what it did; a 2 beside it means gfortran's conventions.
         if self.set("MKL_Set_Interface_Layer", LP64).is_some_and(|layer| layer & 1 != LP64) {
             return Err(long_integers(name));
         }
         self.set("MKL_Set_Threading_Layer", SEQUENTIAL);
+        self.set("MKL_CBWR_Set", CBWR_AUTO);
         Ok(())
     }
 

@@ -3,6 +3,7 @@
 //! ```text
 //! cargo bench --bench gemm                       the embedded backend on each instruction set of this machine
 //! cargo bench --bench gemm --features openblas   and the system's OpenBLAS
+//! DELTARULE_BLAS=openblas cargo bench …          and a library loaded by name or path
 //! ```
 //!
 //! Every product is compared with the loops' before it is timed.
@@ -11,7 +12,7 @@
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use deltarule::engine::{Backend, Engine};
-use deltarule::gemm::{Mat, MatMut, blas, gemm};
+use deltarule::gemm::{Mat, MatMut, gemm};
 use deltarule::rng::Rng;
 use deltarule::simd::Isa;
 use std::hint::black_box;
@@ -55,13 +56,19 @@ fn products(criterion: &mut Criterion) {
     if engines.is_empty() {
         engines.extend(Engine::new(Isa::Portable, Backend::Embedded).ok().map(|engine| ("embedded".into(), engine)));
     }
-    let core = blas::core_name().unwrap_or_else(|| "core unknown".into());
-    engines.extend(Engine::new(Isa::Portable, Backend::Blas).ok().map(|engine| (format!("blas ({core})"), engine)));
+    for backend in std::env::var("DELTARULE_BLAS")
+        .ok()
+        .map(|name| Backend::parse(&name).expect("a BLAS library"))
+        .into_iter()
+        .chain([Backend::Blas])
+    {
+        let Ok(engine) = Engine::new(Isa::Portable, backend) else { continue };
+        let about = engine.backend().blas().expect("no embedded one").about();
+        engines.push((format!("blas ({})", about.core.as_deref().unwrap_or("core unknown")), engine));
+        about.warnings.iter().for_each(|warning| println!("warning: {warning}"));
+    }
     let names: Vec<&str> = engines.iter().map(|(name, _)| name.as_str()).collect();
     println!("{}; {}; one thread; f32", cpu(), names.join(", "));
-    if let Some(warning) = blas::warning() {
-        println!("warning: {warning}");
-    }
 
     for (purpose, m, n, k, a_transposed, b_transposed) in PRODUCTS {
         let mut group = criterion.benchmark_group(format!("{purpose}: {m} x {n} x {k}"));

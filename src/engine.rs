@@ -1,8 +1,9 @@
 //! Which instructions and which GEMM a computation uses: a small value, chosen once and passed down.
 //!
-//! Row 2 of the house: imports `simd` and `error`.
+//! Row 2 of the house: imports `gemm::blas`, `simd` and `error`.
 
 use crate::error::{Error, Result};
+use crate::gemm::blas::{Core, Library};
 use crate::simd::Isa;
 use std::fmt;
 
@@ -14,17 +15,39 @@ pub enum Backend {
     Embedded,
     /// A linked CBLAS (cargo feature `blas` or `openblas`); without it [`Engine::new`] refuses this.
     Blas,
+    /// A CBLAS loaded at run time.
+    Loaded(Library),
 }
 
 impl Backend {
-    /// Reads a backend's name: `embedded` or `blas`.
+    /// Reads a backend's name: `embedded`, `blas`, or what [`Library::load`] takes, which is then loaded.
     ///
-    /// **Errors** if it is neither.
+    /// **Errors** if it is neither and no library that can be loaded.
     pub fn parse(name: &str) -> Result<Self> {
+        Self::parse_with_core(name, &Core::Detected)
+    }
+
+    /// As [`parse`](Self::parse), with the kernels that a library to be loaded is to use.
+    ///
+    /// **Errors** as there, and those of [`Core`]; also if a core is asked for and no library is named: the embedded GEMM has
+    /// none, and the linked library chose its own when the program started.
+    pub fn parse_with_core(name: &str, core: &Core) -> Result<Self> {
+        if ["embedded", "blas"].contains(&name) && *core != Core::Detected {
+            return Err(Error::setting(
+                "BLAS core",
+                "a BLAS library that is loaded by name or path",
+                format!("'{name}'"),
+            ));
+        }
         match name {
             "embedded" => Ok(Self::Embedded),
             "blas" => Ok(Self::Blas),
-            _ => Err(Error::setting("gemm", "embedded or blas", name)),
+            name => Library::load(name, core).map(Self::Loaded).map_err(|error| match error {
+                Error::Setting { name, expected, found } if name == "BLAS library" => {
+                    Error::setting("gemm", format!("embedded or blas, or a BLAS library: {expected}"), found)
+                }
+                other => other,
+            }),
         }
     }
 
@@ -33,14 +56,24 @@ impl Backend {
         match self {
             Self::Embedded => "embedded",
             Self::Blas => "blas",
+            Self::Loaded(library) => &library.about().name,
         }
     }
 
     /// Whether this build holds the backend.
     pub fn available(self) -> bool {
         match self {
-            Self::Embedded => true,
+            Self::Embedded | Self::Loaded(_) => true,
             Self::Blas => cfg!(feature = "blas"),
+        }
+    }
+
+    /// The library that multiplies, if it is not we.
+    pub fn blas(self) -> Option<Library> {
+        match self {
+            Self::Embedded => None,
+            Self::Blas => Library::linked(),
+            Self::Loaded(library) => Some(library),
         }
     }
 }
@@ -59,9 +92,10 @@ pub struct Engine {
 }
 
 impl Engine {
-    /// An engine of these two.
+    /// An engine of these two; a BLAS library is [tested](Library::self_test) when it is first taken.
     ///
-    /// **Errors** if this machine lacks the instruction set or this build the backend.
+    /// **Errors** if this machine lacks the instruction set or this build the backend; [`Error::Check`] if the library computes
+    /// wrongly.
     pub fn new(isa: Isa, backend: Backend) -> Result<Self> {
         if !isa.is_available() {
             return Err(Error::setting("isa", "an instruction set that this machine has", format!("{isa:?}")));
@@ -69,8 +103,11 @@ impl Engine {
         if !backend.available() {
             return Err(Error::Unsupported(format!(
                 "gemm: '{backend}' is not in this build: build with the cargo feature 'openblas' (the system's OpenBLAS) or \
-                 'blas' (a CBLAS that your binary links), or choose 'embedded'"
+                 'blas' (a CBLAS that your binary links), name a BLAS library to be loaded, or choose 'embedded'"
             )));
+        }
+        if let Some(library) = backend.blas() {
+            library.self_test()?;
         }
         Ok(Self { isa, backend })
     }
@@ -103,7 +140,10 @@ mod tests {
             assert_eq!(format!("{backend:>10}").trim_start(), backend.name());
         }
         let message = Backend::parse("cuda").unwrap_err().to_string();
-        assert_eq!(message, "gemm: expected embedded or blas, found cuda");
+        assert!(message.starts_with("gemm: expected embedded or blas, or a BLAS library: openblas, "), "{message}");
+        assert!(message.contains(", found 'cuda' ("), "{message}");
+        let refusal = Backend::parse_with_core("embedded", &Core::Best).unwrap_err().to_string();
+        assert_eq!(refusal, "BLAS core: expected a BLAS library that is loaded by name or path, found 'embedded'");
     }
 
     #[test]

@@ -30,12 +30,12 @@
 //! 5  learning     optim    gradcheck    data    metrics    picture
 //! 4  network      predictor > network > pass > workspace, objective > plan > spec
 //! 3  mathematics  loss, init > activation
-//! 2  engines      float > gemm {embedded, blas} > engine > kernel > simd
+//! 2  engines      float > gemm > engine > gemm::blas > kernel > simd
 //! 1  ground       rng, threads, file, memory > scalar, error
 //! ```
 //!
 //! `optim` knows no network (slices only), `gradcheck` none either (closures; its adaptors to networks are in `verify`), `data`
-//! knows no model. All `unsafe` sits in `simd/x86`, `simd/neon.rs` and the calls of BLAS. A visitor reads
+//! knows no model. All `unsafe` sits in `simd/x86`, `simd/neon.rs` and three files of `gemm/blas`. A visitor reads
 //! `kernel/math`, `network/pass.rs` and `gradcheck` first.
 //!
 //! # Conventions
@@ -51,7 +51,8 @@
 //! # Features
 //!
 //! `gzip` reads gzipped IDX files; `pictures` draws SVG; `blas` multiplies through a CBLAS that your binary links, and
-//! `openblas` through the system's OpenBLAS. None is on by default.
+//! `openblas` through the system's OpenBLAS. None is on by default. A BLAS library chosen at run time needs no feature
+//! ([`gemm::blas::Library::load`]).
 #![deny(unsafe_code)]
 
 pub mod activation;

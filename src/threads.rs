@@ -41,6 +41,9 @@ impl Threads {
             .map_err(|e| {
                 Error::setting("threads", "a number of threads that the system can start", format!("{count} ({e})"))
             })?;
+        // A thread's first allocation reserves address space for its own (64 MiB with glibc). Here it does, so that what `memory`
+        // finds free under a limit is not taken by threads that begin later.
+        pool.broadcast(|_| drop(std::hint::black_box(Box::new(0_u8))));
         Ok(Self(Some(Arc::new(pool))))
     }
 

@@ -4,7 +4,7 @@
 
 mod counting;
 
-use counting::{allocations, alone};
+use counting::{allocations, alone, most_bytes};
 use deltarule::optim::Optimizer;
 use deltarule::prelude::*;
 use deltarule::scalar::Scalar;
@@ -188,5 +188,46 @@ fn an_epoch_of_the_trainer_allocates_nothing_but_its_line_of_history() {
         // The history grows at its 5th and 9th line; from the 9th to the 16th nothing does.
         assert!(seen[15] - seen[8] <= allowed, "{count} threads: {seen:?}");
         assert!(seen[8] > seen[7], "the history's growth is seen: {seen:?}");
+    }
+}
+
+/// What is not in the figure: the history, the widths of layers, and other lists that are short.
+const SMALL_BYTES: usize = 1 << 14;
+
+#[test]
+fn a_training_takes_the_bytes_that_it_says_it_will() {
+    fn check<T: Float>(trainer: &Trainer, held_back: bool) {
+        let spec = Spec::mlp(20, &[300, 50], Activation::Tanh, 2, Activation::Identity).unwrap();
+        let spec = match trainer.solver {
+            Solver::Perceptron => Spec::mlp(2000, &[], Activation::Step, 2, Activation::Step).unwrap(),
+            _ => spec,
+        };
+        let mut rng = Rng::new(1);
+        let mut net = Network::<T>::new(spec, None, &mut rng).unwrap();
+        let mut draw =
+            |cols| Array2::from_shape_simple_fn((ROWS, cols), || if rng.below(2) == 0 { T::ZERO } else { T::ONE });
+        let (x, y) = (draw(net.spec().inputs()), draw(2));
+        let rows = || Batch { x: x.view(), y: y.view(), weights: None };
+        let required = trainer.required_bytes::<T, _>(net.spec(), ROWS, if held_back { ROWS } else { 0 }) as usize;
+        let taken = most_bytes(|| {
+            trainer.fit(&mut net, rows(), held_back.then(rows), &mut |_| Continue(())).unwrap();
+        });
+        let what = format!("{}, {:?}, held back {held_back}: {taken} bytes of {required}", T::NAME, trainer.solver);
+        println!("{what}");
+        assert!(taken >= required && taken <= required + SMALL_BYTES, "{what}");
+    }
+    let _alone = alone();
+    let steps = [Method::adam(), Method::sgd()].map(Solver::Steps);
+    for solver in steps.into_iter().chain([Solver::Lbfgs, Solver::Perceptron]) {
+        for (batch, shuffle) in [(32, true), (ROWS, true), (32, false)] {
+            for held_back in [false, true] {
+                if held_back && solver == Solver::Perceptron {
+                    continue;
+                }
+                let trainer = Trainer { solver, batch, shuffle, epochs: 2, ..Trainer::default() };
+                check::<f32>(&trainer, held_back);
+                check::<f64>(&trainer, held_back);
+            }
+        }
     }
 }

@@ -1,4 +1,7 @@
-//! Same seed, data and settings: the same bits of every parameter and every recorded loss, for any number of threads.
+//! Same seed, data and settings: the same bits of every parameter and every recorded loss, for any number of threads; also
+//! with a BLAS, the linked one or the one that `DELTARULE_BLAS` names.
+
+mod blas;
 
 use deltarule::prelude::*;
 use deltarule::scalar::Scalar;
@@ -92,13 +95,18 @@ fn train<T: Float>(setting: Setting, threads: &Threads) -> Bits {
 const SOLVERS: [Solver; 3] =
     [Solver::Steps(Method::Sgd { momentum: 0.9, nesterov: false }), Solver::Steps(Method::adam()), Solver::Lbfgs];
 
-fn settings() -> impl Iterator<Item = Setting> {
+/// The embedded GEMM, and each BLAS that can be had.
+fn engines() -> Vec<Engine> {
+    [vec![Engine::default()], blas::engines()].concat()
+}
+
+fn settings(engine: Engine) -> impl Iterator<Item = Setting> {
     let subjects = [TALL, WIDE].into_iter().flat_map(|subject| SOLVERS.map(|solver| (subject, solver)));
-    subjects.flat_map(|(subject, solver)| {
+    subjects.flat_map(move |(subject, solver)| {
         [(false, false), (true, true)].map(|(weighted, held_back)| Setting {
             subject,
             solver,
-            engine: Engine::default(),
+            engine,
             seed: 3,
             weighted,
             held_back,
@@ -108,12 +116,13 @@ fn settings() -> impl Iterator<Item = Setting> {
 
 fn any_number_of_threads<T: Float>() {
     let pools = THREADS.map(|count| Threads::new(count).unwrap());
-    for setting in settings() {
+    for setting in engines().into_iter().flat_map(settings) {
         let [one, others @ ..] = &pools;
         let expected = train::<T>(setting, one);
         for threads in others {
-            let what =
-                format!("{} {} {:?}, {} threads", T::NAME, setting.subject.name, setting.solver, threads.count());
+            let Setting { subject, solver, engine, .. } = setting;
+            let (count, gemm) = (threads.count(), engine.backend());
+            let what = format!("{} {} {solver:?}, {gemm}, {count} threads", T::NAME, subject.name);
             assert!(train::<T>(setting, threads) == expected, "{what}: other bits than on one thread");
         }
     }
@@ -131,7 +140,7 @@ fn the_number_of_threads_changes_no_bit_in_f64() {
 
 #[test]
 fn the_same_seed_gives_the_same_bits_and_another_seed_others() {
-    for setting in settings() {
+    for setting in engines().into_iter().flat_map(settings) {
         let first = train::<f32>(setting, &Threads::one());
         assert!(first == train::<f32>(setting, &Threads::one()), "{} {:?}", setting.subject.name, setting.solver);
         let [params, losses, _] = train::<f32>(Setting { seed: 4, ..setting }, &Threads::one());
@@ -173,7 +182,7 @@ fn the_subjects_are_cut_so_that_threads_have_something_to_share() {
 #[test]
 fn the_instruction_set_changes_no_bit() {
     fn agree<T: Float>() {
-        for setting in settings().filter(|setting| setting.weighted) {
+        for setting in settings(Engine::default()).filter(|setting| setting.weighted) {
             let mut groups: BTreeMap<Bits, Vec<&str>> = BTreeMap::new();
             for isa in Isa::available() {
                 let engine = Engine::new(isa, Backend::Embedded).unwrap();

@@ -1,5 +1,9 @@
 //! Every gradient of every network is right: activation x loss x depth x weights x penalty x bias, against slopes measured
 //! from values alone; and gradients that are wrong in the ways people get them wrong are found out.
+//!
+//! `DELTARULE_BLAS` names a BLAS library to be loaded and tried too.
+
+mod blas;
 
 use deltarule::gradcheck::{self, Mode, Options, Report, Verdict};
 use deltarule::network::objective::Value;
@@ -50,7 +54,16 @@ fn network(hidden: Activation, depth: usize, output: Activation, bias: bool, see
 }
 
 fn gradient_of<L: LossFn>(net: &Network<f64>, batch: Batch<'_, f64>, objective: &Objective<L>) -> (Value, Vec<f64>) {
-    let mut workspace = Workspace::new(net.spec(), batch.x.nrows(), Engine::default(), Threads::one()).unwrap();
+    gradient_with(Engine::default(), net, batch, objective)
+}
+
+fn gradient_with<L: LossFn>(
+    engine: Engine,
+    net: &Network<f64>,
+    batch: Batch<'_, f64>,
+    objective: &Objective<L>,
+) -> (Value, Vec<f64>) {
+    let mut workspace = Workspace::new(net.spec(), batch.x.nrows(), engine, Threads::one()).unwrap();
     // What is to be overwritten is NaN before.
     let mut gradient = vec![f64::NAN; net.spec().parameters()];
     let value = pass::value_and_gradient(net.spec(), net.params(), batch, objective, &mut workspace, &mut gradient);
@@ -324,6 +337,42 @@ fn row_shards_give_the_gradient_of_the_whole() {
     // And both are right, along directions that each move every parameter.
     let options = Options { mode: Mode::Directions { count: 8, seed: 1 }, ..Options::default() };
     verify::parameters(&net, data.batch(true), &objective, &options).unwrap().require().unwrap();
+}
+
+// ---------------------------------------------------------------------------------------------------------------- BLAS
+
+/// Checked like every other, by values that the same library computed, and the embedded GEMM's but for the order of sums.
+#[test]
+fn a_blas_gives_the_gradient_too() {
+    for engine in blas::engines() {
+        let mut checked = 0;
+        let mut check = |net: &Network<f64>, data: &Data, objective: &Objective, options: &Options| {
+            let batch = || data.batch(true);
+            let (_, gradient) = gradient_with(engine, net, batch(), objective);
+            assert!(apart(&gradient, &gradient_of(net, batch(), objective).1) < SUMMED, "{engine:?}");
+            let rows = data.x.nrows();
+            let mut workspace = Workspace::for_prediction(net.spec(), rows, engine, Threads::one()).unwrap();
+            let value = |p: &[f64]| pass::value(net.spec(), p, batch(), objective, &mut workspace).unwrap().objective();
+            let report = gradcheck::check(value, &gradient, net.params(), options);
+            assert_eq!(report.disagreed, 0, "{engine:?}: {report}");
+            checked += report.agreed;
+        };
+        for loss in Loss::ALL {
+            for depth in 0..3 {
+                let net = network(Activation::Tanh, depth, loss.link().unwrap_or(Activation::Identity), true, 8);
+                let data = Data::new(5, INPUTS, OUTPUTS, loss, 8);
+                check(&net, &data, &Objective { loss, l2: 0.1 }, &Options::default());
+            }
+        }
+        // Products of more than one tile, in shards of rows.
+        let spec = Spec::mlp(8, &[64, 64], Activation::Tanh, 3, Activation::Identity).unwrap();
+        let net = Network::<f64>::new(spec, None, &mut Rng::new(1)).unwrap();
+        let data = Data::new(1150, 8, 3, Loss::SquaredError, 1);
+        let options = Options { mode: Mode::Directions { count: 8, seed: 1 }, ..Options::default() };
+        check(&net, &data, &Objective { loss: Loss::SquaredError, l2: 0.1 }, &options);
+        println!("{}: {checked} agreed", engine.backend());
+        assert!(checked > 300);
+    }
 }
 
 // ----------------------------------------------------------------------------------------------------- wrong gradients

@@ -55,14 +55,17 @@ pub enum Header {
 }
 
 /// How the machine is used.
-#[derive(Args, Debug)]
+#[derive(Args, Clone, Debug)]
 pub struct Machine {
     /// Threads; 0 means one for each core. The result has the same bits for any number
     #[arg(long, value_name = "N", default_value_t = 0, help_heading = "Machine")]
     pub threads: usize,
-    /// Who multiplies matrices: embedded, or blas where it was built in
+    /// Who multiplies matrices: embedded; a BLAS library by its path, its name, or as openblas, mkl, blis or accelerate; or blas where one was built in
     #[arg(long, value_name = "BACKEND", default_value = "embedded", help_heading = "Machine")]
     pub gemm: String,
+    /// The kernels that an OpenBLAS to be loaded uses, where it does not know the processor: auto, or a name such as Haswell
+    #[arg(long, value_name = "CORE", help_heading = "Machine")]
+    pub blas_core: Option<String>,
 }
 
 /// The type of the network's numbers.
@@ -320,6 +323,9 @@ pub struct Inspect {
 pub struct Info {
     #[command(flatten)]
     pub machine: Machine,
+    /// Describe this BLAS library and test it, without choosing it: a path or name as for --gemm
+    #[arg(long, value_name = "LIBRARY")]
+    pub blas: Option<String>,
     /// Print it as one JSON object on standard output
     #[arg(long)]
     pub json: bool,

@@ -81,6 +81,7 @@ pub fn flag(setting: &str) -> &str {
         "patience" => "--patience",
         "threads" => "--threads",
         "gemm" => "--gemm",
+        "BLAS core" => "--blas-core",
         "loss" => "--loss",
         "init" => "--init",
         "activation" => "--activation",

@@ -275,7 +275,7 @@ fn gradcheck_says_right_or_ends_with_1() {
 fn info_and_inspect_for_machines() {
     let folder = folder();
     let info = folder.must("info --json --threads 3").json();
-    assert_eq!(keys(&info), ["blas_core", "gemm", "isa", "isa_available", "threads", "version"]);
+    assert_eq!(keys(&info), ["blas", "blas_core", "gemm", "isa", "isa_available", "threads", "version"]);
     assert_eq!((&info["threads"], &info["gemm"]), (&3.into(), &"embedded".into()));
     assert!(info["isa_available"].as_array().expect("a list").contains(&info["isa"]));
     for isa in info["isa_available"].as_array().expect("a list") {

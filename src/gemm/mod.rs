@@ -1,19 +1,20 @@
 //! `C <- alpha A B + beta C` behind one contract, whoever multiplies.
 //!
 //! Row 2 of the house: imports `engine`, `simd`, `scalar`, `error`. Begin with [`gemm`]; [`Mat`] and [`MatMut`] are the checked
-//! views it takes. `embedded` is the backend that needs nothing installed, [`blas`] a linked CBLAS.
+//! views it takes. `embedded` is the backend that needs nothing installed, [`blas`] a CBLAS, linked or loaded.
 //!
-//! What holds for every backend is tested for every backend in `tests/gemm.rs`. All `unsafe` stands where C is called.
+//! What holds for every backend is tested for every backend in `tests/gemm.rs`. All `unsafe` stands in the files of `blas` that its
+//! head names.
 
-#[allow(unsafe_code, reason = "calls C")]
 pub mod blas;
 mod embedded;
 mod pack;
 mod packed;
 mod strip;
 
-use crate::engine::{Backend, Engine};
+use crate::engine::Engine;
 use crate::simd::Vectorized;
+use blas::call::{Product, Stored};
 pub use packed::Packed;
 use std::ops::Range;
 use strip::Start;
@@ -212,11 +213,25 @@ pub fn gemm<T: Gemm>(engine: Engine, alpha: T, a: Mat<'_, T>, b: Mat<'_, T>, bet
     if a.cols == 0 || alpha == T::ZERO {
         return scale(beta, c);
     }
-    match engine.backend {
-        Backend::Blas if blas::takes(&a, &b, &c) => blas::gemm(alpha, a, b, beta, c),
-        Backend::Embedded | Backend::Blas => {
-            embedded::gemm(engine.isa, alpha, &a, &b, Start::scaled(beta), &mut { c });
+    if let Some(library) = engine.backend.blas() {
+        let (m, n, k) = (c.rows, c.cols, a.cols);
+        let product = Product { m, n, k, alpha, a: stored(&a), b: stored(&b), beta };
+        // What its 32-bit sizes cannot say, the embedded backend multiplies.
+        if product.fits(c.row_stride) {
+            return library.multiply(product, c.data, c.row_stride);
         }
+    }
+    embedded::gemm(engine.isa, alpha, &a, &b, Start::scaled(beta), &mut { c });
+}
+
+/// A view as CBLAS says it: transposed or not, and the distance of its rows in memory, which must be at least their length
+/// even where there is only one.
+fn stored<'a, T>(matrix: &Mat<'a, T>) -> Stored<'a, T> {
+    let &Mat { data, rows, cols, row_stride, col_stride } = matrix;
+    if col_stride == 1 {
+        Stored { data, transposed: false, rows_apart: row_stride.max(cols) }
+    } else {
+        Stored { data, transposed: true, rows_apart: col_stride.max(rows) }
     }
 }
 
@@ -242,7 +257,7 @@ pub fn affine<T: Gemm>(engine: Engine, x: Mat<'_, T>, w: Mat<'_, T>, bias: &[T],
         z.rows,
         z.cols
     );
-    if engine.backend == Backend::Embedded && z.rows > 0 && x.cols > 0 {
+    if engine.backend.blas().is_none() && z.rows > 0 && x.cols > 0 {
         return embedded::gemm(engine.isa, T::ONE, &x, &w, Start::Row(bias), &mut z);
     }
     for row in z.data.chunks_mut(z.row_stride) {

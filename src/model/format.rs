@@ -17,6 +17,7 @@ use crate::error::{Error, Result};
 use crate::file::{self, Existing};
 use crate::float::Float;
 use crate::loss::{Loss, LossFn};
+use crate::network::workspace::require;
 use crate::network::{Network, Spec};
 use safetensors::tensor::{Dtype as TensorType, SafeTensors, TensorView};
 use serde::de::{Deserializer, MapAccess, Visitor};
@@ -93,7 +94,7 @@ fn tensors<T: Float>(network: &Network<T>) -> Vec<(String, Vec<usize>, Vec<u8>)>
     for l in 0..network.spec().layers().len() {
         let (weights, bias) = (network.weights(l), network.bias(l));
         let bytes = |numbers: &mut dyn Iterator<Item = &T>| {
-            let mut bytes = Vec::new();
+            let mut bytes = Vec::with_capacity(weights.len().max(bias.len()) * size_of::<T>());
             numbers.for_each(|n| n.write_le(&mut bytes));
             bytes
         };
@@ -136,6 +137,8 @@ impl<T: Float> Model<T> {
             let what = self.network.spec().parameter_name(bad);
             return Err(Error::shape(what, "a finite number", self.network.params()[bad]));
         }
+        // The tensors, and the file that they are put into.
+        require("the bytes of a model's file", 2 * size_of_val(self.network.params()) as u128)?;
         let dtype = Dtype::of::<T>();
         let document = Document {
             dtype,

@@ -10,8 +10,8 @@ use crate::loss::{Loss, LossFn};
 use crate::memory;
 use crate::network::objective::Batch;
 use crate::network::spec::Block;
+use crate::network::workspace::{Workspace, rows_at_a_time};
 use crate::network::{Layer, Network, Spec};
-use crate::optim::lbfgs;
 use crate::rng::{Rng, stream};
 use crate::train::{History, Observer, Solver, Trainer};
 
@@ -82,7 +82,7 @@ impl Recipe {
         }
         warnings.dedup();
         let (spec, loss) = self.network(&input, &target)?;
-        self.require_memory::<T>(&spec, rows.len())?;
+        self.require_memory::<T>(&spec, training.len(), judged.len())?;
         let seed = self.trainer.seed;
         let network = Network::<T>::new(spec, self.init, &mut Rng::with_stream(seed, stream::WEIGHTS))?;
         if let (Some(init), Some(bad)) = (self.init, network.params().iter().find(|w| !w.is_finite())) {
@@ -116,24 +116,17 @@ impl Recipe {
     }
 
     /// Refuses a network that cannot be trained in the memory there is, before the first of it is touched.
-    fn require_memory<T: Float>(&self, spec: &Spec, rows: usize) -> Result<()> {
-        let trainer = &self.trainer;
-        // Buffers as long as the parameters: they and the best so far; gradient, moments and the last epoch's; or what
-        // L-BFGS remembers.
-        let (buffers, batch) = match trainer.solver {
-            Solver::Steps(method) => (4 + method.moments(), rows.min(trainer.batch)),
-            Solver::Lbfgs => (2 + 4 + 2 * lbfgs::Options::default().history, rows),
-            Solver::Perceptron => (1, 0),
-        };
-        let units = spec.layers().iter().map(|layer| layer.outputs as u128);
-        let widest = units.clone().max().unwrap_or(0);
-        // Activations and slopes of each layer, the widest's deltas twice; then the encoded data.
-        let numbers = buffers as u128 * spec.parameters() as u128
-            + 2 * batch as u128 * (units.sum::<u128>() + widest)
-            + rows as u128 * (spec.inputs() as u128 + spec.outputs() as u128);
+    fn require_memory<T: Float>(&self, spec: &Spec, training: usize, held_back: usize) -> Result<()> {
+        // The network and the encoded data, and what their training takes; or what comes after, for which a training must not
+        // have been in vain: the predictions that it is judged by, and the bytes of the file with its tensors.
+        let rows = training as u128 + held_back as u128;
+        let numbers = spec.parameters() as u128 + rows * (spec.inputs() as u128 + spec.outputs() as u128);
+        let file = 2 * spec.parameters() as u128 * size_of::<T>() as u128;
+        let judging = Workspace::<T>::required_bytes(spec, rows_at_a_time::<T, _>(spec, training), false);
         memory::require(
             &format!("training {} parameters in {}", spec.parameters(), T::NAME),
-            numbers * size_of::<T>() as u128,
+            numbers * size_of::<T>() as u128
+                + self.trainer.required_bytes::<T, _>(spec, training, held_back).max(judging).max(file),
         )
     }
 

@@ -120,8 +120,7 @@ impl<T: Float, A: ActivationFn> Network<T, A> {
     /// **Shapes**: `x` is rows x inputs, the result rows x outputs. **Errors** if `x` has another width.
     pub fn predict(&self, x: ArrayView2<'_, T>) -> Result<Array2<T>> {
         let mut outputs = Array2::from_elem((x.nrows(), self.spec.outputs()), T::ZERO);
-        // Bounded, so that the memory of a prediction does not grow with the rows.
-        let chunk = x.nrows().clamp(1, 1024);
+        let chunk = workspace::rows_at_a_time::<T, A>(&self.spec, x.nrows());
         let mut workspace = Workspace::for_prediction(&self.spec, chunk, Engine::default(), Threads::one())?;
         let out = outputs.axis_chunks_iter_mut(Axis(0), chunk);
         for (x, out) in x.axis_chunks_iter(Axis(0), chunk).zip(out) {

@@ -10,6 +10,7 @@ use crate::engine::Engine;
 use crate::error::{Error, Result};
 use crate::float::Float;
 use crate::gemm::Packed;
+use crate::memory;
 use crate::threads::Threads;
 
 /// The buffers of one shard, for one block of its rows at a time.
@@ -51,7 +52,8 @@ pub struct Workspace<T> {
 impl<T: Float> Workspace<T> {
     /// Buffers for training on batches of up to `rows` rows, whose shards `threads` share.
     ///
-    /// **Determinism**: results have the same bits for any number of threads. **Errors** if the memory cannot be had.
+    /// **Determinism**: results have the same bits for any number of threads. **Errors** if the memory cannot be had, before any
+    /// of it is touched.
     pub fn new<A: ActivationFn>(spec: &Spec<A>, rows: usize, engine: Engine, threads: Threads) -> Result<Self> {
         Self::allocate(spec, rows, engine, threads, true)
     }
@@ -79,6 +81,7 @@ impl<T: Float> Workspace<T> {
         let count = rows.div_ceil(plan.shard_rows).max(1);
         let last = spec.layers().len() - 1;
         let what = format!("a workspace for {rows} rows");
+        require(&what, Self::required_bytes(spec, rows, trains))?;
         let matrix = |cols: usize| zeros(plan.block_rows.saturating_mul(cols), &what);
         let layers = |layers: &[Layer<A>]| layers.iter().map(|layer| matrix(layer.outputs)).collect::<Result<Vec<_>>>();
         // The way back passes through the activations of every hidden layer, and the last where the loss is given outputs.
@@ -125,6 +128,19 @@ impl<T: Float> Workspace<T> {
         self.shards.iter().map(numbers).sum::<usize>() * size_of::<T>() + packed
     }
 
+    /// How many [`bytes`](Self::bytes) a workspace for batches of up to `rows` rows takes: for training, or else for prediction.
+    /// Nothing is allocated.
+    pub fn required_bytes<A: ActivationFn>(spec: &Spec<A>, rows: usize, trains: bool) -> u128 {
+        let plan = if trains { Plan::training(spec, rows) } else { Plan::prediction(spec, rows) };
+        let count = rows.div_ceil(plan.shard_rows).max(1);
+        let units: u128 = spec.layers().iter().map(|layer| layer.outputs as u128).sum();
+        let widest = spec.layers().iter().map(|layer| layer.outputs).max().unwrap_or(0);
+        // What `allocate` makes: activations, slopes and the way back, a loss, and the gradient of each of several shards.
+        let columns = if trains { 2 * units + widest as u128 + 1 } else { units + spec.outputs() as u128 + 1 };
+        let gradient = if trains && count > 1 { spec.parameters() } else { 0 };
+        count as u128 * (plan.block_rows as u128 * columns + gradient as u128) * size_of::<T>() as u128
+    }
+
     /// How many shards a batch of `rows` rows has.
     pub(super) fn pieces(&self, rows: usize) -> usize {
         // A division costs a tenth of a tiny network's whole pass.
@@ -155,6 +171,23 @@ impl<T: Float> Workspace<T> {
     }
 }
 
+/// Less than this is asked of the allocator alone: what it grants is there, and the system's files that tell how much is free
+/// cost 50 us.
+const LARGE_BYTES: u128 = 64 << 20;
+
+/// Refuses `bytes` that are many and cannot be had.
+pub(crate) fn require(what: &str, bytes: u128) -> Result<()> {
+    if bytes > LARGE_BYTES { memory::require(what, bytes) } else { Ok(()) }
+}
+
+/// How many of `rows` rows are predicted at a time, so that the memory of a prediction does not grow with them: 1024, or fewer
+/// where those would take more than the parameters do, and many; a function of shapes alone.
+pub(crate) fn rows_at_a_time<T: Float, A: ActivationFn>(spec: &Spec<A>, rows: usize) -> usize {
+    let parameters = spec.parameters() as u128 * size_of::<T>() as u128;
+    let fit = LARGE_BYTES.max(parameters) / Workspace::<T>::required_bytes(spec, 1, false).max(1);
+    rows.clamp(1, fit.clamp(1, 1024) as usize)
+}
+
 /// `length` zeros, or the error that says how many bytes could not be had.
 pub(crate) fn zeros<T: Float>(length: usize, what: &str) -> Result<Vec<T>> {
     let refuse = || Error::Memory { what: what.to_string(), bytes: length.saturating_mul(size_of::<T>()) };
@@ -162,4 +195,55 @@ pub(crate) fn zeros<T: Float>(length: usize, what: &str) -> Result<Vec<T>> {
     buffer.try_reserve_exact(length).map_err(|_| refuse())?;
     buffer.resize(length, T::ZERO);
     Ok(buffer)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::activation::Activation;
+
+    #[test]
+    fn as_many_bytes_are_required_as_are_taken() {
+        fn check<T: Float>(spec: &Spec, rows: usize, trains: bool) -> usize {
+            let workspace =
+                Workspace::<T>::allocate(spec, rows, Engine::default(), Threads::one(), trains).expect("it is small");
+            let required = Workspace::<T>::required_bytes(spec, rows, trains);
+            assert_eq!(required, workspace.bytes() as u128, "{rows} rows of {spec:?}, trains: {trains}");
+            workspace.shards.len()
+        }
+        let mut shards = 0;
+        for hidden in [&[][..], &[1], &[100, 7], &[64, 64], &[300]] {
+            let spec = Spec::mlp(20, hidden, Activation::Relu, 3, Activation::Softmax).expect("a network");
+            for rows in [0, 1, 63, 64, 65, 1000, 1150, 5000] {
+                for trains in [true, false] {
+                    shards = shards.max(check::<f32>(&spec, rows, trains));
+                    shards = shards.max(check::<f64>(&spec, rows, trains));
+                }
+            }
+        }
+        assert!(shards > 2, "batches that are cut are among them");
+    }
+
+    #[test]
+    fn a_prediction_takes_little_memory_whatever_the_rows() {
+        for (hidden, expected) in [(10, 1024), (16_000, 1024), (100_000, 167), (10_000_000, 5)] {
+            let spec = Spec::mlp(2, &[hidden], Activation::Relu, 1, Activation::Identity).expect("a network");
+            let rows = rows_at_a_time::<f32, _>(&spec, 1 << 40);
+            assert_eq!(rows, expected, "{hidden}");
+            let bytes = Workspace::<f32>::required_bytes(&spec, rows, false);
+            assert!(bytes <= LARGE_BYTES.max(4 * spec.parameters() as u128), "{hidden}: {bytes}");
+            assert_eq!(rows_at_a_time::<f32, _>(&spec, 3), 3);
+            assert_eq!(rows_at_a_time::<f32, _>(&spec, 0), 1);
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_had_is_refused_with_its_figure() {
+        let spec = Spec::mlp(10, &[1_000_000], Activation::Relu, 3, Activation::Softmax).expect("a network");
+        let rows = 1_000_000_000;
+        let refusal = Workspace::<f32>::for_prediction(&spec, rows, Engine::default(), Threads::one()).unwrap_err();
+        let figure = Workspace::<f32>::required_bytes(&spec, rows, false).to_string();
+        assert!(refusal.to_string().contains(&format!("needs {figure} bytes")), "{refusal}");
+        assert!(matches!(refusal, Error::Memory { .. }));
+    }
 }

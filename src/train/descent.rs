@@ -1,5 +1,6 @@
 //! Mini-batch descent: gather, gradient, step; an epoch after another.
 
+use super::required::{copied, counted};
 use super::stopping::Watch;
 use super::{Epoch, History, Observer, Stopped, Trainer};
 use crate::activation::ActivationFn;
@@ -8,7 +9,7 @@ use crate::float::Float;
 use crate::kernel::vector;
 use crate::loss::LossFn;
 use crate::network::objective::{Batch, Value};
-use crate::network::workspace::{Workspace, zeros};
+use crate::network::workspace::{Workspace, rows_at_a_time, zeros};
 use crate::network::{Network, Spec, pass};
 use crate::optim::{Method, Optimizer};
 use crate::rng::{Rng, stream};
@@ -32,8 +33,8 @@ pub(super) fn fit<T: Float, A: ActivationFn, L: LossFn>(
     let mut judge = held_back.map(|rows| Judge::new(trainer, net.spec(), rows)).transpose()?;
     let mut watch = Watch::new(trainer.stopping, judge.is_some());
     let mut history = History { training: Vec::new(), validation: Vec::new(), stopped: Stopped::Epochs, kept: 0 };
-    let mut best = net.params().to_vec();
-    let mut before = net.params().to_vec();
+    let mut best = copied(net.params(), "the best parameters")?;
+    let mut before = copied(net.params(), "the parameters of the last epoch")?;
     let batches = training.x.nrows().div_ceil(trainer.batch);
 
     for number in 1..=trainer.epochs {
@@ -115,9 +116,9 @@ impl<'a, 'd, T: Float, L: LossFn> Descent<'a, 'd, T, L> {
             workspace: Workspace::new(spec, batch, trainer.engine, trainer.threads.clone())?,
             optimizer: Optimizer::new(method, spec.parameters())?,
             gradient: zeros(spec.parameters(), "the gradient")?,
-            order: (0..count).collect(),
+            order: counted(count, "the order of the rows")?,
             gathered: (gather(spec.inputs())?, gather(spec.outputs())?, gather(1)?),
-            start: net.params().to_vec(),
+            start: copied(net.params(), "the parameters before training")?,
             start_loss: None,
         })
     }
@@ -262,16 +263,15 @@ pub(super) struct Judge<'a, 'd, T, L> {
     trainer: &'a Trainer<L>,
     rows: Batch<'d, T>,
     workspace: Workspace<T>,
+    /// Rows judged at a time.
+    size: usize,
 }
-
-/// Rows judged at a time.
-const JUDGED: usize = 1024;
 
 impl<'a, 'd, T: Float, L: LossFn> Judge<'a, 'd, T, L> {
     pub(super) fn new<A: ActivationFn>(trainer: &'a Trainer<L>, spec: &Spec<A>, rows: Batch<'d, T>) -> Result<Self> {
-        let size = rows.x.nrows().min(JUDGED);
+        let size = rows_at_a_time::<T, A>(spec, rows.x.nrows());
         let workspace = Workspace::for_prediction(spec, size, trainer.engine, trainer.threads.clone())?;
-        Ok(Self { trainer, rows, workspace })
+        Ok(Self { trainer, rows, workspace, size })
     }
 
     /// [`loss`](Self::loss) after the epoch and batch `at`, which must be finite.
@@ -288,8 +288,8 @@ impl<'a, 'd, T: Float, L: LossFn> Judge<'a, 'd, T, L> {
     pub(super) fn loss<A: ActivationFn>(&mut self, spec: &Spec<A>, params: &[T]) -> Result<f64> {
         let count = self.rows.x.nrows();
         let (mut loss, mut total) = (0.0, 0.0);
-        for start in (0..count).step_by(JUDGED) {
-            let rows = self.rows.rows(start..count.min(start + JUDGED));
+        for start in (0..count).step_by(self.size) {
+            let rows = self.rows.rows(start..count.min(start + self.size));
             let weight = rows.weights.map_or(rows.x.nrows() as f64, |w| w.iter().map(|w| w.real()).sum());
             if weight > 0.0 {
                 let value = pass::value(spec, params, rows, &self.trainer.objective, &mut self.workspace)?;

@@ -3,6 +3,7 @@
 //! Row 6 of the house: imports everything below. Begin reading at [`Trainer::fit`].
 
 mod descent;
+mod required;
 mod stopping;
 mod whole_batch;
 
@@ -169,6 +170,7 @@ impl<L: LossFn> Trainer<L> {
         if let Some(held_back) = &held_back {
             self.check_rows(net, held_back)?;
         }
+        self.require_memory(net, &training, held_back.as_ref())?;
         match self.solver {
             Solver::Steps(method) => descent::fit(self, method, net, training, held_back, observe),
             Solver::Lbfgs => whole_batch::lbfgs(self, net, training, held_back, observe),

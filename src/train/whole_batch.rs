@@ -1,6 +1,7 @@
 //! Solvers that look at all rows before each move: L-BFGS; and the perceptron rule, which looks at each.
 
 use super::descent::{Judge, check_finite, not_finite};
+use super::required::copied;
 use super::stopping::Watch;
 use super::{Epoch, History, Observer, Stopped, Trainer};
 use crate::activation::{Activation, ActivationFn};
@@ -26,7 +27,7 @@ pub(super) fn lbfgs<T: Float, A: ActivationFn, L: LossFn>(
     let mut judge = held_back.map(|rows| Judge::new(trainer, net.spec(), rows)).transpose()?;
     let mut watch = Watch::new(trainer.stopping, judge.is_some());
     let mut history = History { training: Vec::new(), validation: Vec::new(), stopped: Stopped::Epochs, kept: 0 };
-    let mut best = net.params().to_vec();
+    let mut best = copied(net.params(), "the best parameters")?;
     let (spec, params) = net.parts_mut();
     let mut solver =
         Lbfgs::new(spec.parameters(), lbfgs::Options { max_iterations: trainer.epochs, ..Default::default() })?;
@@ -117,7 +118,7 @@ pub(super) fn perceptron<T: Float, A: ActivationFn, L: LossFn>(
     let x = training.x.as_slice().expect("row-major, as fit() has checked");
     let y = training.y.as_slice().expect("row-major, as fit() has checked");
     let mut rule = Perceptron::<T>::new(inputs, outputs)?;
-    let mut before = params.to_vec();
+    let mut before = copied(params, "the parameters of the last epoch")?;
     for number in 1..=trainer.epochs {
         before.copy_from_slice(params);
         let (weights, bias) = params.split_at_mut(spec.blocks()[0].bias.start);

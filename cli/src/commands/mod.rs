@@ -11,6 +11,7 @@ use crate::args::{Command, Machine};
 use crate::report;
 use deltarule::engine::{Backend, Engine};
 use deltarule::file::{self, Existing};
+use deltarule::gemm::blas::{Core, Library};
 use deltarule::model::{self, Dtype, Model};
 use deltarule::simd::Isa;
 use deltarule::threads::Threads;
@@ -41,31 +42,30 @@ pub fn run(command: Command) -> Result<Outcome> {
     }
 }
 
-/// The engine and threads that were asked for; a slow BLAS core is warned about.
+/// The engine and threads that were asked for; what makes a BLAS slow is warned about.
 fn machine(args: &Machine) -> Result<(Engine, Threads)> {
-    let engine = Engine::new(Isa::from_environment()?, Backend::parse(&args.gemm)?)?;
-    if engine.backend() == Backend::Blas
-        && let Some(warning) = blas_warning()
-    {
-        report::say(&format!("warning: {warning}"));
+    let isa = Isa::from_environment()?;
+    // Before there are threads: an OpenBLAS can be told its core only by the environment, which they may read.
+    let backend = Backend::parse_with_core(&args.gemm, &core(args)?)?;
+    if let Some(library) = backend.blas() {
+        warnings(library).iter().for_each(|warning| report::say(&format!("warning: {warning}")));
     }
-    Ok((engine, Threads::new(args.threads)?))
+    Ok((Engine::new(isa, backend)?, Threads::new(args.threads)?))
 }
 
-/// The core that a linked OpenBLAS chose.
-fn blas_core() -> Option<String> {
-    #[cfg(feature = "openblas")]
-    return deltarule::gemm::blas::core_name();
-    #[cfg(not(feature = "openblas"))]
-    None
+/// The kernels that were asked for.
+fn core(args: &Machine) -> Result<Core> {
+    args.blas_core.as_deref().map_or(Ok(Core::Detected), Core::parse)
 }
 
-/// Why a linked OpenBLAS will be slow, if it will.
-fn blas_warning() -> Option<String> {
-    #[cfg(feature = "openblas")]
-    return deltarule::gemm::blas::warning();
-    #[cfg(not(feature = "openblas"))]
-    None
+/// What makes a library slow, and what this command can do about it.
+fn warnings(library: Library) -> Vec<String> {
+    let loaded = Some(library) != Library::linked();
+    let mend = |warning: &String| match warning.contains("OPENBLAS_CORETYPE") && loaded {
+        true => format!("{warning} (--blas-core auto does the first)"),
+        false => warning.clone(),
+    };
+    library.about().warnings.iter().map(mend).collect()
 }
 
 /// Refuses outputs that cannot be written before hours of work, not after: also two under one name, and one that would

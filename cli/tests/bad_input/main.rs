@@ -7,6 +7,8 @@
 mod command;
 
 mod images;
+#[cfg(target_os = "linux")]
+mod memory;
 mod models;
 mod outputs;
 mod prediction;

@@ -57,6 +57,22 @@ impl Folder {
         Deltarule { command, input: Vec::new() }
     }
 
+    /// The command, about to run here with so much address space.
+    #[cfg(unix)]
+    pub fn limited(&self, kibibytes: u64) -> Deltarule {
+        let Deltarule { command: free, input } = self.command();
+        let mut command = Command::new("sh");
+        command.arg("-c").arg(format!(r#"ulimit -v {kibibytes} && exec "$0" "$@""#)).arg(free.get_program());
+        command.current_dir(self.0.path());
+        free.get_envs().for_each(|(name, value)| {
+            match value {
+                Some(value) => command.env(name, value),
+                None => command.env_remove(name),
+            };
+        });
+        Deltarule { command, input }
+    }
+
     /// Runs the command with the words of `line`.
     pub fn run(&self, line: &str) -> Run {
         self.command().words(line).run()

@@ -1,0 +1,71 @@
+//! The memory that a training takes, asked for before its first step.
+//!
+//! Row 6 of the house: imports everything below.
+
+use super::{Solver, Trainer};
+use crate::activation::ActivationFn;
+use crate::error::{Error, Result};
+use crate::float::Float;
+use crate::network::objective::Batch;
+use crate::network::workspace::{Workspace, require, rows_at_a_time, zeros};
+use crate::network::{Network, Spec};
+use crate::optim::lbfgs;
+
+impl<L> Trainer<L> {
+    /// The bytes that [`fit`](Self::fit) takes beside the network and the rows that it is given: workspaces, gradient, the
+    /// solver's memory, copies of the parameters, and a mini-batch. Nothing is allocated.
+    pub fn required_bytes<T: Float, A: ActivationFn>(&self, spec: &Spec<A>, rows: usize, held_back: usize) -> u128 {
+        let parameters = spec.parameters() as u128;
+        let judge = match held_back {
+            0 => 0,
+            rows => Workspace::<T>::required_bytes(spec, rows_at_a_time::<T, A>(spec, rows), false),
+        };
+        let numbers = |count: u128| count * size_of::<T>() as u128;
+        match self.solver {
+            Solver::Steps(method) => {
+                let batch = rows.min(self.batch);
+                let width = spec.inputs() as u128 + spec.outputs() as u128 + 1;
+                let gathered = if self.shuffle { batch as u128 * width } else { 0 };
+                // The gradient, and the parameters of before, of the last epoch and of the best.
+                numbers((4 + method.moments() as u128) * parameters + gathered)
+                    + Workspace::<T>::required_bytes(spec, batch, true)
+                    + rows as u128 * size_of::<usize>() as u128
+                    + judge
+            }
+            Solver::Lbfgs => {
+                // The best parameters; direction, gradient, and both at the trial point; the pairs remembered.
+                let buffers = 1 + 4 + 2 * lbfgs::Options::default().history as u128;
+                numbers(buffers * parameters) + Workspace::<T>::required_bytes(spec, rows, true) + judge
+            }
+            Solver::Perceptron => numbers(parameters + spec.outputs() as u128),
+        }
+    }
+
+    /// Refuses a training that does not fit into memory.
+    pub(super) fn require_memory<T: Float, A: ActivationFn>(
+        &self,
+        net: &Network<T, A>,
+        training: &Batch<'_, T>,
+        held_back: Option<&Batch<'_, T>>,
+    ) -> Result<()> {
+        let (spec, rows) = (net.spec(), training.x.nrows());
+        let bytes = self.required_bytes::<T, A>(spec, rows, held_back.map_or(0, |batch| batch.x.nrows()));
+        require(&format!("training {} parameters in {} on {rows} rows", spec.parameters(), T::NAME), bytes)
+    }
+}
+
+/// A copy of the parameters, or the error that says how many bytes could not be had.
+pub(super) fn copied<T: Float>(params: &[T], what: &str) -> Result<Vec<T>> {
+    let mut copy = zeros(params.len(), what)?;
+    copy.copy_from_slice(params);
+    Ok(copy)
+}
+
+/// The numbers from 0 to `count`, or that error.
+pub(super) fn counted(count: usize, what: &str) -> Result<Vec<usize>> {
+    let bytes = count.saturating_mul(size_of::<usize>());
+    let mut numbers = Vec::new();
+    numbers.try_reserve_exact(count).map_err(|_| Error::Memory { what: what.into(), bytes })?;
+    numbers.extend(0..count);
+    Ok(numbers)
+}

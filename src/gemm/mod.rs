@@ -270,6 +270,9 @@ pub fn affine<T: Gemm>(engine: Engine, x: Mat<'_, T>, w: Mat<'_, T>, bias: &[T],
 /// others ask the caches. 512 is where a strip of 64 columns still passes through a second-level cache of 256 KiB.
 pub const DEPTH: usize = 512;
 
+/// A cache line: what packed blocks are aligned to, for a load of the widest vector must not straddle two.
+const LINE_BYTES: usize = 64;
+
 /// `C <- beta C`, and zero without reading C if `beta` is zero.
 fn scale<T: Gemm>(beta: T, c: MatMut<'_, T>) {
     for row in c.data.chunks_mut(c.row_stride) {

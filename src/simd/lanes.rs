@@ -40,6 +40,11 @@ pub trait Lanes<T: Vectorized>: Copy + Debug + sealed::Sealed {
     fn load(self, from: &[T]) -> Self::Vector;
     /// The numbers of `from`, at most `WIDTH`, and zero in the lanes that it does not fill.
     fn load_partial(self, from: &[T]) -> Self::Vector;
+    /// Asks for the line that holds the first number of `from` to be brought into the second-level cache; nothing depends on it.
+    #[inline(always)]
+    fn prefetch(self, from: &[T]) {
+        let _ = from;
+    }
     /// Each `stride`-th number of `from`, from its first: at most `count` and at most `WIDTH`; the other lanes are zero.
     #[inline(always)]
     fn load_strided(self, from: &[T], stride: usize, count: usize) -> Self::Vector {

@@ -119,6 +119,11 @@ macro_rules! avx512 {
                 unsafe { $maskload(first, from.as_ptr()) }
             }
             #[inline(always)]
+            fn prefetch(self, from: &[$t]) {
+                // SAFETY: Token; an address that is asked for is not read.
+                unsafe { _mm_prefetch::<_MM_HINT_T1>(from.as_ptr().cast()) }
+            }
+            #[inline(always)]
             fn load_strided(self, from: &[$t], stride: usize, count: usize) -> Self::Vector {
                 let count = count.min($width);
                 if !spans(from.len(), stride, count) {

@@ -56,8 +56,9 @@ pub fn available() -> Option<u64> {
 }
 
 /// What is kept back of a limit, and for each thread: stacks, packed panels of products (2.6 MB), results, and all else that is
-/// too small to be asked for. Where the allocator fails there, the process dies. Measured: with as much, trainings of many
-/// sizes ended in words under every limit from 6 MB to 600 MB, in steps of 1 MB.
+/// too small to be asked for. Where the allocator fails there, the process dies. Without a reserve, 1 of 200 limits between 6 and
+/// 600 MB ended a training of two layers of 2,000 units so; with it 1 of 2,467 did, over seven trainings: where the eight threads
+/// of one had just taken all there was for their own heaps.
 const RESERVE: u64 = 8 << 20;
 const RESERVE_OF_A_THREAD: u64 = 4 << 20;
 

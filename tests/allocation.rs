@@ -209,9 +209,12 @@ fn a_training_takes_the_bytes_that_it_says_it_will() {
         let (x, y) = (draw(net.spec().inputs()), draw(2));
         let rows = || Batch { x: x.view(), y: y.view(), weights: None };
         let required = trainer.required_bytes::<T, _>(net.spec(), ROWS, if held_back { ROWS } else { 0 }) as usize;
-        let taken = most_bytes(|| {
+        let mut fit = || {
             trainer.fit(&mut net, rows(), held_back.then(rows), &mut |_| Continue(())).unwrap();
-        });
+        };
+        // A thread's first product allocates the panels that all others use.
+        fit();
+        let taken = most_bytes(fit);
         let what = format!("{}, {:?}, held back {held_back}: {taken} bytes of {required}", T::NAME, trainer.solver);
         println!("{what}");
         assert!(taken >= required && taken <= required + SMALL_BYTES, "{what}");

@@ -226,12 +226,14 @@ mod tests {
 
     #[test]
     fn a_prediction_takes_little_memory_whatever_the_rows() {
-        for (hidden, expected) in [(10, 1024), (16_000, 1024), (100_000, 167), (10_000_000, 5)] {
+        for (hidden, expected) in [(10, 1024), (16_000, 1024), (100_000, 167), (10_000_000, 3)] {
             let spec = Spec::mlp(2, &[hidden], Activation::Relu, 1, Activation::Identity).expect("a network");
             let rows = rows_at_a_time::<f32, _>(&spec, 1 << 40);
             assert_eq!(rows, expected, "{hidden}");
-            let bytes = Workspace::<f32>::required_bytes(&spec, rows, false);
-            assert!(bytes <= LARGE_BYTES.max(4 * spec.parameters() as u128), "{hidden}: {bytes}");
+            let bytes = |rows| Workspace::<f32>::required_bytes(&spec, rows, false);
+            // Shards are of one length, which may come to a row more in each.
+            let most = LARGE_BYTES.max(4 * spec.parameters() as u128) + SHARDS as u128 * bytes(1);
+            assert!(bytes(rows) <= most, "{hidden}: {} of {most}", bytes(rows));
             assert_eq!(rows_at_a_time::<f32, _>(&spec, 3), 3);
             assert_eq!(rows_at_a_time::<f32, _>(&spec, 0), 1);
         }

@@ -16,7 +16,6 @@
 //!
 //! Begin reading at [`Subject::step`]: what stands from there to [`Subject::epoch`] is all that is measured.
 
-use deltarule::gemm::blas;
 use deltarule::optim::Optimizer;
 use deltarule::prelude::*;
 use deltarule::simd::{Isa, Kernel, Lanes};
@@ -304,7 +303,7 @@ impl Server {
 
 fn about() -> String {
     let engine = Engine::default();
-    let core = if engine.backend() == Backend::Blas { blas::core_name() } else { None };
+    let core = engine.backend().blas().and_then(|library| library.about().core.clone());
     let core = core.map_or_else(String::new, |core| format!(" (core {core})"));
     format!("deltarule {} at {}, gemm {}{core}", env!("CARGO_PKG_VERSION"), engine.isa(), engine.backend())
 }

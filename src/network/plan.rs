@@ -19,13 +19,15 @@ const SHARD_ROWS: usize = 64;
 /// A shard is worth at least this many multiply-adds (about 25 us in f32), ten times the cost of handing it out.
 const SHARD_WORK: usize = 1 << 21;
 /// More shards than this would pay for no machine we know, and each holds a gradient.
-const SHARDS: usize = 16;
+pub(super) const SHARDS: usize = 16;
 /// The numbers of a block: 128 KiB in `f32`, an eighth to a half of a second-level cache.
 const BLOCK_NUMBERS: usize = 1 << 15;
 /// Rows of a block: enough that a call costs little beside its work, and that copying the weights of large layers into the order of
 /// the products does.
 const BLOCK_ROWS: usize = 64;
 const BLOCK_ROWS_SHARED: usize = 256;
+/// The numbers of such a block, 4 MiB in `f32`, however wide its layers.
+const MOST_NUMBERS: usize = 1 << 20;
 /// Of large layers: what bounds the memory of large batches.
 const MOST_ROWS: usize = 1024;
 
@@ -55,7 +57,8 @@ impl Plan {
     /// For predictions of up to `rows` rows.
     pub fn prediction<A: ActivationFn>(spec: &Spec<A>, rows: usize) -> Self {
         let numbers = spec.inputs() + spec.layers().iter().map(|layer| layer.outputs).sum::<usize>();
-        let least = if spec.parameters() > SHARED { BLOCK_ROWS_SHARED } else { BLOCK_ROWS };
+        let many = BLOCK_ROWS_SHARED.min(MOST_NUMBERS / numbers).max(8);
+        let least = if spec.parameters() > SHARED { many } else { BLOCK_ROWS };
         Self::of(spec.parameters(), numbers, rows, least)
     }
 

@@ -199,6 +199,7 @@ pub(crate) fn zeros<T: Float>(length: usize, what: &str) -> Result<Vec<T>> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::plan::SHARDS;
     use super::*;
     use crate::activation::Activation;
 
@@ -241,7 +242,7 @@ mod tests {
 
     #[test]
     fn what_cannot_be_had_is_refused_with_its_figure() {
-        let spec = Spec::mlp(10, &[1_000_000], Activation::Relu, 3, Activation::Softmax).expect("a network");
+        let spec = Spec::mlp(10, &[1 << 40], Activation::Relu, 3, Activation::Softmax).expect("a network");
         let rows = 1_000_000_000;
         let refusal = Workspace::<f32>::for_prediction(&spec, rows, Engine::default(), Threads::one()).unwrap_err();
         let figure = Workspace::<f32>::required_bytes(&spec, rows, false).to_string();

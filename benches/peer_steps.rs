@@ -14,19 +14,18 @@
 //! A request that cannot be met is answered by `error:` and the reason. Otherwise (as `cargo bench` calls it) it checks a step of
 //! each kind against central differences and itself, times nothing, and ends.
 //!
-//! Begin reading at [`Subject::step`]: what stands from there to [`Subject::epoch`] is all that is measured.
+//! What is measured is [`Subject::once`].
 
-use deltarule::optim::Optimizer;
+mod subject;
+
 use deltarule::prelude::*;
 use deltarule::simd::{Isa, Kernel, Lanes};
-use deltarule::train::Stopping;
-use ndarray::Array2;
 use serde::Deserialize;
 use std::hint::black_box;
 use std::io::{BufRead, Write};
-use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
+use subject::{Job, Subject, Work};
 
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -49,98 +48,11 @@ fn fail(reason: &str) -> ! {
     std::process::exit(2)
 }
 
-// ---------------------------------------------------------------------------------------------------------- measured
-
-/// A network, its rows, and all that a step needs.
-struct Subject<T> {
-    work: Work,
-    net: Network<T>,
-    start: Vec<T>,
-    x: Array2<T>,
-    y: Array2<T>,
-    trainer: Trainer,
-    method: Method,
-    workspace: Workspace<T>,
-    optimizer: Optimizer<T>,
-    gradient: Vec<T>,
-    outputs: Array2<T>,
-}
-
-impl<T: Float> Subject<T> {
-    /// One step of training on all rows; the loss before it.
-    fn step(&mut self) -> f64 {
-        let loss = self.gradient();
-        self.optimizer.step(
-            self.trainer.engine.isa(),
-            self.trainer.learning_rate,
-            &self.gradient,
-            self.net.params_mut(),
-        );
-        loss
-    }
-
-    /// The loss, and its gradient.
-    fn gradient(&mut self) -> f64 {
-        let batch = Batch { x: black_box(self.x.view()), y: self.y.view(), weights: None };
-        let (spec, params) = (self.net.spec(), self.net.params());
-        let objective = &self.trainer.objective;
-        pass::value_and_gradient(spec, params, batch, objective, &mut self.workspace, &mut self.gradient)
-            .expect("shapes that the job gave")
-            .loss
-    }
-
-    /// The outputs for all rows.
-    fn predict(&mut self) -> f64 {
-        let (spec, params, x) = (self.net.spec(), self.net.params(), black_box(self.x.view()));
-        pass::predict_into(spec, params, x, &mut self.workspace, black_box(self.outputs.view_mut()))
-            .expect("shapes that the job gave");
-        0.0
-    }
-
-    /// One epoch of mini-batches, in the order of the rows; the mean loss meanwhile.
-    fn epoch(&mut self) -> f64 {
-        let batch = Batch { x: self.x.view(), y: self.y.view(), weights: None };
-        let history = self.trainer.fit(&mut self.net, batch, None, &mut |_| ControlFlow::Continue(()));
-        history.expect("a training that converges").training[0]
-    }
-
-    fn once(&mut self) -> f64 {
-        match self.work {
-            Work::Step => self.step(),
-            Work::Gradient => self.gradient(),
-            Work::Epoch => self.epoch(),
-            Work::Predict => self.predict(),
-        }
-    }
-}
-
 // --------------------------------------------------------------------------------------------------------------- jobs
 
-/// What is repeated.
-#[derive(Clone, Copy, Debug, Deserialize, PartialEq)]
-#[serde(rename_all = "lowercase")]
-enum Work {
-    Step,
-    Gradient,
-    Epoch,
-    Predict,
-}
-
-/// What a line of JSON describes; `scripts/compare-steps.py` says what each means.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Job {
-    work: Work,
-    #[serde(rename = "type")]
-    kind: String,
-    widths: Vec<usize>,
-    biases: bool,
-    hidden: String,
-    output: String,
-    rows: usize,
-    batch: usize,
-    method: String,
-    rate: f64,
+/// The rest of a line that describes a job.
+#[derive(Debug, Deserialize)]
+struct Place {
     /// Where `params`, `x` and `y` lie: raw files of the type, little-endian.
     folder: PathBuf,
 }
@@ -189,73 +101,6 @@ impl<T: Float> Served for Subject<T> {
     }
 }
 
-impl<T: Float> Subject<T> {
-    fn new(job: &Job, threads: &Threads, number: impl Fn(&Path) -> Result<Vec<T>, String>) -> Result<Self, String> {
-        let parse = |name: &str| Activation::parse(name).map_err(|error| error.to_string());
-        let (hidden, output) = (parse(&job.hidden)?, parse(&job.output)?);
-        let [inputs, units @ .., outputs] = &job.widths[..] else {
-            return Err(format!("expected at least two widths, found {:?}", job.widths));
-        };
-        let layer = |&outputs, activation| Layer { outputs, bias: job.biases, activation };
-        let mut layers: Vec<_> = units.iter().map(|units| layer(units, hidden)).collect();
-        layers.push(layer(outputs, output));
-        let method = match &job.method[..] {
-            "sgd" => Method::Sgd { momentum: 0.0, nesterov: false },
-            other => Method::parse(other).map_err(|error| error.to_string())?,
-        };
-        let softmax = output == Activation::Softmax;
-        let loss = if softmax { Loss::SoftmaxCrossEntropy } else { Loss::SquaredError };
-        let trainer = Trainer {
-            solver: Solver::Steps(method),
-            objective: Objective { loss, l2: 0.0 },
-            learning_rate: job.rate,
-            epochs: 1,
-            batch: job.batch,
-            shuffle: false,
-            stopping: Stopping::NEVER,
-            engine: Engine::default(),
-            threads: threads.clone(),
-            ..Trainer::default()
-        };
-        let matrix = |name: &str, width: usize| {
-            let numbers = number(&job.folder.join(name))?;
-            let found = numbers.len();
-            let shape = (job.rows, width);
-            Array2::from_shape_vec(shape, numbers).map_err(|_| format!("{name}: {found} numbers for {shape:?}"))
-        };
-        let make = || -> deltarule::Result<_> {
-            let spec = Spec::new(*inputs, layers.clone())?;
-            let workspace = match job.work {
-                Work::Predict => Workspace::for_prediction(&spec, job.batch, trainer.engine, threads.clone())?,
-                _ => Workspace::new(&spec, job.batch, trainer.engine, threads.clone())?,
-            };
-            let optimizer = Optimizer::new(method, spec.parameters())?;
-            Ok((spec, workspace, optimizer))
-        };
-        let (spec, workspace, optimizer) = make().map_err(|error| error.to_string())?;
-        let start = number(&job.folder.join("params"))?;
-        Ok(Self {
-            work: job.work,
-            gradient: vec![T::ZERO; start.len()],
-            net: Network::from_params(spec, start.clone()).map_err(|error| error.to_string())?,
-            start,
-            x: matrix("x", *inputs)?,
-            y: matrix("y", *outputs)?,
-            trainer,
-            method,
-            workspace,
-            optimizer,
-            outputs: Array2::from_elem((job.rows, *outputs), T::ZERO),
-        })
-    }
-
-    /// Back to the first parameters, and to an optimiser that has seen nothing.
-    fn start_over(&mut self) {
-        self.net.params_mut().copy_from_slice(&self.start);
-        self.optimizer = Optimizer::new(self.method, self.start.len()).expect("as the first one");
-    }
-}
-
 // ---------------------------------------------------------------------------------------------------------- requests
 
 struct Server {
@@ -281,10 +126,11 @@ impl Server {
             ("limit", _) => Ok(format!("{:.2}", limit(Duration::from_millis(count()?.into())))),
             ("load", subject) => {
                 let job: Job = serde_json::from_str(rest).map_err(|error| error.to_string())?;
+                let Place { folder } = serde_json::from_str(rest).map_err(|error| error.to_string())?;
                 *subject = None; // Its memory first.
                 *subject = Some(match &job.kind[..] {
-                    "f32" => Box::new(Subject::<f32>::new(&job, &self.threads, |file| read(file, f32::from_le_bytes))?),
-                    "f64" => Box::new(Subject::<f64>::new(&job, &self.threads, |file| read(file, f64::from_le_bytes))?),
+                    "f32" => Box::new(load(&job, &self.threads, &folder, f32::from_le_bytes)?),
+                    "f64" => Box::new(load(&job, &self.threads, &folder, f64::from_le_bytes)?),
                     other => return Err(format!("expected f32 or f64, found '{other}'")),
                 });
                 Ok("ok".to_string())
@@ -306,6 +152,16 @@ fn about() -> String {
     let core = engine.backend().blas().and_then(|library| library.about().core.clone());
     let core = core.map_or_else(String::new, |core| format!(" (core {core})"));
     format!("deltarule {} at {}, gemm {}{core}", env!("CARGO_PKG_VERSION"), engine.isa(), engine.backend())
+}
+
+/// A job with the numbers that lie in `folder`.
+fn load<T: Float, const SIZE: usize>(
+    job: &Job,
+    threads: &Threads,
+    folder: &Path,
+    number: impl Fn([u8; SIZE]) -> T,
+) -> Result<Subject<T>, String> {
+    Subject::new(job, threads, |name, _| read(&folder.join(name), &number))
 }
 
 /// The numbers of a raw file, `SIZE` bytes each.

@@ -1,234 +1,139 @@
-//! One step of training (forward, loss, backward, update), beside the same step in plain loops.
+//! Every training step and prediction of `benches/rows/rows.json` but the epoch, beside the same in plain loops.
 //!
 //! ```text
-//! cargo bench --bench step
+//! cargo bench --bench step                all
+//! cargo bench --bench step -- T4          one row
+//! cargo bench --bench step -- ^P          predictions
 //! ```
 //!
-//! Before anything is timed, the losses and parameters of a few steps are compared with the loops'.
+//! Before a row is timed, its answer is compared with the loops': the loss, the whole gradient and the losses of further steps; of a
+//! prediction all outputs. Of T7 the loops do a few rows only, which the others repeat; their time is of so many. Compare within
+//! one run only.
 
 #![allow(missing_docs, reason = "criterion's macros make functions without")]
 
-use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
-use deltarule::optim::Optimizer;
+mod loops;
+mod rows;
+mod subject;
+
+use criterion::{BenchmarkId, Criterion, SamplingMode, Throughput, criterion_group, criterion_main};
 use deltarule::prelude::*;
-use ndarray::Array2;
-use std::hint::black_box;
+use loops::Loops;
+use rows::{distinct, drawn, rows};
 use std::time::Duration;
-
-/// A network, its rows and how it learns.
-struct Subject {
-    inputs: usize,
-    hidden: usize,
-    outputs: usize,
-    rows: usize,
-    activation: Activation,
-    loss: Loss,
-    method: Method,
-    rate: f64,
-}
-
-/// The XOR document's network.
-const XOR: Subject = Subject {
-    inputs: 3,
-    hidden: 4,
-    outputs: 1,
-    rows: 4,
-    activation: Activation::Sigmoid,
-    loss: Loss::SquaredError,
-    method: Method::Sgd { momentum: 0.0, nesterov: false },
-    rate: 0.5,
-};
-/// A small table's.
-const TABLE: Subject = Subject { inputs: 21, hidden: 100, outputs: 4, rows: 200, ..IMAGES };
-/// Handwritten digits'.
-const IMAGES: Subject = Subject {
-    inputs: 784,
-    hidden: 100,
-    outputs: 10,
-    rows: 200,
-    activation: Activation::Relu,
-    loss: Loss::SoftmaxCrossEntropy,
-    method: Method::Adam { beta1: 0.9, beta2: 0.999, epsilon: 1e-8 },
-    rate: 0.001,
-};
-
-impl Subject {
-    fn output(&self) -> Activation {
-        self.loss.link().unwrap_or(self.activation)
-    }
-
-    fn data<T: Float>(&self) -> (Network<T>, Array2<T>, Array2<T>) {
-        let mut rng = Rng::new(1);
-        let spec = Spec::mlp(self.inputs, &[self.hidden], self.activation, self.outputs, self.output()).unwrap();
-        let net = Network::new(spec, None, &mut rng).unwrap();
-        let x = Array2::from_shape_simple_fn((self.rows, self.inputs), || rng.uniform(0.0, 1.0));
-        let one = |i: usize, j: usize| if i % self.outputs.max(2) == j { T::ONE } else { T::ZERO };
-        (net, x, Array2::from_shape_fn((self.rows, self.outputs), |(i, j)| one(i, j)))
-    }
-}
-
-/// A network of two layers as one writes it down first: weights inputs x outputs, then biases, and a loop to each sum.
-struct Loops<'a, T> {
-    subject: &'a Subject,
-    params: Vec<T>,
-    gradient: Vec<T>,
-    moments: (Vec<T>, Vec<T>),
-    steps: i32,
-    hidden: Vec<T>,
-    output: Vec<T>,
-    delta: Vec<T>,
-    below: Vec<T>,
-}
-
-impl<'a, T: Float> Loops<'a, T> {
-    fn new(subject: &'a Subject, params: &[T]) -> Self {
-        let zeros = |len: usize| vec![T::ZERO; len];
-        Self {
-            subject,
-            params: params.to_vec(),
-            gradient: zeros(params.len()),
-            moments: (zeros(params.len()), zeros(params.len())),
-            steps: 0,
-            hidden: zeros(subject.hidden),
-            output: zeros(subject.outputs),
-            delta: zeros(subject.outputs),
-            below: zeros(subject.hidden),
-        }
-    }
-
-    /// One step on all rows; the mean loss before it.
-    fn step(&mut self, x: &Array2<T>, y: &Array2<T>) -> f64 {
-        let Self { subject, params, gradient, hidden, output, delta, below, .. } = self;
-        let Subject { inputs, hidden: units, outputs, rows, .. } = **subject;
-        let (first, second) = params.split_at(inputs * units + units);
-        gradient.fill(T::ZERO);
-        let share = T::from_f64(1.0 / rows as f64);
-        let mut loss = 0.0;
-        for (x, y) in x.rows().into_iter().zip(y.rows()) {
-            for j in 0..units {
-                let mut z = first[inputs * units + j];
-                for i in 0..inputs {
-                    z += x[i] * first[i * units + j];
-                }
-                hidden[j] = if subject.activation == Activation::Relu {
-                    if z > T::ZERO { z } else { T::ZERO }
-                } else {
-                    T::ONE / (T::ONE + (-z).exp())
-                };
-            }
-            for k in 0..outputs {
-                let mut z = second[units * outputs + k];
-                for j in 0..units {
-                    z += hidden[j] * second[j * outputs + k];
-                }
-                output[k] = z;
-            }
-            if subject.loss == Loss::SoftmaxCrossEntropy {
-                let mut sum = T::ZERO;
-                output.iter().for_each(|&o| sum += o.exp());
-                for k in 0..outputs {
-                    let p = output[k].exp() / sum;
-                    loss -= (y[k] * p.ln()).real() / rows as f64;
-                    delta[k] = (p - y[k]) * share;
-                }
-            } else {
-                for k in 0..outputs {
-                    let a = T::ONE / (T::ONE + (-output[k]).exp());
-                    loss += 0.5 * (a - y[k]).real().powi(2) / rows as f64;
-                    delta[k] = (a - y[k]) * a * (T::ONE - a) * share;
-                }
-            }
-            let (first_gradient, second_gradient) = gradient.split_at_mut(inputs * units + units);
-            for j in 0..units {
-                let mut sum = T::ZERO;
-                for k in 0..outputs {
-                    sum += delta[k] * second[j * outputs + k];
-                    second_gradient[j * outputs + k] += hidden[j] * delta[k];
-                }
-                below[j] = if subject.activation == Activation::Relu {
-                    if hidden[j] > T::ZERO { sum } else { T::ZERO }
-                } else {
-                    sum * hidden[j] * (T::ONE - hidden[j])
-                };
-                first_gradient[inputs * units + j] += below[j];
-            }
-            for k in 0..outputs {
-                second_gradient[units * outputs + k] += delta[k];
-            }
-            for i in 0..inputs {
-                for j in 0..units {
-                    first_gradient[i * units + j] += x[i] * below[j];
-                }
-            }
-        }
-        self.update();
-        loss
-    }
-
-    fn update(&mut self) {
-        self.steps += 1;
-        let rate = self.subject.rate;
-        let number = T::from_f64;
-        for (i, (p, &g)) in self.params.iter_mut().zip(&self.gradient).enumerate() {
-            *p -= match self.subject.method {
-                Method::Adam { beta1, beta2, epsilon } => {
-                    let (mean, square) = (&mut self.moments.0[i], &mut self.moments.1[i]);
-                    *mean = number(beta1) * *mean + number(1.0 - beta1) * g;
-                    *square = number(beta2) * *square + number(1.0 - beta2) * g * g;
-                    let corrected = *mean / number(1.0 - beta1.powi(self.steps));
-                    let root = (*square / number(1.0 - beta2.powi(self.steps))).sqrt();
-                    number(rate) * corrected / (root + number(epsilon))
-                }
-                _ => number(rate) * g,
-            };
-        }
-    }
-}
+use subject::{Job, Subject, Work};
 
 /// Steps compared before any is timed.
-const COMPARED: usize = 5;
+const COMPARED: usize = 3;
 
-/// Rounding after five steps: the losses are means near 1, and Adam moves a weight by the rate whatever its gradient's size,
-/// so that a weight whose gradient is nothing but rounding may go astray by some steps.
-const LOSS_TOLERANCE: f64 = 1e-5;
+/// How far two answers may be apart, relative to the largest of the numbers: sums of up to 10,000 terms, rounded at each, grow
+/// errors of 2^-24 (2^-53) to about 1e-5 (1e-14) of the largest.
+fn tolerance<T: Float>() -> f64 {
+    if size_of::<T>() == 8 { 1e-12 } else { 1e-4 }
+}
 
-fn step<T: Float>(criterion: &mut Criterion, subject: &Subject) {
-    let Subject { inputs, hidden, outputs, rows, .. } = *subject;
-    let mut group = criterion.benchmark_group(format!("{inputs}-{hidden}-{outputs}, {rows} rows, {}", T::NAME));
-    group.sample_size(30).warm_up_time(Duration::from_millis(300)).measurement_time(Duration::from_secs(1));
+/// The largest difference, relative to the largest expected number.
+fn difference<T: Float>(found: &[T], expected: &[T]) -> f64 {
+    assert_eq!(found.len(), expected.len());
+    let largest = expected.iter().map(|x| x.real().abs()).fold(0.0, f64::max);
+    let pairs = found.iter().zip(expected);
+    // Not `max`, which forgets NaN.
+    let larger = |a: f64, b: f64| if a >= b || a.is_nan() { a } else { b };
+    let far = pairs.map(|(f, e)| (f.real() - e.real()).abs()).fold(0.0, larger);
+    if far == 0.0 { 0.0 } else { far / largest }
+}
 
-    let (mut net, x, y) = subject.data::<T>();
-    let engine = Engine::default();
-    let objective = Objective { loss: subject.loss, l2: 0.0 };
-    let mut workspace = Workspace::new(net.spec(), rows, engine, Threads::one()).unwrap();
-    let mut optimizer = Optimizer::new(subject.method, net.params().len()).unwrap();
-    let mut gradient = vec![T::ZERO; net.params().len()];
-    let mut loops = Loops::new(subject, net.params());
-    let (spec, params) = net.parts_mut();
-    let mut step = || {
-        let batch = Batch { x: black_box(x.view()), y: y.view(), weights: None };
-        let value = pass::value_and_gradient(spec, params, batch, &objective, &mut workspace, &mut gradient).unwrap();
-        optimizer.step(engine.isa(), subject.rate, &gradient, params);
-        value.loss
-    };
-    let mut losses = [0.0; COMPARED];
-    for loss in &mut losses {
-        let (ours, theirs) = (step(), loops.step(&x, &y));
-        assert!((ours - theirs).abs() <= LOSS_TOLERANCE * theirs, "loss {ours}, by loops {theirs}");
-        *loss = ours;
+/// Requires the same numbers, and that one that is off would be noticed.
+fn require<T: Float>(what: &str, found: &[T], expected: &[T]) {
+    let is_same = |found: &[T]| difference(found, expected) <= tolerance::<T>();
+    assert!(is_same(found), "{what}: differs from the loops' by {:e}", difference(found, expected));
+    let largest = expected.iter().map(|x| x.real().abs()).fold(0.0, f64::max);
+    let mut wrong = found.to_vec();
+    for fault in [20.0 * tolerance::<T>() * largest, f64::NAN] {
+        wrong[found.len() / 2] = found[found.len() / 2] + T::from_f64(fault);
+        assert!(largest == 0.0 || !is_same(&wrong), "{what}: the comparison does not notice {fault:e}");
     }
-    assert!(losses[COMPARED - 1] < losses[0], "it learns: {losses:?}");
-    group.bench_function(BenchmarkId::from_parameter("deltarule"), |bencher| bencher.iter(&mut step));
-    group
-        .bench_function(BenchmarkId::from_parameter("loops"), |bencher| bencher.iter(|| loops.step(black_box(&x), &y)));
+}
+
+/// The job of a row, after its answer was compared with the loops'.
+fn verified<T: Float>(name: &str, job: &Job) -> Subject<T> {
+    let mut subject = Subject::new(job, &Threads::one(), |name, length| Ok(drawn(job, name, length))).expect(name);
+    let mut loops = Loops::<T>::new(job);
+    if job.work == Work::Predict {
+        // What is not written is noticed.
+        subject.outputs.fill(T::from_f64(f64::NAN));
+    }
+    let (ours, theirs) = (subject.once(), loops.once());
+    if job.work == Work::Predict {
+        let outputs = subject.outputs.as_slice().expect("made row-major");
+        require(&format!("{name}, outputs"), outputs, &loops.outputs);
+        return subject;
+    }
+    let mut losses = [vec![ours], vec![theirs]];
+    for (l, block) in subject.net.spec().blocks().iter().enumerate() {
+        for (what, range) in [("weights", &block.weights), ("biases", &block.bias)] {
+            let [found, expected] = [&subject.gradient, &loops.gradient].map(|gradient| &gradient[range.clone()]);
+            if !range.is_empty() {
+                require(&format!("{name}, gradient of the {what} of layer {}", l + 1), found, expected);
+            }
+        }
+    }
+    if job.work == Work::Step {
+        for _ in 1..COMPARED {
+            losses[0].push(subject.once());
+            losses[1].push(loops.once());
+        }
+        // Each step must be noticed, or its update would not be verified.
+        let moved = losses[1].windows(2).all(|pair| (pair[1] / pair[0] - 1.0).abs() > 20.0 * tolerance::<T>());
+        assert!(moved, "{name}: the losses of the loops do not move: {:?}", losses[1]);
+    }
+    let [found, expected] = losses.map(|losses| losses.into_iter().map(T::from_f64).collect::<Vec<_>>());
+    require(&format!("{name}, losses"), &found, &expected);
+    subject
+}
+
+fn title(name: &str, job: &Job) -> String {
+    let widths: Vec<_> = job.widths.iter().map(usize::to_string).collect();
+    let what = match job.work {
+        Work::Predict => "predict",
+        Work::Gradient => "value and gradient",
+        _ => &job.method,
+    };
+    format!("{name} {} {}, {} rows, {what}, {}", widths.join("-"), job.hidden, job.rows, job.kind)
+}
+
+fn row<T: Float>(criterion: &mut Criterion, name: &str, job: &Job) {
+    let mut group = criterion.benchmark_group(title(name, job));
+    // Few rows are learnt at once by the rate of many (T7's seven in one step), and a loss of 0 says nothing.
+    let job = &Job { rate: job.rate * distinct(job) as f64 / job.rows as f64, ..job.clone() };
+    // A step of the largest takes a fifth of a second.
+    group.sampling_mode(SamplingMode::Flat).sample_size(20);
+    group.warm_up_time(Duration::from_millis(300)).measurement_time(Duration::from_secs(1));
+
+    // Made when first called for: the command line may leave the row out.
+    let mut subject = None;
+    group.throughput(Throughput::Elements(job.rows as u64));
+    group.bench_function(BenchmarkId::from_parameter("deltarule"), |bencher| {
+        let subject = subject.get_or_insert_with(|| verified::<T>(name, job));
+        // Each sample: after thousands of steps on the same rows gradients are no more what training meets.
+        subject.start_over();
+        bencher.iter(|| subject.once());
+    });
+    let mut loops = None;
+    group.throughput(Throughput::Elements(distinct(job) as u64));
+    group.bench_function(BenchmarkId::from_parameter("loops"), |bencher| {
+        let loops = loops.get_or_insert_with(|| Loops::<T>::new(job));
+        bencher.iter(|| loops.once());
+    });
 }
 
 fn steps(criterion: &mut Criterion) {
     let engine = Engine::default();
     println!("{}; {}; gemm {}; one thread", cpu(), engine.isa(), engine.backend());
-    step::<f64>(criterion, &XOR);
-    step::<f32>(criterion, &TABLE);
-    step::<f32>(criterion, &IMAGES);
+    for row_of_table in rows().iter().filter(|row| row.job.work != Work::Epoch) {
+        let measure = if row_of_table.job.kind == "f64" { row::<f64> } else { row::<f32> };
+        measure(criterion, &row_of_table.name, &row_of_table.job);
+    }
 }
 
 /// The CPU as Linux names it.

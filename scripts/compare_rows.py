@@ -1,5 +1,6 @@
 """The training steps and predictions that are compared: what they are, their numbers, and their exact answers."""
 
+import json
 import pathlib
 
 import numpy as np
@@ -13,26 +14,11 @@ SEED = 20_260_201
 
 
 class Row:
-    """A network, its rows, and what is repeated: `step` (forward, loss, backward, update), `gradient`, `epoch` or `predict`."""
+    """A network, its rows, and what is repeated, as benches/rows/mod.rs says."""
 
-    def __init__(self, name, widths, hidden, output, rows, work="step", method="sgd", rate=0.01, batch=None, kind="f32", biases=True):
+    def __init__(self, name, job):
         self.name = name
-        self.job = {
-            "work": work,
-            "type": kind,
-            "widths": widths,
-            "biases": biases,
-            "hidden": hidden,
-            # `softmax` is trained on cross-entropy; `identity` and `sigmoid` on half the squared error, summed over outputs. The
-            # loss is the mean over rows.
-            "output": output,
-            "rows": rows,
-            "batch": batch or rows,
-            # `sgd` without momentum, or `adam` with 0.9, 0.999 and 1e-8.
-            "method": method,
-            "rate": rate,
-            "folder": str(FOLDER),
-        }
+        self.job = job | {"folder": str(FOLDER)}
 
     def __getattr__(self, name):
         return self.job[name]
@@ -55,24 +41,9 @@ class Row:
         return 2 * self.rows * (sum(products) + (0 if self.work == "predict" else backward))
 
 
-ADAM = {"method": "adam", "rate": 0.001}
-ROWS = [
-    # The exclusive-or document's own numbers; its step adds up the four rows.
-    Row("T1", [3, 4, 1], "sigmoid", "sigmoid", 4, rate=4.0, kind="f64", biases=False),
-    # Two networks on which SimpleChains is measured: exponentials of 2 x 2 matrices, and a small regression.
-    Row("T2", [4, 32, 16, 4], "tanh", "identity", 10_000, **ADAM),
-    Row("T3", [24, 8, 2], "tanh", "identity", 200, work="gradient"),
-    # A small table's; handwritten digits'.
-    Row("T4", [21, 100, 4], "relu", "softmax", 200, **ADAM),
-    Row("T5", [784, 100, 10], "relu", "softmax", 200, **ADAM),
-    Row("T6", [784, 512, 512, 10], "relu", "softmax", 128, **ADAM),
-    Row("T7", [1024, 2048, 2048, 2048, 1000], "relu", "softmax", 512, rate=0.1),
-    Row("T8", [784, 512, 512, 10], "relu", "softmax", 60_000, work="epoch", batch=128, **ADAM),
-    Row("P1", [6, 64, 8, 4], "relu", "softmax", 1, work="predict"),
-    Row("P2", [784, 256, 128, 10], "relu", "softmax", 1, work="predict"),
-    Row("P3", [784, 256, 128, 10], "relu", "softmax", 256, work="predict"),
-    Row("P4", [6, 64, 8, 4], "relu", "softmax", 256, work="predict"),
-]
+# The benches read the same file.
+FILE = pathlib.Path(__file__).parent.parent / "benches/rows/rows.json"
+ROWS = [Row(row["name"], row["job"]) for row in json.loads(FILE.read_text())]
 
 # ---------------------------------------------------------------------------------------------------------------- data
 

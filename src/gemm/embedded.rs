@@ -63,10 +63,14 @@ fn packs_b<T>(b: &Mat<'_, T>, c: &MatMut<'_, T>) -> bool {
     b.col_stride != 1 && b.cols > 1 || c.rows > TILES_THAT_PACK_B * TALL
 }
 
+/// The rows of C times the steps of the sum from which on it pays to turn C: what that costs beside the product is some 50 ns.
+const TURNED: usize = 1024;
+
 /// Whether C is computed transposed: of the gradient of a layer of few outputs a strip would fill few of its lanes, while the
 /// layer's inputs, a row after another in the transposed A, fill them.
 fn turns<T>(a: &Mat<'_, T>, b: &Mat<'_, T>, c: &MatMut<'_, T>, lanes: usize) -> bool {
     c.cols < lanes
+        && c.rows * a.cols >= TURNED
         && a.col_stride != 1
         && b.col_stride == 1
         && 4 * c.cols * c.rows.div_ceil(lanes) < 3 * c.rows
@@ -190,7 +194,7 @@ fn strips_of<T: Vectorized, A: Rows<T>>(
         let columns = (total - strip.column).min(wide * lanes);
         let vectors = columns.div_ceil(lanes);
         strip.columns = columns;
-        strip.start = start.from_column(strip.column);
+        strip.start = start.at_column(strip.column);
         match &mut room {
             None => {
                 // Of a single row the next is nowhere: a transposed column says that it is one element further.

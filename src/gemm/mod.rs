@@ -195,7 +195,7 @@ impl Gemm for f64 {}
 /// BLAS promises nothing of this; the same call gives the same bits.
 ///
 /// **Panics** if the shapes do not fit.
-#[inline]
+#[inline(always)]
 pub fn gemm<T: Gemm>(engine: Engine, alpha: T, a: Mat<'_, T>, b: Mat<'_, T>, beta: T, c: MatMut<'_, T>) {
     assert!(
         a.cols == b.rows && a.rows == c.rows && b.cols == c.cols,
@@ -241,7 +241,7 @@ fn stored<'a, T>(matrix: &Mat<'a, T>) -> Stored<'a, T> {
 ///
 /// **Overwrites** Z. **Accuracy**, **determinism** and **panics** as [`gemm`]; with the embedded backend the bias is added to the sum of
 /// the first [`DEPTH`] steps.
-#[inline]
+#[inline(always)]
 pub fn affine<T: Gemm>(engine: Engine, x: Mat<'_, T>, w: Mat<'_, T>, bias: &[T], mut z: MatMut<'_, T>) {
     if bias.is_empty() {
         return gemm(engine, T::ONE, x, w, T::ZERO, z);

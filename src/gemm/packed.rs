@@ -100,7 +100,7 @@ impl<T: Vectorized + Embedded> Packed<T> {
         let mut b = &self.data[before..];
         for cols in blocks(self.cols, self.wide * lanes) {
             let (column, columns, width) = (cols.start, cols.len(), cols.len().next_multiple_of(lanes));
-            let start = start.from_column(column);
+            let start = start.at_column(column);
             let next = Next { data: &[], rows: 0, cols: 0, row_stride: 0 };
             let mut strip =
                 Strip { alpha: T::ONE, a, b, step: width, width, steps: steps.len(), start, c, column, columns, next };

@@ -53,7 +53,7 @@ impl<T: Vectorized> Start<'_, T> {
 
     /// The same for the columns from `j` on.
     #[inline(always)]
-    pub fn from_column(self, j: usize) -> Self {
+    pub fn at_column(self, j: usize) -> Self {
         match self {
             Self::Row(row) => Self::Row(&row[j..]),
             other => other,

@@ -171,7 +171,7 @@ impl Activation {
     }
 
     /// Its kernel, if it is a function of one number with a slope.
-    fn kernel(self) -> Option<Function> {
+    pub(crate) fn kernel(self) -> Option<Function> {
         Some(match self {
             Self::Sigmoid => Function::Sigmoid,
             Self::Tanh => Function::Tanh,

@@ -20,7 +20,7 @@ const HOUSE: [(&str, &[&[&str]]); 6] = [
             &["network"],
             &["network::pass"],
             &["network::workspace", "network::objective"],
-            &["network::plan"],
+            &["network::plan", "network::tiny"],
             &["network::spec"],
         ],
     ),

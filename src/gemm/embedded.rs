@@ -30,13 +30,17 @@ const STRIPS_THAT_PACK_A: usize = 6;
 
 /// The hook of `f32` and `f64` to this backend: public in a private module, which seals it.
 pub trait Embedded: Scalar {
+    /// Computes a strip of so many vectors. Not generic, so that its loops are compiled once, in this crate.
+    fn along(isa: Isa, vectors: usize, strip: &mut Strip<'_, '_, Self, Along<'_, Self>>);
+    /// The same for the other kind of rows.
+    fn beside(isa: Isa, vectors: usize, strip: &mut Strip<'_, '_, Self, Beside<'_, Self>>);
     /// Calls `work` with this thread's room for a packed block of A and a packed strip of B.
     fn with_packing_room<R>(work: impl FnOnce(&mut [Self], &mut [Self]) -> R) -> R;
 }
 
 /// `C <- alpha A B + start` for sizes that are not zero.
 ///
-/// Inlined, and so are `strips` and what they call: of a product of ten nanoseconds each call on the way would cost two.
+/// Inlined, and so are `strips`: of a product of ten nanoseconds each call on the way would cost two.
 #[inline(always)]
 pub(super) fn gemm<T: Vectorized + Embedded>(
     isa: Isa,
@@ -113,7 +117,7 @@ fn in_blocks<T: Vectorized + Embedded>(
 
 /// `C^T = B^T A^T` into `room`, and from there into C: each element is the same sum of the same products.
 #[allow(clippy::too_many_arguments, reason = "a product has seven parts, and its rooms")]
-fn turned<T: Vectorized>(
+fn turned<T: Vectorized + Embedded>(
     isa: Isa,
     lanes: usize,
     alpha: T,
@@ -145,7 +149,7 @@ fn turned<T: Vectorized>(
 /// All strips, with A where it lies.
 #[allow(clippy::too_many_arguments, reason = "a product has seven parts")]
 #[inline(always)]
-fn strips<T: Vectorized>(
+fn strips<T: Vectorized + Embedded>(
     isa: Isa,
     lanes: usize,
     alpha: T,
@@ -165,7 +169,7 @@ fn strips<T: Vectorized>(
 /// All strips, B packed into `room` if there is one.
 #[allow(clippy::too_many_arguments, reason = "a product has seven parts")]
 #[inline(always)]
-fn strips_of<T: Vectorized, A: Rows<T>>(
+fn strips_of<T: Vectorized + Embedded, A: Rows<T>>(
     isa: Isa,
     lanes: usize,
     alpha: T,
@@ -200,7 +204,7 @@ fn strips_of<T: Vectorized, A: Rows<T>>(
                 // Of a single row the next is nowhere: a transposed column says that it is one element further.
                 (strip.step, strip.width) = (row_stride.max(columns), columns);
                 strip.b = &b.data[strip.column * b.col_stride..];
-                compute(isa, vectors, &mut strip);
+                A::compute(isa, vectors, &mut strip);
             }
             Some(room) => {
                 (strip.step, strip.width) = (vectors * lanes, vectors * lanes);
@@ -210,7 +214,7 @@ fn strips_of<T: Vectorized, A: Rows<T>>(
                 let Strip { alpha, a, step, width, steps, start, column, .. } = strip;
                 let c = &mut *strip.c;
                 let mut strip = Strip { alpha, a, b, step, width, steps, start, c, column, columns, next };
-                compute(isa, vectors, &mut strip);
+                A::compute(isa, vectors, &mut strip);
             }
         }
         strip.column += columns;
@@ -234,30 +238,36 @@ fn next_columns<'a, T>(b: &Mat<'a, T>, cols: Range<usize>) -> Next<'a, T> {
     }
 }
 
-/// Computes a strip of so many vectors.
-#[inline(always)]
-pub(super) fn compute<T: Vectorized, A: Rows<T>>(isa: Isa, vectors: usize, strip: &mut Strip<'_, '_, T, A>) {
-    match vectors {
-        WIDE if strip.next.rows > 0 => T::dispatch(isa, Compute::<_, _, WIDE, true>(strip)),
-        1 => T::dispatch(isa, Compute::<_, _, 1, false>(strip)),
-        2 => T::dispatch(isa, Compute::<_, _, 2, false>(strip)),
-        3 => T::dispatch(isa, Compute::<_, _, 3, false>(strip)),
-        4 => T::dispatch(isa, Compute::<_, _, 4, false>(strip)),
-        5 => T::dispatch(isa, Compute::<_, _, 5, false>(strip)),
-        6 => T::dispatch(isa, Compute::<_, _, 6, false>(strip)),
-        7 => T::dispatch(isa, Compute::<_, _, 7, false>(strip)),
-        _ => T::dispatch(isa, Compute::<_, _, 8, false>(strip)),
-    }
-}
-
 /// `0..len` in ranges of `size`, the last one shorter.
 pub(super) fn blocks(len: usize, size: usize) -> impl Iterator<Item = Range<usize>> {
     (0..len).step_by(size).map(move |start| start..len.min(start + size))
 }
 
+macro_rules! compute {
+    ($t:ident, $isa:ident, $vectors:ident, $strip:ident) => {
+        match $vectors {
+            WIDE if $strip.next.rows > 0 => <$t>::dispatch($isa, Compute::<_, _, WIDE, true>($strip)),
+            1 => <$t>::dispatch($isa, Compute::<_, _, 1, false>($strip)),
+            2 => <$t>::dispatch($isa, Compute::<_, _, 2, false>($strip)),
+            3 => <$t>::dispatch($isa, Compute::<_, _, 3, false>($strip)),
+            4 => <$t>::dispatch($isa, Compute::<_, _, 4, false>($strip)),
+            5 => <$t>::dispatch($isa, Compute::<_, _, 5, false>($strip)),
+            6 => <$t>::dispatch($isa, Compute::<_, _, 6, false>($strip)),
+            7 => <$t>::dispatch($isa, Compute::<_, _, 7, false>($strip)),
+            _ => <$t>::dispatch($isa, Compute::<_, _, WIDE_ROW, false>($strip)),
+        }
+    };
+}
+
 macro_rules! embedded {
     ($t:ident) => {
         impl Embedded for $t {
+            fn along(isa: Isa, vectors: usize, strip: &mut Strip<'_, '_, $t, Along<'_, $t>>) {
+                compute!($t, isa, vectors, strip);
+            }
+            fn beside(isa: Isa, vectors: usize, strip: &mut Strip<'_, '_, $t, Beside<'_, $t>>) {
+                compute!($t, isa, vectors, strip);
+            }
             fn with_packing_room<R>(work: impl FnOnce(&mut [Self], &mut [Self]) -> R) -> R {
                 thread_local! {
                     static ROOM: RefCell<Vec<$t>> = const { RefCell::new(Vec::new()) };

@@ -11,6 +11,7 @@ mod embedded;
 mod pack;
 mod packed;
 mod strip;
+pub(crate) mod tiny;
 
 use crate::engine::Engine;
 use crate::simd::Vectorized;

@@ -3,7 +3,7 @@
 //! Row 2 of the house: imports `simd` and its parents. What a product with a plain factor copies each time lies here as the strips
 //! read it; the sums, and so the bits, are the same.
 
-use super::embedded::{Embedded, blocks, compute, packs_a};
+use super::embedded::{Embedded, blocks, packs_a};
 use super::pack::{pack_columns, pack_rows};
 use super::strip::{Along, Next, Rows, Start, Strip, WIDE, WIDE_ROW};
 use super::{DEPTH, LINE_BYTES, Mat, MatMut};
@@ -104,7 +104,7 @@ impl<T: Vectorized + Embedded> Packed<T> {
             let next = Next { data: &[], rows: 0, cols: 0, row_stride: 0 };
             let mut strip =
                 Strip { alpha: T::ONE, a, b, step: width, width, steps: steps.len(), start, c, column, columns, next };
-            compute(self.isa, width / lanes, &mut strip);
+            A::compute(self.isa, width / lanes, &mut strip);
             b = &b[width * steps.len()..];
         }
     }

@@ -1,6 +1,7 @@
 //! The innermost loops of a product: one strip of C, a few vectors wide, all its rows, one block of the sum.
 //!
-//! Row 2 of the house: imports `simd` and its parent. Begin with [`Compute`], then `tile`.
+//! Row 2 of the house: imports `simd` and its parent. Begin with [`Compute`], then `tile`. (The module is private: what is public here is
+//! so for the hooks of `f32` and `f64`.)
 //!
 //! A strip is cut into tiles of 8, 4, 2 or 1 rows, whose sums stay in registers while the sum runs:
 //!
@@ -17,6 +18,7 @@
 //!
 //! **Determinism**: an element of C is one chain of fused multiply-adds with p ascending, whatever its tile and the level.
 
+use super::embedded::Embedded;
 use super::{LINE_BYTES, MatMut};
 use crate::simd::{Isa, Kernel, Lanes, Vectorized};
 use std::borrow::Borrow;
@@ -30,7 +32,7 @@ pub(super) const TALL: usize = 8;
 
 /// What a product is added to.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Start<'a, T> {
+pub enum Start<'a, T> {
     /// Nothing: C is not read.
     Zero,
     /// C itself.
@@ -62,20 +64,27 @@ impl<T: Vectorized> Start<'_, T> {
 }
 
 /// The rows of A that a strip reads, one element at a time.
-pub(super) trait Rows<T>: Copy {
+pub trait Rows<T>: Copy {
+    /// Computes a strip of so many vectors with such rows.
+    fn compute(isa: Isa, vectors: usize, strip: &mut Strip<'_, '_, T, Self>);
     /// The elements of `R` rows from row `i` on, step after step of the sum.
     fn tile<const R: usize>(self, i: usize, steps: usize) -> impl Iterator<Item = impl Borrow<[T; R]>>;
 }
 
 /// Rows that lie one element after the other.
-#[derive(Clone, Copy)]
-pub(super) struct Along<'a, T> {
+#[derive(Clone, Copy, Debug)]
+pub struct Along<'a, T> {
     pub data: &'a [T],
     /// From one row to the next.
     pub across: usize,
 }
 
-impl<T: Vectorized> Rows<T> for Along<'_, T> {
+impl<T: Vectorized + Embedded> Rows<T> for Along<'_, T> {
+    #[inline(always)]
+    fn compute(isa: Isa, vectors: usize, strip: &mut Strip<'_, '_, T, Self>) {
+        T::along(isa, vectors, strip);
+    }
+
     #[inline(always)]
     fn tile<const R: usize>(self, i: usize, steps: usize) -> impl Iterator<Item = impl Borrow<[T; R]>> {
         let mut rows = [&self.data[..0]; R];
@@ -93,8 +102,8 @@ impl<T: Vectorized> Rows<T> for Along<'_, T> {
 }
 
 /// Rows whose elements of one step lie side by side: those of a transposed matrix, or packed, [`TALL`] rows after another.
-#[derive(Clone, Copy)]
-pub(super) struct Beside<'a, T> {
+#[derive(Clone, Copy, Debug)]
+pub struct Beside<'a, T> {
     pub data: &'a [T],
     /// From one step of the sum to the next; in a packed copy that is [`TALL`], and in its last tile the rows that are left.
     pub step: usize,
@@ -102,7 +111,12 @@ pub(super) struct Beside<'a, T> {
     pub packed: Option<usize>,
 }
 
-impl<T: Vectorized> Rows<T> for Beside<'_, T> {
+impl<T: Vectorized + Embedded> Rows<T> for Beside<'_, T> {
+    #[inline(always)]
+    fn compute(isa: Isa, vectors: usize, strip: &mut Strip<'_, '_, T, Self>) {
+        T::beside(isa, vectors, strip);
+    }
+
     #[inline(always)]
     fn tile<const R: usize>(self, i: usize, steps: usize) -> impl Iterator<Item = impl Borrow<[T; R]>> {
         let (first, step) = match self.packed {
@@ -138,7 +152,8 @@ impl<'a, T> Iterator for Every<'a, T> {
 }
 
 /// A strip of C to be computed, and of what.
-pub(super) struct Strip<'a, 'c, T, A> {
+#[derive(Debug)]
+pub struct Strip<'a, 'c, T, A> {
     pub alpha: T,
     pub a: A,
     /// The strip's columns of B, the rows `step` apart; `width` of each are read, those beyond C being zeros.
@@ -157,7 +172,7 @@ pub(super) struct Strip<'a, 'c, T, A> {
 
 /// Rows of numbers that lie row after row in memory: nothing, if they are none.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Next<'a, T> {
+pub struct Next<'a, T> {
     pub data: &'a [T],
     pub rows: usize,
     pub cols: usize,
@@ -226,7 +241,7 @@ impl<T: Vectorized, A: Rows<T>> Strip<'_, '_, T, A> {
 
     /// `R` rows of the strip of `V` vectors, from `i` on.
     #[inline(always)]
-    fn tile<L: Lanes<T>, const R: usize, const V: usize>(&mut self, lanes: L, i: usize) {
+    pub fn tile<L: Lanes<T>, const R: usize, const V: usize>(&mut self, lanes: L, i: usize) {
         let mut sums = [[lanes.splat(T::ZERO); V]; R];
         let steps = Every { rest: self.b, step: self.step };
         for (a, b) in self.a.tile::<R>(i, self.steps).zip(steps) {

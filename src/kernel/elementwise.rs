@@ -1,6 +1,6 @@
 //! The functions of one number, over slices, with or without their slope: in place, or from one slice to another.
 
-use super::sweep::{Step, sweep};
+use super::sweep::{Step, sweep, sweep_at};
 use super::{check_length, math};
 use crate::error::Result;
 use crate::simd::{Isa, Lanes, Typed, Vectorized};
@@ -205,6 +205,23 @@ impl Function {
         }
         Ok(())
     }
+}
+
+/// [`Function::apply`] inside a kernel, for slices of a few vectors.
+#[inline(always)]
+pub(crate) fn apply_at<T: Vectorized, L: Lanes<T>>(lanes: L, function: Function, x: &mut [T]) {
+    with!(function, f => sweep_at(lanes, InPlace(f), [], [x]));
+}
+
+/// [`Function::apply_with_slope`] inside a kernel, for slices of a few vectors.
+#[inline(always)]
+pub(crate) fn apply_with_slope_at<T: Vectorized, L: Lanes<T>>(
+    lanes: L,
+    function: Function,
+    x: &mut [T],
+    slope: &mut [T],
+) {
+    with!(function, f => sweep_at(lanes, InPlace(f), [], [x, slope]));
 }
 
 /// The kernels of one type, compiled here: as generic code every crate that calls one would compile them all.

@@ -9,6 +9,12 @@ pub fn add_column_sums<T: Vectorized>(isa: Isa, x: &[T], sums: &mut [T]) {
     T::dispatch(isa, ColumnSums { x, sums });
 }
 
+/// [`add_column_sums`] inside a kernel.
+#[inline(always)]
+pub(crate) fn add_column_sums_at<T: Vectorized, L: Lanes<T>>(lanes: L, x: &[T], sums: &mut [T]) {
+    ColumnSums { x, sums }.run(lanes);
+}
+
 struct ColumnSums<'a, T> {
     x: &'a [T],
     sums: &'a mut [T],

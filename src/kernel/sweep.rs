@@ -22,6 +22,51 @@ pub fn sweep<T: Vectorized, S: Step<T, READS, WRITES>, const READS: usize, const
     T::dispatch(isa, Sweep { step, read, written });
 }
 
+/// [`sweep`] inside a kernel that runs at a level already, for slices of a few vectors.
+#[inline(always)]
+pub(super) fn sweep_at<
+    T: Vectorized,
+    L: Lanes<T>,
+    S: Step<T, READS, WRITES>,
+    const READS: usize,
+    const WRITES: usize,
+>(
+    lanes: L,
+    step: S,
+    read: [&[T]; READS],
+    written: [&mut [T]; WRITES],
+) {
+    let length = written[0].len();
+    sweep_rest(lanes, step, read.map(|slice| &slice[..length]), written.map(|slice| &mut slice[..length]), 0);
+}
+
+/// The step at every vector from `at` on, with lanes to spare in the last.
+#[inline(always)]
+fn sweep_rest<T: Vectorized, L: Lanes<T>, S: Step<T, READS, WRITES>, const READS: usize, const WRITES: usize>(
+    lanes: L,
+    step: S,
+    read: [&[T]; READS],
+    written: [&mut [T]; WRITES],
+    mut at: usize,
+) {
+    let length = written[0].len();
+    while at < length {
+        let mut x = [lanes.splat(T::ZERO); READS];
+        for i in 0..READS {
+            x[i] = lanes.load_partial(&read[i][at..]);
+        }
+        let mut y = [lanes.splat(T::ZERO); WRITES];
+        for i in 0..WRITES {
+            y[i] = lanes.load_partial(&written[i][at..]);
+        }
+        y = step.step(lanes, x, y);
+        for i in 0..WRITES {
+            lanes.store_partial(y[i], &mut written[i][at..]);
+        }
+        at += L::WIDTH;
+    }
+}
+
 struct Sweep<'a, T, S, const READS: usize, const WRITES: usize> {
     step: S,
     read: [&'a [T]; READS],
@@ -63,21 +108,7 @@ where
             }
             at += width;
         }
-        // The rest goes through the same operations, with lanes to spare in the last vector.
-        while at < length {
-            let mut x = [lanes.splat(T::ZERO); READS];
-            for i in 0..READS {
-                x[i] = lanes.load_partial(&read[i][at..]);
-            }
-            let mut y = [lanes.splat(T::ZERO); WRITES];
-            for i in 0..WRITES {
-                y[i] = lanes.load_partial(&written[i][at..]);
-            }
-            y = self.step.step(lanes, x, y);
-            for i in 0..WRITES {
-                lanes.store_partial(y[i], &mut written[i][at..]);
-            }
-            at += L::WIDTH;
-        }
+        // The rest goes through the same operations.
+        sweep_rest(lanes, self.step, read, written, at);
     }
 }

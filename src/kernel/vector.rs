@@ -3,7 +3,7 @@
 //! Sums of whole slices run in [`chains`] partial sums, so that a sum has the same bits on every level. That is four vectors
 //! of the widest level: an addition waits four cycles for the one before, and one chain would take four times as long.
 
-use super::sweep::{Step, sweep};
+use super::sweep::{Step, sweep, sweep_at};
 use crate::simd::{Isa, Kernel, Lanes, VIRTUAL_LANES, Vectorized};
 
 /// `y <- y + a x`, each element rounded once.
@@ -24,6 +24,12 @@ pub fn scale<T: Vectorized>(isa: Isa, a: T, x: &mut [T]) {
 /// `x <- x * by`, element by element.
 pub fn multiply<T: Vectorized>(isa: Isa, x: &mut [T], by: &[T]) {
     sweep(isa, Multiply, [by], [x]);
+}
+
+/// [`multiply`] inside a kernel.
+#[inline(always)]
+pub(crate) fn multiply_at<T: Vectorized, L: Lanes<T>>(lanes: L, x: &mut [T], by: &[T]) {
+    sweep_at(lanes, Multiply, [by], [x]);
 }
 
 /// How many partial sums [`dot`] and its relatives keep: 64 in `f32`, 32 in `f64`.

@@ -8,6 +8,7 @@ pub mod pass;
 mod plan;
 pub mod predictor;
 pub mod spec;
+mod tiny;
 pub mod workspace;
 
 use crate::activation::{Activation, ActivationFn};

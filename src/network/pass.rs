@@ -12,6 +12,7 @@
 //!
 use super::objective::{Batch, Objective, Value, loss_rows, penalty, total_weight};
 use super::spec::{Layer, Spec};
+use super::tiny::{self, Tiny};
 use super::workspace::{Shard, Workspace};
 use crate::activation::{Activation, ActivationFn};
 use crate::engine::{Backend, Engine};
@@ -146,6 +147,7 @@ struct Pass<'a, T, A> {
     threads: &'a Threads,
     /// Whether the threads share each product; otherwise one thread does all of it.
     shared: bool,
+    tiny: Option<&'a Tiny>,
     /// The weights of each layer once more, packed, where that pays; or nothing.
     packed: &'a [Option<Packed<T>>],
 }
@@ -174,6 +176,14 @@ impl<T: Float, A: ActivationFn> Pass<'_, T, A> {
     /// The forward pass: each layer's activations, and slopes if they are kept, of the rows of `x`.
     fn forward(&self, x: Mat<'_, T>, activations: &mut [Vec<T>], slopes: &mut [Vec<T>], output: &mut [T], keep: Keep) {
         let (count, last) = (x.rows(), self.spec.layers().len() - 1);
+        if let Some(tiny) = self.tiny.filter(|tiny| tiny.takes(count)) {
+            let job = tiny::Job { tiny, blocks: self.spec.blocks(), rows: count };
+            let hidden = if keep.of_hidden() == Keep::Slopes { &mut slopes[..last] } else { &mut [] };
+            let z = &mut output[..count * self.spec.outputs()];
+            tiny::forward(self.engine.isa, job, [self.params, x.elements()], activations, hidden, z);
+            let slope = if keep == Keep::Slopes { &mut slopes[last][..z.len()] } else { &mut [] };
+            return activate(&self.spec.layers()[last], self.engine, z, slope, keep);
+        }
         for (l, (layer, block)) in self.spec.layers().iter().zip(self.spec.blocks()).enumerate() {
             let (below, from_here) = activations.split_at_mut(l);
             let input = if l == 0 { x } else { Mat::new(&below[l - 1][..count * block.inputs], count, block.inputs) };
@@ -198,6 +208,12 @@ impl<T: Float, A: ActivationFn> Pass<'_, T, A> {
     /// After it, those of all layers do. The parameters' gradient is that of the block, added to what is there unless it is the first.
     fn backward(&self, x: Mat<'_, T>, shard: &mut Shard<T>, gradient: &mut [T], is_first: bool) {
         let count = x.rows();
+        if let Some(tiny) = self.tiny.filter(|tiny| tiny.takes(count)) {
+            let job = tiny::Job { tiny, blocks: self.spec.blocks(), rows: count };
+            let Shard { activations, slopes, below, .. } = shard;
+            let read = [self.params, x.elements()];
+            return tiny::backward(self.engine.isa, job, read, activations, slopes, below, gradient, is_first);
+        }
         for (l, block) in self.spec.blocks().iter().enumerate().rev() {
             let (below, from_here) = shard.slopes.split_at_mut(l);
             let delta = Mat::new(&from_here[0][..count * block.outputs], count, block.outputs);
@@ -348,10 +364,10 @@ fn run<T: Float, A: ActivationFn>(
     work: impl Fn(&Pass<'_, T, A>, Block, &mut Shard<T>, &mut [T], &mut [T]) + Sync,
 ) {
     let (engine, plan, pieces) = (workspace.engine, workspace.plan, workspace.pieces(count));
-    let Workspace { threads, shards, packed, .. } = workspace;
+    let Workspace { threads, shards, tiny, packed, .. } = workspace;
     let shards = &mut shards[..pieces];
     let out_cols = if out.is_empty() { 0 } else { out.len() / count };
-    let net = Pass { spec, params, engine, threads, shared: plan.shared, packed };
+    let net = Pass { spec, params, engine, threads, shared: plan.shared, tiny: tiny.as_ref(), packed };
     let run_shard = |first: usize, shard: &mut Shard<T>, gradient: &mut [T], out: &mut [T]| {
         let end = count.min(first + plan.shard_rows);
         (shard.value, shard.not_finite) = (0.0, None);

@@ -1,10 +1,11 @@
 //! Every buffer that a pass needs, allocated once: a step of training allocates nothing.
 //!
 //! A batch is cut into *shards* of rows, each with buffers of its own for one block of its rows, as the [`Plan`] says.
-//! Row 4 of the house: imports `plan`, `spec`, the engines and the ground.
+//! Row 4 of the house: imports `plan`, `tiny`, `spec`, the engines and the ground.
 
 use super::plan::Plan;
 use super::spec::{Layer, Spec};
+use super::tiny::Tiny;
 use crate::activation::ActivationFn;
 use crate::engine::Engine;
 use crate::error::{Error, Result};
@@ -43,6 +44,8 @@ pub struct Workspace<T> {
     rows: usize,
     pub(super) plan: Plan,
     pub(super) shards: Vec<Shard<T>>,
+    /// The functions of a network that is tiny.
+    pub(super) tiny: Option<Tiny>,
     /// The weights of the one network it serves, packed where that pays; or nothing, where they may change.
     pub(super) packed: Vec<Option<Packed<T>>>,
     /// The widths it was made for, first the inputs.
@@ -78,6 +81,7 @@ impl<T: Float> Workspace<T> {
         trains: bool,
     ) -> Result<Self> {
         let plan = if trains { Plan::training(spec, rows) } else { Plan::prediction(spec, rows) };
+        let tiny = Tiny::of(spec, engine);
         let count = rows.div_ceil(plan.shard_rows).max(1);
         let last = spec.layers().len() - 1;
         let what = format!("a workspace for {rows} rows");
@@ -100,7 +104,7 @@ impl<T: Float> Workspace<T> {
         };
         let shards = (0..count).map(|_| shard()).collect::<Result<_>>()?;
         let widths = std::iter::once(spec.inputs()).chain(spec.layers().iter().map(|l| l.outputs)).collect();
-        Ok(Self { engine, threads, trains, rows, plan, shards, packed: Vec::new(), widths })
+        Ok(Self { engine, threads, trains, rows, plan, tiny, shards, packed: Vec::new(), widths })
     }
 
     /// The engine.

@@ -12,7 +12,7 @@ use std::ops::ControlFlow::Continue;
 use std::sync::{Arc, Mutex};
 
 /// One thread, a few, an odd number that divides nothing evenly, and more than there are cores here.
-const THREADS: [usize; 4] = [1, 2, 3, 8];
+const THREADS: [usize; 5] = [1, 2, 3, 4, 8];
 
 /// What is trained, and on what.
 #[derive(Clone, Copy)]

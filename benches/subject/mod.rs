@@ -21,6 +21,7 @@ pub struct Subject<T> {
     pub trainer: Trainer,
     method: Method,
     workspace: Workspace<T>,
+    predictor: Predictor<T>,
     optimizer: Optimizer<T>,
     pub gradient: Vec<T>,
     pub outputs: Array2<T>,
@@ -30,12 +31,13 @@ impl<T: Float> Subject<T> {
     /// One step of training on all rows; the loss before it.
     pub fn step(&mut self) -> f64 {
         let loss = self.gradient();
-        self.optimizer.step(
-            self.trainer.engine.isa(),
-            self.trainer.learning_rate,
-            &self.gradient,
-            self.net.params_mut(),
-        );
+        let Trainer { engine, threads, learning_rate, .. } = &self.trainer;
+        let params = self.net.params_mut();
+        if threads.count() == 1 {
+            self.optimizer.step(engine.isa(), *learning_rate, &self.gradient, params);
+        } else {
+            self.optimizer.step_checked(threads, engine.isa(), *learning_rate, &self.gradient, params);
+        }
         loss
     }
 
@@ -51,9 +53,8 @@ impl<T: Float> Subject<T> {
 
     /// The outputs for all rows.
     pub fn predict(&mut self) -> f64 {
-        let (spec, params, x) = (self.net.spec(), self.net.params(), black_box(self.x.view()));
-        pass::predict_into(spec, params, x, &mut self.workspace, black_box(self.outputs.view_mut()))
-            .expect("shapes that the job gave");
+        let (x, out) = (black_box(self.x.view()), black_box(self.outputs.view_mut()));
+        self.predictor.predict_into(x, out).expect("shapes that the job gave");
         0.0
     }
 
@@ -148,27 +149,27 @@ impl<T: Float> Subject<T> {
             let found = numbers.len();
             Array2::from_shape_vec(shape, numbers).map_err(|_| format!("{name}: {found} numbers for {shape:?}"))
         };
-        let make = || -> deltarule::Result<_> {
-            let spec = Spec::new(*inputs, layers.clone())?;
-            let workspace = match job.work {
-                Work::Predict => Workspace::for_prediction(&spec, job.batch, trainer.engine, threads.clone())?,
-                _ => Workspace::new(&spec, job.batch, trainer.engine, threads.clone())?,
-            };
-            let optimizer = Optimizer::new(method, spec.parameters())?;
-            Ok((spec, workspace, optimizer))
-        };
-        let (spec, workspace, optimizer) = make().map_err(|error| error.to_string())?;
+        let spec = Spec::new(*inputs, layers).map_err(|error| error.to_string())?;
         let start = numbers("params", spec.parameters())?;
+        let make = || -> deltarule::Result<_> {
+            let workspace = Workspace::new(&spec, job.batch, trainer.engine, threads.clone())?;
+            let optimizer = Optimizer::new(method, spec.parameters())?;
+            let net = Network::from_params(spec.clone(), start.clone())?;
+            let predictor = Predictor::new(&net, job.batch, trainer.engine, threads.clone())?;
+            Ok((net, workspace, predictor, optimizer))
+        };
+        let (net, workspace, predictor, optimizer) = make().map_err(|error| error.to_string())?;
         Ok(Self {
             work: job.work,
             gradient: vec![T::ZERO; start.len()],
-            net: Network::from_params(spec, start.clone()).map_err(|error| error.to_string())?,
+            net,
             start,
             x: matrix("x", *inputs)?,
             y: matrix("y", *outputs)?,
             trainer,
             method,
             workspace,
+            predictor,
             optimizer,
             outputs: Array2::from_elem((job.rows, *outputs), T::ZERO),
         })

@@ -106,7 +106,8 @@ fn slices<T, const N: usize>(layers: &mut [Vec<T>]) -> [&mut [T]; N] {
 macro_rules! compiled {
     ($module:ident, $t:ty) => {
         mod $module {
-            use super::*;
+            use crate::network::tiny::{Backward, Forward, Job};
+            use crate::simd::{Isa, Vectorized};
 
             pub fn forward<'a>(isa: Isa, job: Job<'_>, read: [&'a [$t]; 2], mut written: [&'a mut [$t]; 7]) {
                 <$t>::dispatch(isa, Forward { job, read: &read, written: &mut written });

@@ -33,7 +33,8 @@ pub(super) fn fit<T: Float, A: ActivationFn, L: LossFn>(
     let mut judge = held_back.map(|rows| Judge::new(trainer, net.spec(), rows)).transpose()?;
     let mut watch = Watch::new(trainer.stopping, judge.is_some());
     let mut history = History { training: Vec::new(), validation: Vec::new(), stopped: Stopped::Epochs, kept: 0 };
-    let mut best = copied(net.params(), "the best parameters")?;
+    let kept = if judge.is_some() { net.params() } else { &[] };
+    let mut best = copied(kept, "the best parameters")?;
     let mut before = copied(net.params(), "the parameters of the last epoch")?;
     let batches = training.x.nrows().div_ceil(trainer.batch);
 

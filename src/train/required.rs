@@ -26,8 +26,9 @@ impl<L> Trainer<L> {
                 let batch = rows.min(self.batch);
                 let width = spec.inputs() as u128 + spec.outputs() as u128 + 1;
                 let gathered = if self.shuffle { batch as u128 * width } else { 0 };
-                // The gradient, and the parameters of before, of the last epoch and of the best.
-                numbers((4 + method.moments() as u128) * parameters + gathered)
+                // The gradient, and the parameters of before, of the last epoch, and of the best where rows judge them.
+                let buffers = 3 + u128::from(held_back > 0) + method.moments() as u128;
+                numbers(buffers * parameters + gathered)
                     + Workspace::<T>::required_bytes(spec, batch, true)
                     + rows as u128 * size_of::<usize>() as u128
                     + judge

@@ -302,3 +302,89 @@ impl LossFn for Loss {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rng::Rng;
+    use crate::simd::VIRTUAL_LANES;
+
+    /// Units of the type's last place, of the larger of the exact result and the row's scale: roundings of a handful of operations, and of
+    /// sums over the columns.
+    const TOLERANCE: f64 = 8.0;
+
+    fn rows_agree<T: Float>(loss: &Loss, rows: usize, cols: usize, scale: f64) {
+        let mut rng = Rng::with_stream(8, (rows * 1000 + cols) as u64);
+        let logits: Vec<T> = (0..rows * cols).map(|_| rng.uniform(-scale, scale)).collect();
+        let mut target = vec![T::ZERO; rows * cols];
+        for (i, row) in target.chunks_exact_mut(cols).enumerate() {
+            // Certain of one class, or spread over two.
+            row[i % cols] = T::from_f64(if i % 3 == 0 { 0.75 } else { 1.0 });
+            row[(i + 1) % cols] += T::from_f64(if i % 3 == 0 { 0.25 } else { 0.0 });
+        }
+        let unit = T::either(f64::from(f32::EPSILON), f64::EPSILON) * (TOLERANCE + (cols / VIRTUAL_LANES) as f64);
+        let mut first: Option<(Vec<T>, Vec<T>)> = None;
+        for isa in Isa::available() {
+            let (mut delta, mut losses) = (vec![T::from_f64(f64::NAN); rows * cols], vec![T::from_f64(f64::NAN); rows]);
+            loss.rows(isa, &logits, &target, &mut delta, cols, &mut losses);
+            for i in 0..rows {
+                let row = i * cols..(i + 1) * cols;
+                let wide = |x: &[T]| x.iter().map(|x| x.real()).collect::<Vec<f64>>();
+                let mut exact = vec![0.0; cols];
+                let value = loss.row(&wide(&logits[row.clone()]), &wide(&target[row.clone()]), &mut exact);
+                let error = (losses[i].real() - value).abs();
+                assert!(
+                    error <= unit * value.abs(),
+                    "{isa} {loss} {cols} columns, row {i}: {:?} for {value}",
+                    losses[i]
+                );
+                for ((found, exact), t) in delta[row.clone()].iter().zip(exact).zip(&target[row]) {
+                    let error = (found.real() - exact).abs();
+                    // Of a target that is not certain the gradient is a difference.
+                    let size = if t.real() % 1.0 == 0.0 { exact.abs() } else { exact.abs().max(1.0) };
+                    assert!(
+                        error <= unit * size.max(1e-30),
+                        "{isa} {loss} {cols} columns: {found:?} for {exact}"
+                    );
+                }
+            }
+            match &first {
+                None => first = Some((delta, losses)),
+                Some(first) => assert_eq!(first, &(delta, losses), "{isa}"),
+            }
+        }
+    }
+
+    #[test]
+    fn rows_by_vectors_are_rows_one_by_one() {
+        for loss in Loss::ALL {
+            for cols in [1, 2, 3, 10, 31, 33, 100] {
+                for (rows, scale) in [(1, 1.0), (5, 20.0), (17, 80.0), (40, 3.0)] {
+                    rows_agree::<f32>(&loss, rows, cols, scale);
+                    rows_agree::<f64>(&loss, rows, cols, scale);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn logits_of_any_size_give_a_finite_loss_and_nan_stays_in_its_row() {
+        for loss in [Loss::LogisticCrossEntropy, Loss::SoftmaxCrossEntropy] {
+            for cols in [1, 4, 40] {
+                let mut logits = vec![0.0f32; 5 * cols];
+                for (i, row) in logits.chunks_exact_mut(cols).enumerate() {
+                    row.fill([1e4, -1e4, 88.8, f32::NAN, -88.8][i]);
+                    row[0] = if i == 1 { f32::NEG_INFINITY } else { row[0] };
+                }
+                let mut target = vec![0.0f32; logits.len()];
+                target.chunks_exact_mut(cols).for_each(|row| row[cols - 1] = if cols > 1 { 1.0 } else { 0.0 });
+                let (mut delta, mut losses) = (logits.clone(), vec![0.0; 5]);
+                loss.rows(Isa::current(), &logits, &target, &mut delta, cols, &mut losses);
+                for (i, value) in losses.iter().enumerate() {
+                    assert_eq!(value.is_nan(), i == 3, "{loss} {cols} columns, row {i}: {value}");
+                    assert!(value.is_nan() || value.is_finite(), "{loss} {cols} columns, row {i}: {value}");
+                }
+            }
+        }
+    }
+}

@@ -46,6 +46,7 @@ struct Steps<T> {
     below: Array2<T>,
     gradient: Vec<T>,
     workspace: Workspace<T>,
+    predictor: Predictor<T>,
     optimizer: Optimizer<T>,
     objective: Objective,
 }
@@ -61,6 +62,7 @@ impl<T: Float> Steps<T> {
         let (len, objective) = (net.params().len(), Objective { loss, l2: 0.01 });
         Self {
             workspace: Workspace::new(net.spec(), ROWS, Engine::default(), threads.clone()).unwrap(),
+            predictor: Predictor::new(&net, ROWS, Engine::default(), threads.clone()).unwrap(),
             optimizer: Optimizer::new(method, len).unwrap(),
             gradient: vec![T::ZERO; len],
             weights: (0..ROWS).map(|i| T::from_f64(1.0 + (i % 3) as f64)).collect(),
@@ -75,13 +77,15 @@ impl<T: Float> Steps<T> {
 
     /// A step, a prediction, a value, and a gradient with respect to the inputs.
     fn run(&mut self) {
-        let Self { net, x, y, weights, out, below, gradient, workspace, optimizer, objective } = self;
+        let Self { net, x, y, weights, out, below, gradient, workspace, predictor, optimizer, objective } = self;
         let batch = Batch { x: x.view(), y: y.view(), weights: Some(weights) };
         let (spec, params) = net.parts_mut();
         pass::value_and_gradient(spec, params, batch, objective, workspace, gradient).unwrap();
         optimizer.step(workspace.engine().isa(), 0.01, gradient, params);
         pass::value(spec, params, batch, objective, workspace).unwrap();
         pass::predict_into(spec, params, x.view(), workspace, out.view_mut()).unwrap();
+        predictor.predict_into(x.view(), out.view_mut()).unwrap();
+        optimizer.step_checked(workspace.threads(), workspace.engine().isa(), 0.01, gradient, params);
         pass::backward(spec, params, x.view(), y.view(), workspace, gradient, Some(below.view_mut())).unwrap();
     }
 }

@@ -161,8 +161,10 @@ impl EachOutput for Logistic {
         target: L::Vector,
     ) -> (L::Vector, L::Vector) {
         let (zero, one) = (lanes.splat(T::ZERO), lanes.splat(T::ONE));
-        let (for_no, yes) = math::softplus_with_slope(lanes, x);
-        let (for_yes, no) = math::softplus_with_slope(lanes, lanes.neg(x));
+        let minus = lanes.neg(x);
+        let (for_no, for_yes) = (math::softplus(lanes, x), math::softplus(lanes, minus));
+        // Not the slopes that softplus gives on the way: those are right to the last place of 1, these to their own.
+        let (yes, no) = (math::sigmoid(lanes, x), math::sigmoid(lanes, minus));
         // `sigmoid(x) - t` has lost its digits where the network is right: of certain targets it is one of these.
         let is_no = lanes.le(lanes.abs(target), zero);
         let is_yes = lanes.le(lanes.abs(lanes.sub(target, one)), zero);

@@ -78,3 +78,52 @@ impl<T: Float, A: ActivationFn> Predictor<T, A> {
         pass::predict_into(self.net.spec(), self.net.params(), x, &mut self.workspace, out)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rng::Rng;
+    use crate::simd::Isa;
+    use ndarray::Array2;
+
+    /// Sums longer than a block, layers of several strips and of less than a vector, packed and not.
+    fn agrees<T: Float>(widths: &[usize], rows: usize) {
+        let mut rng = Rng::new(3);
+        let (hidden, outputs) = (&widths[1..widths.len() - 1], widths[widths.len() - 1]);
+        let spec = Spec::mlp(widths[0], hidden, Activation::Relu, outputs, Activation::Softmax).unwrap();
+        let net = Network::<T>::new(spec, None, &mut rng).unwrap();
+        let x = Array2::from_shape_simple_fn((rows, widths[0]), || rng.uniform(-1.0, 1.0));
+        for isa in Isa::available() {
+            let engine = Engine::new(isa, Backend::Embedded).unwrap();
+            let mut workspace = Workspace::for_prediction(net.spec(), rows, engine, Threads::one()).unwrap();
+            let mut plain = Array2::from_elem((rows, outputs), T::ZERO);
+            pass::predict_into(net.spec(), net.params(), x.view(), &mut workspace, plain.view_mut()).unwrap();
+            for threads in [Threads::one(), Threads::new(3).unwrap()] {
+                let mut predictor = Predictor::new(&net, rows, engine, threads).unwrap();
+                let mut packed = Array2::from_elem((rows, outputs), T::from_f64(f64::NAN));
+                predictor.predict_into(x.view(), packed.view_mut()).unwrap();
+                assert_eq!(packed, plain, "{isa} {} {widths:?}, {rows} rows", T::NAME);
+            }
+        }
+    }
+
+    #[test]
+    fn packed_weights_give_the_bits_of_plain_ones() {
+        for (widths, rows) in
+            [(&[6, 64, 8, 4][..], 1), (&[1030, 137, 70, 3], 1), (&[1030, 137, 70, 3], 45), (&[90, 700, 50], 300)]
+        {
+            agrees::<f32>(widths, rows);
+            agrees::<f64>(widths, rows);
+        }
+    }
+
+    #[test]
+    fn more_rows_than_it_was_made_for_are_refused() {
+        let spec = Spec::mlp(2, &[3], Activation::Tanh, 1, Activation::Identity).unwrap();
+        let net = Network::<f32>::zeros(spec).unwrap();
+        let mut predictor = Predictor::new(&net, 1, Engine::default(), Threads::one()).unwrap();
+        let refusal =
+            predictor.predict_into(Array2::zeros((2, 2)).view(), Array2::zeros((2, 1)).view_mut()).unwrap_err();
+        assert!(refusal.to_string().contains("at most 1, the workspace's, found 2"), "{refusal}");
+    }
+}

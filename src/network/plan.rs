@@ -16,8 +16,8 @@ use crate::activation::ActivationFn;
 const SHARED: usize = 1 << 15;
 /// A shard holds at least this many rows: below it, products become too thin for their memory traffic.
 const SHARD_ROWS: usize = 64;
-/// A shard is worth at least this many multiply-adds (about 25 us in f32), ten times the cost of handing it out.
-const SHARD_WORK: usize = 1 << 21;
+/// A shard is worth at least this many multiply-adds (about 50 us in f32), more than it takes to wake a thread that has fallen asleep.
+const SHARD_WORK: usize = 1 << 22;
 /// More shards than this would pay for no machine we know, and each holds a gradient.
 pub(super) const SHARDS: usize = 16;
 /// The numbers of a block: 128 KiB in `f32`, an eighth to a half of a second-level cache.
@@ -90,7 +90,7 @@ mod tests {
     #[test]
     fn small_networks_are_cut_into_rows_and_large_ones_are_not() {
         let tall = Plan::training(&spec(&[4, 32, 16, 4]), 10_000);
-        assert!(!tall.shared && tall.shard_rows == 1250, "{tall:?}");
+        assert!(!tall.shared && tall.shard_rows == 2500, "{tall:?}");
         assert!(tall.block_rows < 330 && tall.block_rows.is_multiple_of(8), "{tall:?}");
         let wide = Plan::training(&spec(&[784, 512, 512, 10]), 128);
         assert_eq!(wide, Plan { shared: true, shard_rows: 128, block_rows: 128 });

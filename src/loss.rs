@@ -328,17 +328,13 @@ mod tests {
         for isa in Isa::available() {
             let (mut delta, mut losses) = (vec![T::from_f64(f64::NAN); rows * cols], vec![T::from_f64(f64::NAN); rows]);
             loss.rows(isa, &logits, &target, &mut delta, cols, &mut losses);
-            for i in 0..rows {
+            for (i, &found) in losses.iter().enumerate() {
                 let row = i * cols..(i + 1) * cols;
                 let wide = |x: &[T]| x.iter().map(|x| x.real()).collect::<Vec<f64>>();
                 let mut exact = vec![0.0; cols];
                 let value = loss.row(&wide(&logits[row.clone()]), &wide(&target[row.clone()]), &mut exact);
-                let error = (losses[i].real() - value).abs();
-                assert!(
-                    error <= unit * value.abs(),
-                    "{isa} {loss} {cols} columns, row {i}: {:?} for {value}",
-                    losses[i]
-                );
+                let error = (found.real() - value).abs();
+                assert!(error <= unit * value.abs(), "{isa} {loss} {cols} columns, row {i}: {found:?} for {value}");
                 for ((found, exact), t) in delta[row.clone()].iter().zip(exact).zip(&target[row]) {
                     let error = (found.real() - exact).abs();
                     // Of a target that is not certain the gradient is a difference.

@@ -13,7 +13,7 @@
 //! it lies.
 
 use super::pack::{pack_columns, pack_rows};
-use super::strip::{Along, Beside, Compute, Next, Rows, Start, Strip, TALL, WIDE, WIDE_ROW};
+use super::strip::{Along, Beside, Next, Rows, Start, Strip, Strips, TALL, WIDE, WIDE_ROW};
 use super::{DEPTH, LINE_BYTES, Mat, MatMut};
 use crate::scalar::Scalar;
 use crate::simd::{Isa, Vectorized};
@@ -29,11 +29,7 @@ const TILES_THAT_PACK_B: usize = 2;
 const STRIPS_THAT_PACK_A: usize = 6;
 
 /// The hook of `f32` and `f64` to this backend: public in a private module, which seals it.
-pub trait Embedded: Scalar {
-    /// Computes a strip of so many vectors. Not generic, so that its loops are compiled once, in this crate.
-    fn along(isa: Isa, vectors: usize, strip: &mut Strip<'_, '_, Self, Along<'_, Self>>);
-    /// The same for the other kind of rows.
-    fn beside(isa: Isa, vectors: usize, strip: &mut Strip<'_, '_, Self, Beside<'_, Self>>);
+pub trait Embedded: Strips {
     /// Calls `work` with this thread's room for a packed block of A and a packed strip of B.
     fn with_packing_room<R>(work: impl FnOnce(&mut [Self], &mut [Self]) -> R) -> R;
 }
@@ -243,31 +239,9 @@ pub(super) fn blocks(len: usize, size: usize) -> impl Iterator<Item = Range<usiz
     (0..len).step_by(size).map(move |start| start..len.min(start + size))
 }
 
-macro_rules! compute {
-    ($t:ident, $isa:ident, $vectors:ident, $strip:ident) => {
-        match $vectors {
-            WIDE if $strip.next.rows > 0 => <$t>::dispatch($isa, Compute::<_, _, WIDE, true>($strip)),
-            1 => <$t>::dispatch($isa, Compute::<_, _, 1, false>($strip)),
-            2 => <$t>::dispatch($isa, Compute::<_, _, 2, false>($strip)),
-            3 => <$t>::dispatch($isa, Compute::<_, _, 3, false>($strip)),
-            4 => <$t>::dispatch($isa, Compute::<_, _, 4, false>($strip)),
-            5 => <$t>::dispatch($isa, Compute::<_, _, 5, false>($strip)),
-            6 => <$t>::dispatch($isa, Compute::<_, _, 6, false>($strip)),
-            7 => <$t>::dispatch($isa, Compute::<_, _, 7, false>($strip)),
-            _ => <$t>::dispatch($isa, Compute::<_, _, WIDE_ROW, false>($strip)),
-        }
-    };
-}
-
 macro_rules! embedded {
     ($t:ident) => {
         impl Embedded for $t {
-            fn along(isa: Isa, vectors: usize, strip: &mut Strip<'_, '_, $t, Along<'_, $t>>) {
-                compute!($t, isa, vectors, strip);
-            }
-            fn beside(isa: Isa, vectors: usize, strip: &mut Strip<'_, '_, $t, Beside<'_, $t>>) {
-                compute!($t, isa, vectors, strip);
-            }
             fn with_packing_room<R>(work: impl FnOnce(&mut [Self], &mut [Self]) -> R) -> R {
                 thread_local! {
                     static ROOM: RefCell<Vec<$t>> = const { RefCell::new(Vec::new()) };

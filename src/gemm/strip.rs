@@ -18,8 +18,8 @@
 //!
 //! **Determinism**: an element of C is one chain of fused multiply-adds with p ascending, whatever its tile and the level.
 
-use super::embedded::Embedded;
 use super::{LINE_BYTES, MatMut};
+use crate::scalar::Scalar;
 use crate::simd::{Isa, Kernel, Lanes, Vectorized};
 use std::borrow::Borrow;
 
@@ -63,6 +63,46 @@ impl<T: Vectorized> Start<'_, T> {
     }
 }
 
+/// The hook of `f32` and `f64` to these loops.
+pub trait Strips: Scalar {
+    /// Computes a strip of so many vectors. Not generic, so that its loops are compiled once, in this crate.
+    fn along(isa: Isa, vectors: usize, strip: &mut Strip<'_, '_, Self, Along<'_, Self>>);
+    /// The same for the other kind of rows.
+    fn beside(isa: Isa, vectors: usize, strip: &mut Strip<'_, '_, Self, Beside<'_, Self>>);
+}
+
+macro_rules! compute {
+    ($t:ident, $isa:ident, $vectors:ident, $strip:ident) => {
+        match $vectors {
+            WIDE if $strip.next.rows > 0 => <$t>::dispatch($isa, Compute::<_, _, WIDE, true>($strip)),
+            1 => <$t>::dispatch($isa, Compute::<_, _, 1, false>($strip)),
+            2 => <$t>::dispatch($isa, Compute::<_, _, 2, false>($strip)),
+            3 => <$t>::dispatch($isa, Compute::<_, _, 3, false>($strip)),
+            4 => <$t>::dispatch($isa, Compute::<_, _, 4, false>($strip)),
+            5 => <$t>::dispatch($isa, Compute::<_, _, 5, false>($strip)),
+            6 => <$t>::dispatch($isa, Compute::<_, _, 6, false>($strip)),
+            7 => <$t>::dispatch($isa, Compute::<_, _, 7, false>($strip)),
+            _ => <$t>::dispatch($isa, Compute::<_, _, WIDE_ROW, false>($strip)),
+        }
+    };
+}
+
+macro_rules! strips {
+    ($t:ident) => {
+        impl Strips for $t {
+            fn along(isa: Isa, vectors: usize, strip: &mut Strip<'_, '_, $t, Along<'_, $t>>) {
+                compute!($t, isa, vectors, strip);
+            }
+            fn beside(isa: Isa, vectors: usize, strip: &mut Strip<'_, '_, $t, Beside<'_, $t>>) {
+                compute!($t, isa, vectors, strip);
+            }
+        }
+    };
+}
+
+strips!(f32);
+strips!(f64);
+
 /// The rows of A that a strip reads, one element at a time.
 pub trait Rows<T>: Copy {
     /// Computes a strip of so many vectors with such rows.
@@ -79,7 +119,7 @@ pub struct Along<'a, T> {
     pub across: usize,
 }
 
-impl<T: Vectorized + Embedded> Rows<T> for Along<'_, T> {
+impl<T: Vectorized + Strips> Rows<T> for Along<'_, T> {
     #[inline(always)]
     fn compute(isa: Isa, vectors: usize, strip: &mut Strip<'_, '_, T, Self>) {
         T::along(isa, vectors, strip);
@@ -111,7 +151,7 @@ pub struct Beside<'a, T> {
     pub packed: Option<usize>,
 }
 
-impl<T: Vectorized + Embedded> Rows<T> for Beside<'_, T> {
+impl<T: Vectorized + Strips> Rows<T> for Beside<'_, T> {
     #[inline(always)]
     fn compute(isa: Isa, vectors: usize, strip: &mut Strip<'_, '_, T, Self>) {
         T::beside(isa, vectors, strip);

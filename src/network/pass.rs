@@ -1,7 +1,7 @@
 //! Forward and backward: from parameters and rows to outputs, a loss and its gradient.
 //!
 //! Row 4 of the house: imports `workspace`, `spec`, mathematics and engines. Begin reading at
-//! [`value_and_gradient`], then [`forward_rows`] and [`backward_rows`], which are the algorithm.
+//! [`value_and_gradient`], then `Pass::forward` and `Pass::backward`, which are the algorithm.
 //!
 //! For each layer, with input `X` (rows x inputs), weights `W` (inputs x outputs), biases `b` and activation `f`:
 //!

@@ -58,7 +58,7 @@ pub enum Method {
     /// Gradient descent, with momentum unless it is 0.
     ///
     /// **Source**: Polyak 1964; for `nesterov`, Sutskever, Martens, Dahl and Hinton 2013, in the form of
-    /// [`update::momentum`](crate::kernel::update::momentum).
+    /// [`update::momentum`].
     Sgd {
         /// The part of the last step that is taken again, in `0..=1`.
         momentum: f64,

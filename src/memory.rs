@@ -2,9 +2,10 @@
 //!
 //! A system that promises more memory than it has kills the process which uses the promise: no allocation fails, so
 //! none can be reported. Whoever lets a user or a file choose a size asks here first.
-//! Ground of the house: imports `error`. Begin reading at [`require`].
+//! Ground of the house: imports `scalar` and `error`. Begin reading at [`require`].
 
 use crate::error::{Error, Result};
+use crate::scalar::Scalar;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -29,6 +30,15 @@ pub fn require(what: &str, bytes: u128) -> Result<()> {
         Some(free) if bytes > u128::from(free) => refuse(format!("{what}, where {free} bytes are free,")),
         _ => Ok(()),
     }
+}
+
+/// `length` zeros, or the error that says how many bytes could not be had; `what` needs them.
+pub(crate) fn zeros<T: Scalar>(length: usize, what: &str) -> Result<Vec<T>> {
+    let refuse = || Error::Memory { what: what.to_string(), bytes: length.saturating_mul(size_of::<T>()) };
+    let mut buffer = Vec::new();
+    buffer.try_reserve_exact(length).map_err(|_| refuse())?;
+    buffer.resize(length, T::ZERO);
+    Ok(buffer)
 }
 
 /// Refuses `bytes` of address space that this process's own limits (`ulimit -v`, `ulimit -d`) do not leave; how much memory

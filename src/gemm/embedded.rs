@@ -176,44 +176,23 @@ fn strips_of<T: Vectorized + Embedded, A: Rows<T>>(
     mut room: Option<&mut [T]>,
 ) {
     let wide = if c.rows == 1 { WIDE_ROW } else { WIDE };
-    let (total, row_stride) = (b.cols, b.row_stride);
-    let mut strip = Strip {
-        alpha,
-        a,
-        b: &[],
-        step: 0,
-        width: 0,
-        steps: b.rows,
-        start,
-        c,
-        column: 0,
-        columns: 0,
-        next: Next { data: &[], rows: 0, cols: 0, row_stride: 0 },
-    };
-    while strip.column < total {
-        let columns = (total - strip.column).min(wide * lanes);
+    let mut column = 0;
+    while column < b.cols {
+        let columns = (b.cols - column).min(wide * lanes);
         let vectors = columns.div_ceil(lanes);
-        strip.columns = columns;
-        strip.start = start.at_column(strip.column);
-        match &mut room {
-            None => {
-                // Of a single row the next is nowhere: a transposed column says that it is one element further.
-                (strip.step, strip.width) = (row_stride.max(columns), columns);
-                strip.b = &b.data[strip.column * b.col_stride..];
-                A::compute(isa, vectors, &mut strip);
-            }
+        let (strip_of_b, step, width, next) = match &mut room {
+            // Of a single row the next is nowhere: a transposed column says that it is one element further.
+            None => (&b.data[column * b.col_stride..], b.row_stride.max(columns), columns, Next::NOTHING),
             Some(room) => {
-                (strip.step, strip.width) = (vectors * lanes, vectors * lanes);
-                let end = strip.column + columns;
-                let next = next_columns(b, end..total.min(end + columns));
-                let b = pack_columns(isa, b, strip.column..end, strip.width, room);
-                let Strip { alpha, a, step, width, steps, start, column, .. } = strip;
-                let c = &mut *strip.c;
-                let mut strip = Strip { alpha, a, b, step, width, steps, start, c, column, columns, next };
-                A::compute(isa, vectors, &mut strip);
+                let (end, width) = (column + columns, vectors * lanes);
+                let packed = pack_columns(isa, b, column..end, width, room);
+                (packed, width, width, next_columns(b, end..b.cols.min(end + columns)))
             }
-        }
-        strip.column += columns;
+        };
+        let (start, steps) = (start.at_column(column), b.rows);
+        let mut strip = Strip { alpha, a, b: strip_of_b, step, width, steps, start, c, column, columns, next };
+        A::compute(isa, vectors, &mut strip);
+        column += columns;
     }
 }
 
@@ -224,7 +203,7 @@ const ASKED_FOR_BYTES: usize = 2 << 20;
 /// The columns `cols` of `b` as they lie in memory, or nothing where they are near anyway.
 fn next_columns<'a, T>(b: &Mat<'a, T>, cols: Range<usize>) -> Next<'a, T> {
     if b.rows * b.cols * size_of::<T>() < ASKED_FOR_BYTES {
-        return Next { data: &[], rows: 0, cols: 0, row_stride: 0 };
+        return Next::NOTHING;
     }
     let data = b.data.get(cols.start * b.col_stride..).unwrap_or_default();
     if b.col_stride == 1 {

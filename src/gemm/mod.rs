@@ -198,16 +198,7 @@ impl Gemm for f64 {}
 /// **Panics** if the shapes do not fit.
 #[inline(always)]
 pub fn gemm<T: Gemm>(engine: Engine, alpha: T, a: Mat<'_, T>, b: Mat<'_, T>, beta: T, c: MatMut<'_, T>) {
-    assert!(
-        a.cols == b.rows && a.rows == c.rows && b.cols == c.cols,
-        "gemm: {} x {} times {} x {} into {} x {}",
-        a.rows,
-        a.cols,
-        b.rows,
-        b.cols,
-        c.rows,
-        c.cols
-    );
+    check_shapes("gemm", (a.rows, a.cols), (b.rows, b.cols), (c.rows, c.cols));
     if c.rows == 0 || c.cols == 0 {
         return;
     }
@@ -247,17 +238,8 @@ pub fn affine<T: Gemm>(engine: Engine, x: Mat<'_, T>, w: Mat<'_, T>, bias: &[T],
     if bias.is_empty() {
         return gemm(engine, T::ONE, x, w, T::ZERO, z);
     }
-    assert!(
-        x.cols == w.rows && x.rows == z.rows && w.cols == z.cols && bias.len() == z.cols,
-        "affine: {} x {} times {} x {} plus {} into {} x {}",
-        x.rows,
-        x.cols,
-        w.rows,
-        w.cols,
-        bias.len(),
-        z.rows,
-        z.cols
-    );
+    check_shapes("affine", (x.rows, x.cols), (w.rows, w.cols), (z.rows, z.cols));
+    check_bias(bias, z.cols);
     if engine.backend.blas().is_none() && z.rows > 0 && x.cols > 0 {
         return embedded::gemm(engine.isa, T::ONE, &x, &w, Start::Row(bias), &mut z);
     }
@@ -265,6 +247,27 @@ pub fn affine<T: Gemm>(engine: Engine, x: Mat<'_, T>, w: Mat<'_, T>, bias: &[T],
         row[..bias.len()].copy_from_slice(bias);
     }
     gemm(engine, T::ONE, x, w, T::ONE, z);
+}
+
+/// Panics unless an `a` by a `b` matrix makes a `c` (rows and columns of each).
+#[inline(always)]
+fn check_shapes(what: &str, a: (usize, usize), b: (usize, usize), c: (usize, usize)) {
+    assert!(
+        a.1 == b.0 && a.0 == c.0 && b.1 == c.1,
+        "{what}: {} x {} times {} x {} into {} x {}",
+        a.0,
+        a.1,
+        b.0,
+        b.1,
+        c.0,
+        c.1
+    );
+}
+
+/// Panics unless there is no bias, or one for each of `cols` columns.
+#[inline(always)]
+fn check_bias(bias: &[impl Sized], cols: usize) {
+    assert!(bias.is_empty() || bias.len() == cols, "affine: {} biases for {cols} columns", bias.len());
 }
 
 /// The longest sum that the embedded backend forms before it adds to C: part of what decides the bits, hence a constant where

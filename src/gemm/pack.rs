@@ -1,6 +1,6 @@
 //! Copies of parts of a factor in the order in which the strips read them.
 //!
-//! Row 2 of the house: imports `scalar` and its parent. A strip's columns of B (or a tile's rows of A) lie next to each other
+//! Row 2 of the house: imports `simd`, `scalar` and its parent. A strip's columns of B (or a tile's rows of A) lie next to each other
 //! there, step after step of the sum: reading them costs one cache line after another instead of one page after another, and a
 //! transposed factor is turned once instead of at every reading.
 

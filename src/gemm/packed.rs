@@ -6,8 +6,9 @@
 use super::embedded::{Embedded, blocks, packs_a};
 use super::pack::{pack_columns, pack_rows};
 use super::strip::{Along, Next, Rows, Start, Strip, WIDE, WIDE_ROW};
-use super::{DEPTH, LINE_BYTES, Mat, MatMut};
-use crate::error::{Error, Result};
+use super::{DEPTH, LINE_BYTES, Mat, MatMut, check_bias, check_shapes};
+use crate::error::Result;
+use crate::memory;
 use crate::simd::{Isa, Vectorized};
 use std::ops::Range;
 
@@ -32,12 +33,7 @@ impl<T: Vectorized + Embedded> Packed<T> {
     pub(crate) fn new(isa: Isa, b: Mat<'_, T>, one_row: bool) -> Result<Self> {
         let (wide, lanes) = (if one_row { WIDE_ROW } else { WIDE }, isa.lanes::<T>());
         let length = b.cols.next_multiple_of(lanes).saturating_mul(b.rows).saturating_add(LINE);
-        let mut data = Vec::new();
-        data.try_reserve_exact(length).map_err(|_| Error::Memory {
-            what: format!("a packed matrix of {} x {}", b.rows, b.cols),
-            bytes: length.saturating_mul(size_of::<T>()),
-        })?;
-        data.resize(length, T::ZERO);
+        let data: Vec<T> = memory::zeros(length, &format!("a packed matrix of {} x {}", b.rows, b.cols))?;
         let first = data.as_ptr().align_offset(LINE_BYTES).min(LINE);
         let mut packed = Self { isa, rows: b.rows, cols: b.cols, wide, data, first };
         let mut at = first;
@@ -61,16 +57,8 @@ impl<T: Vectorized + Embedded> Packed<T> {
     ///
     /// **Panics** if the shapes do not fit. **Determinism**: the bits of [`affine`](super::affine) with the plain factor.
     pub(crate) fn affine(&self, x: Mat<'_, T>, bias: &[T], mut z: MatMut<'_, T>) {
-        assert!(
-            x.cols == self.rows && x.rows == z.rows && self.cols == z.cols,
-            "affine: {} x {} times {} x {} into {} x {}",
-            x.rows,
-            x.cols,
-            self.rows,
-            self.cols,
-            z.rows,
-            z.cols
-        );
+        check_shapes("affine", (x.rows, x.cols), (self.rows, self.cols), (z.rows, z.cols));
+        check_bias(bias, z.cols);
         let first = if bias.is_empty() { Start::Zero } else { Start::Row(bias) };
         for steps in blocks(self.rows, DEPTH) {
             let start = if steps.start == 0 { first } else { Start::C };
@@ -101,7 +89,7 @@ impl<T: Vectorized + Embedded> Packed<T> {
         for cols in blocks(self.cols, self.wide * lanes) {
             let (column, columns, width) = (cols.start, cols.len(), cols.len().next_multiple_of(lanes));
             let start = start.at_column(column);
-            let next = Next { data: &[], rows: 0, cols: 0, row_stride: 0 };
+            let next = Next::NOTHING;
             let mut strip =
                 Strip { alpha: T::ONE, a, b, step: width, width, steps: steps.len(), start, c, column, columns, next };
             A::compute(self.isa, width / lanes, &mut strip);

@@ -218,6 +218,10 @@ pub struct Next<'a, T> {
     pub row_stride: usize,
 }
 
+impl<T> Next<'_, T> {
+    pub const NOTHING: Self = Self { data: &[], rows: 0, cols: 0, row_stride: 0 };
+}
+
 /// Computes a strip of `V` vectors, the last of them perhaps in part, and `ASKS` for what is next (in the same loops, that would cost
 /// small products 5 %).
 ///
@@ -230,39 +234,39 @@ impl<T: Vectorized, A: Rows<T>, const V: usize, const ASKS: bool> Kernel<T> for 
     #[inline(always)]
     fn run<L: Lanes<T>>(self, lanes: L) {
         let strip = self.0;
-        let rows = strip.c.rows;
-        let mut i = 0;
         if V > WIDE {
-            debug_assert_eq!(rows, 1, "wide strips are for single rows");
+            debug_assert_eq!(strip.c.rows, 1, "wide strips are for single rows");
             return strip.tile::<L, 1, V>(lanes, 0);
         }
+        let mut i = 0;
         if matches!(L::ISA, Isa::Avx512 | Isa::Neon) {
-            while rows - i >= 8 {
-                strip.tile::<L, 8, V>(lanes, i);
-                if ASKS {
-                    strip.ask_for_next(lanes, i, 8);
-                }
-                i += 8;
-            }
+            i = strip.tiles::<L, 8, V, ASKS>(lanes, i);
         }
-        while rows - i >= 4 {
-            strip.tile::<L, 4, V>(lanes, i);
-            if ASKS {
-                strip.ask_for_next(lanes, i, 4);
-            }
-            i += 4;
-        }
-        if rows - i >= 2 {
-            strip.tile::<L, 2, V>(lanes, i);
-            i += 2;
-        }
-        if rows > i {
-            strip.tile::<L, 1, V>(lanes, i);
-        }
+        i = strip.tiles::<L, 4, V, ASKS>(lanes, i);
+        i = strip.tiles::<L, 2, V, ASKS>(lanes, i);
+        strip.tiles::<L, 1, V, ASKS>(lanes, i);
     }
 }
 
 impl<T: Vectorized, A: Rows<T>> Strip<'_, '_, T, A> {
+    /// As many tiles of `R` rows as there are from row `i` on; the row behind them.
+    #[inline(always)]
+    pub fn tiles<L: Lanes<T>, const R: usize, const V: usize, const ASKS: bool>(
+        &mut self,
+        lanes: L,
+        mut i: usize,
+    ) -> usize {
+        let rows = self.c.rows;
+        while rows - i >= R {
+            self.tile::<L, R, V>(lanes, i);
+            if ASKS {
+                self.ask_for_next(lanes, i, R);
+            }
+            i += R;
+        }
+        i
+    }
+
     /// Asks for the part of what is next that falls to the tile of `height` rows from `i` on.
     #[inline(always)]
     fn ask_for_next<L: Lanes<T>>(&self, lanes: L, i: usize, height: usize) {
@@ -279,7 +283,7 @@ impl<T: Vectorized, A: Rows<T>> Strip<'_, '_, T, A> {
 
     /// `R` rows of the strip of `V` vectors, from `i` on.
     #[inline(always)]
-    pub fn tile<L: Lanes<T>, const R: usize, const V: usize>(&mut self, lanes: L, i: usize) {
+    fn tile<L: Lanes<T>, const R: usize, const V: usize>(&mut self, lanes: L, i: usize) {
         let mut sums = [[lanes.splat(T::ZERO); V]; R];
         let steps = Every { rest: self.b, step: self.step };
         // A masked load costs AVX2 half of the speed where it is one of three.

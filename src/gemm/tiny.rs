@@ -91,20 +91,13 @@ fn product<T: Vectorized + Embedded, L: Lanes<T>, A: Rows<T>>(
     start: Start<'_, T>,
     c: &mut MatMut<'_, T>,
 ) {
-    let (rows, cols) = (c.rows, c.cols);
+    let cols = c.cols;
     for column in (0..cols).step_by(L::WIDTH) {
         let columns = L::WIDTH.min(cols - column);
-        let (start, next) = (start.at_column(column), Next { data: &[], rows: 0, cols: 0, row_stride: 0 });
+        let (start, next) = (start.at_column(column), Next::NOTHING);
         let (alpha, b) = (T::ONE, &b[column..]);
         let mut strip = Strip { alpha, a, b, step: cols, width: columns, steps, start, c, column, columns, next };
-        let mut i = 0;
-        while rows - i >= 4 {
-            strip.tile::<L, 4, 1>(lanes, i);
-            i += 4;
-        }
-        while i < rows {
-            strip.tile::<L, 1, 1>(lanes, i);
-            i += 1;
-        }
+        let i = strip.tiles::<L, 4, 1, false>(lanes, 0);
+        strip.tiles::<L, 1, 1, false>(lanes, i);
     }
 }

@@ -21,9 +21,6 @@ pub enum RowLoss {
 }
 
 impl RowLoss {
-    /// All of them.
-    pub const ALL: [Self; 3] = [Self::SquaredError, Self::LogisticCrossEntropy, Self::SoftmaxCrossEntropy];
-
     /// `losses[i]` becomes the loss of row `i` of `x` (of `cols` columns), and the row its gradient.
     ///
     /// **Shapes**: `targets` and `x` rows x `cols`, a loss for each row. **Overwrites** `x` and `losses`.

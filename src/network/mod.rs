@@ -1,7 +1,7 @@
 //! The network: a [`Spec`] and one flat buffer of parameters.
 //!
-//! Row 4 of the house: `predictor` > `network` > `pass` > `workspace`, `objective` > `plan` > `spec`. Begin reading at [`pass`]: forward and backward on one
-//! page.
+//! Row 4 of the house: `predictor` > `network` > `pass` > `workspace`, `objective` > `plan`, `tiny` > `spec`. Begin reading at [`pass`]:
+//! forward and backward on one page.
 
 pub mod objective;
 pub mod pass;
@@ -16,6 +16,7 @@ use crate::engine::Engine;
 use crate::error::{Error, Result};
 use crate::float::Float;
 use crate::init::Init;
+use crate::memory;
 use crate::rng::Rng;
 use crate::threads::Threads;
 use ndarray::{Array2, ArrayView1, ArrayView2, Axis};
@@ -61,7 +62,7 @@ impl<T: Float, A: ActivationFn> Network<T, A> {
     ///
     /// **Errors** if the memory cannot be had.
     pub fn zeros(spec: Spec<A>) -> Result<Self> {
-        let params = workspace::zeros(spec.parameters(), "the network's parameters")?;
+        let params = memory::zeros(spec.parameters(), "the network's parameters")?;
         Ok(Self { spec, params })
     }
 

@@ -118,9 +118,8 @@ pub fn backward<T: Float, A: ActivationFn>(
         net.backward(x, shard, gradient, block.is_first);
         if !below.is_empty() {
             let block = &spec.blocks()[0];
-            let weights = Mat::new(&params[block.weights.clone()], block.inputs, block.outputs);
             let delta = Mat::new(&shard.slopes[0][..x.rows() * block.outputs], x.rows(), block.outputs);
-            gemm(net.engine, T::ONE, delta, weights.t(), T::ZERO, MatMut::new(below, x.rows(), block.inputs));
+            gemm(net.engine, T::ONE, delta, net.weights(0).t(), T::ZERO, MatMut::new(below, x.rows(), block.inputs));
         }
     });
     Ok(())
@@ -177,8 +176,7 @@ impl<T: Float, A: ActivationFn> Pass<'_, T, A> {
     /// The forward pass: each layer's activations, and slopes if they are kept, of the rows of `x`.
     fn forward(&self, x: Mat<'_, T>, activations: &mut [Vec<T>], slopes: &mut [Vec<T>], output: &mut [T], keep: Keep) {
         let (count, last) = (x.rows(), self.spec.layers().len() - 1);
-        if let Some(tiny) = self.tiny.filter(|tiny| tiny.takes(count)) {
-            let job = tiny::Job { tiny, blocks: self.spec.blocks(), rows: count };
+        if let Some(job) = self.tiny.and_then(|tiny| tiny.job(self.spec.blocks(), count)) {
             let hidden = if keep.of_hidden() == Keep::Slopes { &mut slopes[..last] } else { &mut [] };
             let z = &mut output[..count * self.spec.outputs()];
             tiny::forward(self.engine.isa, job, [self.params, x.elements()], activations, hidden, z);
@@ -209,8 +207,7 @@ impl<T: Float, A: ActivationFn> Pass<'_, T, A> {
     /// After it, those of all layers do. The parameters' gradient is that of the block, added to what is there unless it is the first.
     fn backward(&self, x: Mat<'_, T>, shard: &mut Shard<T>, gradient: &mut [T], is_first: bool) {
         let count = x.rows();
-        if let Some(tiny) = self.tiny.filter(|tiny| tiny.takes(count)) {
-            let job = tiny::Job { tiny, blocks: self.spec.blocks(), rows: count };
+        if let Some(job) = self.tiny.and_then(|tiny| tiny.job(self.spec.blocks(), count)) {
             let Shard { activations, slopes, below, .. } = shard;
             let read = [self.params, x.elements()];
             return tiny::backward(self.engine.isa, job, read, activations, slopes, below, gradient, is_first);
@@ -341,7 +338,7 @@ fn mean_loss<T: Float, A: ActivationFn, L: LossFn>(
             net.backward(x, shard, gradient, block.is_first);
         }
     });
-    Ok(workspace.shards[..workspace.pieces(count)].iter().map(|s| s.value).sum())
+    Ok(workspace.shards[..workspace.plan.shards(count)].iter().map(|s| s.value).sum())
 }
 
 /// One block of a batch's rows.
@@ -364,7 +361,8 @@ fn run<T: Float, A: ActivationFn>(
     out: &mut [T],
     work: impl Fn(&Pass<'_, T, A>, Block, &mut Shard<T>, &mut [T], &mut [T]) + Sync,
 ) {
-    let (engine, plan, pieces) = (workspace.engine, workspace.plan, workspace.pieces(count));
+    let (engine, plan) = (workspace.engine, workspace.plan);
+    let pieces = plan.shards(count);
     let Workspace { threads, shards, tiny, packed, .. } = workspace;
     let shards = &mut shards[..pieces];
     let out_cols = if out.is_empty() { 0 } else { out.len() / count };

@@ -1,7 +1,7 @@
 //! How a batch is cut: what is shared among threads, and what stays in a cache. A function of shapes alone, never of threads, so
 //! that the bits of a sum do not depend on them.
 //!
-//! Row 4 of the house: imports `spec`. Begin with [`Plan::training`].
+//! Row 4 of the house: imports `spec`. Begin with [`Plan::new`].
 //!
 //! ```text
 //! few parameters    a batch is cut into shards of rows, each with a gradient of its own, which are summed in a fixed tree
@@ -43,8 +43,18 @@ pub(super) struct Plan {
 }
 
 impl Plan {
-    /// For gradients of batches of up to `rows` rows.
-    pub fn training<A: ActivationFn>(spec: &Spec<A>, rows: usize) -> Self {
+    /// For batches of up to `rows` rows: for gradients of them, or else for predictions.
+    pub fn new<A: ActivationFn>(spec: &Spec<A>, rows: usize, trains: bool) -> Self {
+        if trains { Self::training(spec, rows) } else { Self::prediction(spec, rows) }
+    }
+
+    /// How many shards a batch of `rows` rows has.
+    pub fn shards(&self, rows: usize) -> usize {
+        // A division costs a tenth of a tiny network's whole pass.
+        if rows <= self.shard_rows { 1 } else { rows.div_ceil(self.shard_rows) }
+    }
+
+    fn training<A: ActivationFn>(spec: &Spec<A>, rows: usize) -> Self {
         // Activations, slopes and the way back.
         let numbers = spec.inputs() + 3 * spec.layers().iter().map(|layer| layer.outputs).sum::<usize>();
         if spec.parameters() > SHARED {
@@ -54,8 +64,7 @@ impl Plan {
         Self::of(spec.parameters().saturating_mul(3), numbers, rows, BLOCK_ROWS)
     }
 
-    /// For predictions of up to `rows` rows.
-    pub fn prediction<A: ActivationFn>(spec: &Spec<A>, rows: usize) -> Self {
+    fn prediction<A: ActivationFn>(spec: &Spec<A>, rows: usize) -> Self {
         let numbers = spec.inputs() + spec.layers().iter().map(|layer| layer.outputs).sum::<usize>();
         let many = BLOCK_ROWS_SHARED.min(MOST_NUMBERS / numbers).max(8);
         let least = if spec.parameters() > SHARED { many } else { BLOCK_ROWS };

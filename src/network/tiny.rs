@@ -44,18 +44,18 @@ impl Tiny {
         Some(Self { functions })
     }
 
-    /// Whether a block of so many rows is small enough.
-    pub fn takes(&self, rows: usize) -> bool {
-        rows <= ROWS
+    /// The work on a block of so many rows, if they are few enough.
+    pub fn job<'a>(&'a self, blocks: &'a [Block], rows: usize) -> Option<Job<'a>> {
+        (rows <= ROWS).then_some(Job { tiny: self, blocks, rows })
     }
 }
 
 /// A block of rows at work.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Job<'a> {
-    pub tiny: &'a Tiny,
-    pub blocks: &'a [Block],
-    pub rows: usize,
+    tiny: &'a Tiny,
+    blocks: &'a [Block],
+    rows: usize,
 }
 
 /// The forward pass: activations, and slopes where there is room for them, of every layer but the last, whose weighted sums are left

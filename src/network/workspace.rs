@@ -11,7 +11,7 @@ use crate::engine::Engine;
 use crate::error::{Error, Result};
 use crate::float::Float;
 use crate::gemm::Packed;
-use crate::memory;
+use crate::memory::{self, zeros};
 use crate::threads::Threads;
 
 /// The buffers of one shard, for one block of its rows at a time.
@@ -80,9 +80,9 @@ impl<T: Float> Workspace<T> {
         threads: Threads,
         trains: bool,
     ) -> Result<Self> {
-        let plan = if trains { Plan::training(spec, rows) } else { Plan::prediction(spec, rows) };
+        let plan = Plan::new(spec, rows, trains);
         let tiny = Tiny::of(spec, engine);
-        let count = rows.div_ceil(plan.shard_rows).max(1);
+        let count = plan.shards(rows);
         let last = spec.layers().len() - 1;
         let what = format!("a workspace for {rows} rows");
         require(&what, Self::required_bytes(spec, rows, trains))?;
@@ -135,20 +135,14 @@ impl<T: Float> Workspace<T> {
     /// How many [`bytes`](Self::bytes) a workspace for batches of up to `rows` rows takes: for training, or else for prediction.
     /// Nothing is allocated.
     pub fn required_bytes<A: ActivationFn>(spec: &Spec<A>, rows: usize, trains: bool) -> u128 {
-        let plan = if trains { Plan::training(spec, rows) } else { Plan::prediction(spec, rows) };
-        let count = rows.div_ceil(plan.shard_rows).max(1);
+        let plan = Plan::new(spec, rows, trains);
+        let count = plan.shards(rows);
         let units: u128 = spec.layers().iter().map(|layer| layer.outputs as u128).sum();
         let widest = spec.layers().iter().map(|layer| layer.outputs).max().unwrap_or(0);
         // What `allocate` makes: activations, slopes and the way back, a loss, and the gradient of each of several shards.
         let columns = if trains { 2 * units + widest as u128 + 1 } else { units + spec.outputs() as u128 + 1 };
         let gradient = if trains && count > 1 { spec.parameters() } else { 0 };
         count as u128 * (plan.block_rows as u128 * columns + gradient as u128) * size_of::<T>() as u128
-    }
-
-    /// How many shards a batch of `rows` rows has.
-    pub(super) fn pieces(&self, rows: usize) -> usize {
-        // A division costs a tenth of a tiny network's whole pass.
-        if rows <= self.plan.shard_rows { 1 } else { rows.div_ceil(self.plan.shard_rows) }
     }
 
     /// Refuses to train in a workspace for prediction.
@@ -190,15 +184,6 @@ pub(crate) fn rows_at_a_time<T: Float, A: ActivationFn>(spec: &Spec<A>, rows: us
     let parameters = spec.parameters() as u128 * size_of::<T>() as u128;
     let fit = LARGE_BYTES.max(parameters) / Workspace::<T>::required_bytes(spec, 1, false).max(1);
     rows.clamp(1, fit.clamp(1, 1024) as usize)
-}
-
-/// `length` zeros, or the error that says how many bytes could not be had.
-pub(crate) fn zeros<T: Float>(length: usize, what: &str) -> Result<Vec<T>> {
-    let refuse = || Error::Memory { what: what.to_string(), bytes: length.saturating_mul(size_of::<T>()) };
-    let mut buffer = Vec::new();
-    buffer.try_reserve_exact(length).map_err(|_| refuse())?;
-    buffer.resize(length, T::ZERO);
-    Ok(buffer)
 }
 
 #[cfg(test)]

@@ -20,6 +20,7 @@ pub use lbfgs::Lbfgs;
 use crate::error::{Error, Result};
 use crate::kernel::update::{self, AdamStep};
 use crate::kernel::vector;
+use crate::memory;
 use crate::simd::{Isa, Vectorized};
 use crate::threads::Threads;
 use serde::{Deserialize, Serialize};
@@ -312,11 +313,5 @@ impl<T: Vectorized> Update<T> for Optimizer<T> {
 
 /// `count` buffers of `len` zeros, or an error where the memory cannot be had.
 fn zeros<T: Vectorized>(len: usize, count: usize, what: &str) -> Result<Vec<T>> {
-    let total = len.saturating_mul(count);
-    let mut buffer = Vec::new();
-    buffer
-        .try_reserve_exact(total)
-        .map_err(|_| Error::Memory { what: what.to_string(), bytes: total.saturating_mul(size_of::<T>()) })?;
-    buffer.resize(total, T::ZERO);
-    Ok(buffer)
+    memory::zeros(len.saturating_mul(count), what)
 }

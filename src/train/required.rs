@@ -6,8 +6,9 @@ use super::{Solver, Trainer};
 use crate::activation::ActivationFn;
 use crate::error::{Error, Result};
 use crate::float::Float;
+use crate::memory::zeros;
 use crate::network::objective::Batch;
-use crate::network::workspace::{Workspace, require, rows_at_a_time, zeros};
+use crate::network::workspace::{Workspace, require, rows_at_a_time};
 use crate::network::{Network, Spec};
 use crate::optim::lbfgs;
 

@@ -64,6 +64,36 @@ pub trait ActivationFn: Clone + Debug + Send + Sync + 'static {
         vector::multiply(isa, delta, slope);
     }
 
+    /// A row of weighted sums in any numbers: they become activations, and `slope` what [`backward_row`](Self::backward_row) needs.
+    /// With it every gradient is verified in dual and complex numbers; only functions of whole rows override it.
+    ///
+    /// **Overwrites** `z` and `slope`.
+    fn forward_row<T: Scalar>(&self, z: &mut [T], slope: &mut [T]) {
+        z.iter_mut().zip(slope).for_each(|(z, slope)| (*z, *slope) = self.value_and_slope(*z));
+    }
+
+    /// [`backward`](Self::backward) for one row in any numbers.
+    ///
+    /// **Overwrites** `delta`.
+    fn backward_row<T: Scalar>(&self, a: &[T], slope: &[T], delta: &mut [T]) {
+        let _ = a;
+        delta.iter_mut().zip(slope).for_each(|(delta, &slope)| *delta *= slope);
+    }
+
+    /// Which of its smooth pieces `z` lies in, numbered from left to right; 0 everywhere for a function that is smooth.
+    ///
+    /// The slope may jump between two pieces and nowhere else. A verification that knows the pieces can tell a kink from a fault, and
+    /// certifies that a step has crossed none; one that does not has to guess from slopes.
+    fn piece(&self, z: f64) -> u32 {
+        let _ = z;
+        0
+    }
+
+    /// Whether there is more than one piece.
+    fn is_piecewise(&self) -> bool {
+        false
+    }
+
     /// Whether it has a slope that training can follow.
     fn is_differentiable(&self) -> bool {
         true
@@ -309,6 +339,36 @@ impl ActivationFn for Activation {
             Self::Softmax => RowFunction::Softmax.backward(isa, a, delta, cols),
             _ => vector::multiply(isa, delta, slope),
         }
+    }
+
+    fn forward_row<T: Scalar>(&self, z: &mut [T], slope: &mut [T]) {
+        if *self != Self::Softmax {
+            return z.iter_mut().zip(slope).for_each(|(z, slope)| (*z, *slope) = self.value_and_slope(*z));
+        }
+        let top = z.iter().copied().reduce(|top, z| if z.real() > top.real() { z } else { top }).unwrap_or_default();
+        let mut sum = T::ZERO;
+        for z in z.iter_mut() {
+            *z = (*z - top).exp();
+            sum += *z;
+        }
+        z.iter_mut().for_each(|z| *z = *z / sum);
+    }
+
+    fn backward_row<T: Scalar>(&self, a: &[T], slope: &[T], delta: &mut [T]) {
+        if *self != Self::Softmax {
+            return delta.iter_mut().zip(slope).for_each(|(delta, &slope)| *delta *= slope);
+        }
+        let mut mean = T::ZERO;
+        a.iter().zip(&*delta).for_each(|(&a, &d)| mean = a.mul_add(d, mean));
+        delta.iter_mut().zip(a).for_each(|(d, &a)| *d = a * (*d - mean));
+    }
+
+    fn piece(&self, z: f64) -> u32 {
+        u32::from(self.is_piecewise() && z > 0.0)
+    }
+
+    fn is_piecewise(&self) -> bool {
+        matches!(self, Self::Step | Self::Relu | Self::LeakyRelu { .. } | Self::Elu { .. } | Self::Selu)
     }
 
     fn is_differentiable(&self) -> bool {

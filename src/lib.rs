@@ -28,10 +28,10 @@
 //! 7  shells       cli                                                       (public interface only)
 //! 6  assembly     verify   model (recipe, file format) > train
 //! 5  learning     optim    gradcheck    data    metrics    picture
-//! 4  network      predictor > network > pass > workspace, objective > plan, tiny > spec
+//! 4  network      predictor > network > pass, generic > workspace, objective > plan, tiny > spec
 //! 3  mathematics  loss, init > activation
 //! 2  engines      float > gemm > engine > gemm::blas > kernel > simd
-//! 1  ground       rng, threads, file, memory > scalar, error
+//! 1  ground       rng, threads, file, memory, dual, complex > scalar, error
 //! ```
 //!
 //! `optim` knows no network (slices only), `gradcheck` none either (closures; its adaptors to networks are in `verify`), `data`
@@ -56,7 +56,9 @@
 #![deny(unsafe_code)]
 
 pub mod activation;
+pub mod complex;
 pub mod data;
+pub mod dual;
 pub mod engine;
 pub mod error;
 pub mod file;

@@ -62,6 +62,18 @@ pub trait LossFn: Clone + Debug + Send + Sync + 'static {
         None
     }
 
+    /// Which of its smooth pieces a row lies in, as any number that differs between them; 0 everywhere for a loss that is smooth.
+    /// What it is for is told at [`ActivationFn::piece`](crate::activation::ActivationFn::piece).
+    fn piece(&self, output: &[f64], target: &[f64]) -> u64 {
+        let _ = (output, target);
+        0
+    }
+
+    /// Whether there is more than one piece.
+    fn is_piecewise(&self) -> bool {
+        false
+    }
+
     /// Whether its constants are in their range.
     ///
     /// **Errors** name the constant.
@@ -272,6 +284,21 @@ impl LossFn for Loss {
             Self::SoftmaxCrossEntropy => Some(Activation::Softmax),
             _ => None,
         }
+    }
+
+    fn is_piecewise(&self) -> bool {
+        matches!(self, Self::AbsoluteError | Self::Huber { .. })
+    }
+
+    fn piece(&self, output: &[f64], target: &[f64]) -> u64 {
+        let knee = match *self {
+            Self::AbsoluteError => 0.0,
+            Self::Huber { delta } => delta,
+            _ => return 0,
+        };
+        // Below, inside or above, output by output; a number of base 3 that may wrap, for it need only differ.
+        let side = |(o, t): (&f64, &f64)| u64::from(o - t > -knee) + u64::from(o - t > knee);
+        output.iter().zip(target).map(side).fold(0, |piece, side| piece.wrapping_mul(3).wrapping_add(side))
     }
 
     fn check(&self) -> Result<()> {

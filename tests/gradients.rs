@@ -90,12 +90,12 @@ struct Tally {
 
 impl Tally {
     fn add(&mut self, report: &Report, what: &str) {
-        assert_eq!(report.disagreed, 0, "{what}: {report}");
+        assert_eq!(report.counts.wrong, 0, "{what}: {report}");
         self.networks += 1;
-        self.checked += report.checked;
-        self.agreed += report.agreed;
-        self.kinks += report.kinks;
-        self.inconclusive += report.inconclusive;
+        self.checked += report.counts.checked;
+        self.agreed += report.counts.verified;
+        self.kinks += report.counts.kinks;
+        self.inconclusive += report.counts.inconclusive;
         self.floor = self.floor.max(report.floor);
     }
 
@@ -126,7 +126,7 @@ fn check_all(pairs: &[(Activation, usize, Activation)], loss: Loss, tally: &mut 
             let data = Data::new(5, INPUTS, OUTPUTS, loss, i as u64);
             let objective = Objective { loss, l2 };
             let report = verify::parameters(&net, data.batch(weighted), &objective, &Options::default()).unwrap();
-            assert_eq!(report.checked, net.spec().parameters());
+            assert_eq!(report.counts.checked, net.spec().parameters());
             let what = format!("{depth} x {hidden}, {output}, {loss}, weights {weighted}, l2 {l2}, bias {bias}");
             tally.add(&report, &what);
         }
@@ -162,7 +162,7 @@ fn the_gradient_with_respect_to_the_inputs() {
             let net = network(hidden, depth, activation, depth != 1, i as u64);
             let x = Data::new(7, INPUTS, OUTPUTS, Loss::SquaredError, i as u64).x;
             let report = verify::inputs(&net, x.view(), &Options::default()).unwrap();
-            assert_eq!(report.checked, 7 * INPUTS);
+            assert_eq!(report.counts.checked, 7 * INPUTS);
             tally.add(&report, &format!("{depth} x {hidden}, {activation}"));
         }
     }
@@ -354,8 +354,8 @@ fn a_blas_gives_the_gradient_too() {
             let mut workspace = Workspace::for_prediction(net.spec(), rows, engine, Threads::one()).unwrap();
             let value = |p: &[f64]| pass::value(net.spec(), p, batch(), objective, &mut workspace).unwrap().objective();
             let report = gradcheck::check(value, &gradient, net.params(), options);
-            assert_eq!(report.disagreed, 0, "{engine:?}: {report}");
-            checked += report.agreed;
+            assert_eq!(report.counts.wrong, 0, "{engine:?}: {report}");
+            checked += report.counts.verified;
         };
         for loss in Loss::ALL {
             for depth in 0..3 {
@@ -392,7 +392,7 @@ fn verdict(change: impl FnOnce(&Network<f64>, &mut Vec<f64>)) -> Verdict {
 
 #[test]
 fn gradients_wrong_in_the_usual_ways_are_found_out() {
-    assert_eq!(verdict(|_, _| {}), Verdict::Right);
+    assert_eq!(verdict(|_, _| {}), Verdict::Verified);
     type Change = fn(&Network<f64>, &mut Vec<f64>);
     let wrong: [(&str, Change); 6] = [
         ("the weights of a layer as outputs x inputs", |net, gradient| {
@@ -450,14 +450,14 @@ fn a_wrong_activation_and_a_wrong_loss_are_found_out_through_the_network() {
     let spec = Spec::mlp(INPUTS, &[], ForgottenSlope, OUTPUTS, ForgottenSlope).unwrap();
     let net = Network::<f64, _>::new(spec, None, &mut Rng::new(2)).unwrap();
     let report = verify::parameters(&net, data.batch(false), &Objective::<Loss>::default(), &options).unwrap();
-    assert_eq!((report.verdict, report.disagreed), (Verdict::Wrong, net.params().len()));
+    assert_eq!((report.verdict, report.counts.wrong), (Verdict::Wrong, net.params().len()));
     let report = verify::inputs(&net, data.x.view(), &options).unwrap();
-    assert_eq!((report.verdict, report.disagreed), (Verdict::Wrong, data.x.len()));
+    assert_eq!((report.verdict, report.counts.wrong), (Verdict::Wrong, data.x.len()));
 
     let net = network(Activation::Tanh, 1, Activation::Identity, true, 2);
     let objective = Objective { loss: DoubleSlope, l2: 0.0 };
     let report = verify::parameters(&net, data.batch(false), &objective, &options).unwrap();
-    assert_eq!((report.verdict, report.disagreed), (Verdict::Wrong, net.params().len()));
+    assert_eq!((report.verdict, report.counts.wrong), (Verdict::Wrong, net.params().len()));
 }
 
 #[test]

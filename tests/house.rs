@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 /// The rows, the lowest first. A module may import every row below its own and, inside its row, the tiers to the right of
 /// its own; modules of one tier do not know each other.
 const HOUSE: [(&str, &[&[&str]]); 6] = [
-    ("ground", &[&["rng", "threads", "file", "memory"], &["scalar", "error"]]),
+    ("ground", &[&["rng", "threads", "file", "memory", "dual", "complex"], &["scalar", "error"]]),
     ("engines", &[&["float"], &["gemm"], &["engine"], &["gemm::blas"], &["kernel"], &["simd"]]),
     ("mathematics", &[&["init", "loss"], &["activation"]]),
     (
@@ -18,7 +18,7 @@ const HOUSE: [(&str, &[&[&str]]); 6] = [
         &[
             &["network::predictor"],
             &["network"],
-            &["network::pass"],
+            &["network::pass", "network::generic"],
             &["network::workspace", "network::objective"],
             &["network::plan", "network::tiny"],
             &["network::spec"],

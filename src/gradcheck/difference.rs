@@ -13,10 +13,13 @@
 //!
 //! A **kink** shows in the jump `J(h)` between the slope to the right and the slope to the left. Where `phi` is smooth
 //! it halves with `h`; at a kink it stays. So `|2 J(h/2) - J(h)|` is 0 up to h^3 for the one and the whole jump for the
-//! other. If it stays down the ladder until rounding would hide it, the kink is at the point.
+//! other. A function that tells which of its pieces it was in ([`Sample::crossed`]) needs no such guess: a step whose ends lie in the
+//! point's own piece is smooth, and one whose ends do not is not. If the kink stays down the ladder until rounding would hide it, it
+//! is at the point: then there are two slopes, one to each side, and what lies between them is a valid subgradient.
 //!
 //! Begin reading at [`judge`].
 
+use super::function::Sample;
 use super::noise;
 
 /// The first step, for scale 1: the power of two next to the cube root of epsilon, 6.06e-6.
@@ -37,7 +40,15 @@ const SMOOTH: f64 = 0.1;
 /// A rung is worth descending to if its rounding is at most this part of the jump.
 const VISIBLE: f64 = 1.0 / 128.0;
 /// Error estimates are right but for such a factor: beyond it, what they do not explain is wrong.
-const CONFIDENCE: f64 = 4.0;
+pub(super) const CONFIDENCE: f64 = 4.0;
+/// How far outside the two slopes of a kink a subgradient may lie, in parts of the larger: they come from one side each, to a few digits.
+const BESIDE: f64 = 1e-2;
+
+/// How far the first rung goes: to the right and left, and half as far.
+pub(super) fn first_rung(scale: f64) -> [f64; 4] {
+    let step = FIRST_STEP * scale;
+    [step, -step, step / 2.0, -step / 2.0]
+}
 
 /// What is to be judged.
 #[derive(Clone, Copy, Debug)]
@@ -64,6 +75,10 @@ pub(super) struct Measured {
     /// The slope on the right less the one on the left, and what a smooth function would not have of it.
     jump: f64,
     kink: f64,
+    /// The slopes to the left and to the right by themselves.
+    pub sides: [f64; 2],
+    /// Whether an end of a step lies in another piece than the point; unknown if the function does not tell.
+    pub crossed: Option<bool>,
 }
 
 impl Measured {
@@ -79,33 +94,52 @@ pub(super) enum Finding {
     Disagrees(Measured),
     /// The slope could not be measured well enough to tell.
     Inconclusive(Measured),
-    /// There is no slope at the point.
-    Kink,
+    /// There is no slope at the point, and the analytic one lies between those of the two sides.
+    Kink(Measured),
+    /// There is no slope at the point, and the analytic one lies outside.
+    NoSubgradient(Measured),
     /// The values beside the point are not finite, however near.
-    NotFinite,
+    NotFinite(NotFinite),
+}
+
+impl Finding {
+    /// The slope that it speaks of.
+    pub fn measured(&self) -> Option<&Measured> {
+        match self {
+            Self::Agrees(m) | Self::Disagrees(m) | Self::Inconclusive(m) | Self::Kink(m) | Self::NoSubgradient(m) => Some(m),
+            Self::NotFinite(_) => None,
+        }
+    }
+}
+
+/// A value that is not finite, and how far from the point.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct NotFinite {
+    pub went: f64,
+    pub value: f64,
 }
 
 /// Errors of values that exceed those of the fine step by such a factor deserve a second look.
 const NOISIER: f64 = 4.0;
 
-/// Judges `slope.analytic`. `phi` gets how far to go and gives how far it went (rounding may shorten a step) and the
-/// value there.
+/// Judges `slope.analytic`. `phi` gets how far to go and gives how far it went (rounding may shorten a step) and what it found there.
 ///
 /// Whatever does not agree gets a second look, if coarser steps show more noise than the fine one did: a function in
 /// single precision is made of stairs, and on each of them its slope is 0. Only what both looks call wrong is wrong.
-pub(super) fn judge(slope: Slope, phi: &mut impl FnMut(f64) -> (f64, f64)) -> Finding {
+pub(super) fn judge(slope: Slope, phi: &mut impl FnMut(f64) -> (f64, Sample)) -> Finding {
     let first = climb(slope, phi);
-    if matches!(first, Finding::Agrees(_) | Finding::NotFinite) {
+    if matches!(first, Finding::Agrees(_) | Finding::NotFinite(_)) {
         return first;
     }
-    let noise = noise::coarse(slope.center, |t, side| phi(if side == 0 { t } else { -t } * slope.scale).1);
+    let noise = noise::coarse(slope.center, |t, side| phi(if side == 0 { t } else { -t } * slope.scale).1.value);
     if noise <= NOISIER * slope.noise {
         return first;
     }
     let second = climb(Slope { noise, ..slope }, phi);
     match (first, second) {
-        (Finding::Disagrees(m), Finding::Disagrees(_)) => Finding::Disagrees(m),
-        (Finding::Disagrees(m), _) | (Finding::Inconclusive(m), Finding::Kink | Finding::NotFinite) => {
+        (Finding::Disagrees(_) | Finding::NoSubgradient(_), Finding::Disagrees(_) | Finding::NoSubgradient(_)) => first,
+        (Finding::Disagrees(m) | Finding::NoSubgradient(m), _)
+        | (Finding::Inconclusive(m), Finding::Kink(_) | Finding::NoSubgradient(_) | Finding::NotFinite(_)) => {
             Finding::Inconclusive(m)
         }
         (_, second) => second,
@@ -113,30 +147,34 @@ pub(super) fn judge(slope: Slope, phi: &mut impl FnMut(f64) -> (f64, f64)) -> Fi
 }
 
 /// One look: up or down the ladder until the slope is known well enough.
-fn climb(slope: Slope, phi: &mut impl FnMut(f64) -> (f64, f64)) -> Finding {
+fn climb(slope: Slope, phi: &mut impl FnMut(f64) -> (f64, Sample)) -> Finding {
     let mut step = FIRST_STEP * slope.scale;
     let mut measured: [Option<Measured>; MOST_DOWN + MOST_UP + 1] = [None; MOST_DOWN + MOST_UP + 1];
     let (mut up, mut down) = (0, 0);
-    let mut kinked = false;
+    let mut kinked: Option<Measured> = None;
+    let mut fault = NotFinite { went: 0.0, value: f64::NAN };
     for rung in 0..measured.len() {
         let next = measure(slope, step, phi);
-        let smooth = next.filter(|m| !slope.has_kink(m));
-        let descend = match (smooth, next) {
+        let descend = match next {
             // Above the first rung, whatever is not smooth is merely too far away.
-            (None, _) if up > 0 => break,
-            (None, None) => true,
-            (None, Some(m)) => {
+            Err(_) if up > 0 => break,
+            Ok(m) if up > 0 && slope.is_broken(&m) => break,
+            Err(at) => {
+                fault = at;
+                true
+            }
+            Ok(m) if slope.is_broken(&m) => {
                 // Whatever seemed smooth above this was met by chance.
                 measured.fill(None);
-                kinked = true;
+                kinked = Some(m);
                 if m.rounding * RUNG > VISIBLE * m.kink {
-                    return Finding::Kink;
+                    break;
                 }
                 true
             }
-            (Some(m), _) => {
+            Ok(m) => {
                 measured[rung] = Some(m);
-                kinked = false;
+                kinked = None;
                 if slope.agrees_exactly(&m) {
                     return Finding::Agrees(m);
                 }
@@ -160,12 +198,12 @@ fn climb(slope: Slope, phi: &mut impl FnMut(f64) -> (f64, f64)) -> Finding {
             break;
         }
     }
-    if kinked {
-        return Finding::Kink;
+    if let Some(m) = kinked {
+        return if slope.is_subgradient(&m) { Finding::Kink(m) } else { Finding::NoSubgradient(m) };
     }
     let witnesses = measured.iter().flatten();
     match witnesses.clone().min_by(|a, b| a.estimate().total_cmp(&b.estimate())) {
-        None => Finding::NotFinite,
+        None => Finding::NotFinite(fault),
         Some(best) => slope.decide(best, witnesses),
     }
 }
@@ -197,11 +235,19 @@ impl Slope {
     }
 
     /// A jump that does not halve with the step: beyond rounding, beyond what a smooth function does, and large enough
-    /// to matter.
-    fn has_kink(&self, m: &Measured) -> bool {
-        m.kink > JUMP_ROUNDING * m.rounding
-            && m.kink > SMOOTH * m.jump.abs()
+    /// to matter. Within one piece there is none.
+    fn is_broken(&self, m: &Measured) -> bool {
+        m.crossed != Some(false)
+            && m.kink > JUMP_ROUNDING * m.rounding
+            && (m.crossed == Some(true) || m.kink > SMOOTH * m.jump.abs())
             && m.kink > self.tolerance * m.numeric.abs()
+    }
+
+    /// Whether the analytic slope lies between those of the two sides.
+    fn is_subgradient(&self, m: &Measured) -> bool {
+        let [left, right] = m.sides;
+        let beside = BESIDE * left.abs().max(right.abs()).max(self.least) + CONFIDENCE * m.rounding;
+        (left.min(right) - beside..=left.max(right) + beside).contains(&self.analytic)
     }
 
     fn decide<'a>(&self, best: &Measured, mut witnesses: impl Iterator<Item = &'a Measured>) -> Finding {
@@ -224,29 +270,40 @@ impl Slope {
     }
 }
 
-/// The slope from steps `step` and `step / 2`; nothing if a value is not finite.
-fn measure(slope: Slope, step: f64, phi: &mut impl FnMut(f64) -> (f64, f64)) -> Option<Measured> {
+/// The slope from steps `step` and `step / 2`; or which value is not finite.
+fn measure(
+    slope: Slope,
+    step: f64,
+    phi: &mut impl FnMut(f64) -> (f64, Sample),
+) -> Result<Measured, NotFinite> {
     let mut largest = slope.center.abs();
+    let mut crossed = None;
     let mut at = |t: f64| {
         let mut side = |t: f64| {
-            let (went, value) = phi(t);
+            let (went, Sample { value, crossed: pieces }) = phi(t);
             largest = largest.max(value.abs());
-            (went, value)
+            crossed = pieces.map(|pieces| pieces > 0 || crossed == Some(true));
+            if value.is_finite() { Ok((went, value)) } else { Err(NotFinite { went, value }) }
         };
-        let ((right, above), (left, below)) = (side(t), side(-t));
+        let ((right, above), (left, below)) = (side(t)?, side(-t)?);
         let central = (above - below) / (right - left);
-        let jump = (above - slope.center) / right - (below - slope.center) / left;
-        (central, jump)
+        Ok((central, (above - slope.center) / right, (below - slope.center) / left))
     };
-    let (wide, near) = (at(step), at(step / 2.0));
+    let (wide, near) = (at(step)?, at(step / 2.0)?);
     let noise = slope.noise.max(f64::EPSILON / 2.0 * largest);
+    let jump = wide.1 - wide.2;
     let measured = Measured {
         numeric: (4.0 * near.0 - wide.0) / 3.0,
         step,
         truncation: (near.0 - wide.0).abs() / 3.0,
         rounding: ROUNDING * noise / step,
-        jump: wide.1,
-        kink: (2.0 * near.1 - wide.1).abs(),
+        jump,
+        kink: (2.0 * (near.1 - near.2) - jump).abs(),
+        // One-sided differences err by the step itself, which two of them cancel.
+        sides: [2.0 * near.2 - wide.2, 2.0 * near.1 - wide.1],
+        crossed,
     };
-    [measured.numeric, measured.kink, measured.rounding].iter().all(|v| v.is_finite()).then_some(measured)
+    // Finite values far apart can differ by more than there are numbers.
+    let finite = [measured.numeric, measured.kink, measured.rounding].iter().all(|v| v.is_finite());
+    if finite { Ok(measured) } else { Err(NotFinite { went: step, value: measured.numeric }) }
 }

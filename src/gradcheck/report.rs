@@ -1,7 +1,6 @@
-//! What a gradient check found: data first, a table for people, an error for those who require success.
+//! What a gradient check found: data first; `table.rs` prints it for people, `junit.rs` for continuous integration.
 
-use super::Options;
-use super::difference::{Finding, Measured, Slope};
+use super::function::{Oracle, Tensor};
 use crate::error::{Error, Result};
 use serde::Serialize;
 use std::fmt;
@@ -18,33 +17,124 @@ pub enum Subject {
     Point,
 }
 
-/// The answer.
+/// The answer: of one entry, of a tensor, of all.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Verdict {
-    /// Every slope that exists agrees, and there is one.
-    Right,
-    /// At least one disagrees, or something is not finite.
-    Wrong,
-    /// None disagrees, but some could not be measured, or there was nothing to compare.
+    /// Entry: every witness that could tell agrees. Tensor: some entries are, and none is wrong. All: each tensor is.
+    Verified,
+    /// Entry: there is a kink at the point, and the analytic slope is a valid subgradient: it lies between the slopes of the two
+    /// sides. Tensor: there is nothing else in it.
+    Kink,
+    /// Entry: no witness could measure well enough to tell. Tensor: nothing in it is verified. All: that is so of a tensor.
     Inconclusive,
+    /// A witness disagrees, or something is not finite.
+    Wrong,
 }
 
 /// One comparison.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Entry {
     /// Which coordinate, direction or point, from 0.
     pub index: usize,
+    /// Its name.
+    pub name: String,
+    /// The answer.
+    pub verdict: Verdict,
     /// The slope in question.
     pub analytic: f64,
-    /// The measured slope; NaN if the function is not finite beside the point.
+    /// The slope measured by differences; NaN without it, or if the function is not finite beside the point.
     pub numeric: f64,
-    /// `|analytic - numeric| / max(|analytic|, |numeric|, floor)`; infinite if either is not finite.
+    /// `|analytic - numeric| / max(|analytic|, |numeric|, floor)`, or that of the exact witness furthest away if it alone disagrees;
+    /// infinite if something is not finite.
     pub error: f64,
-    /// The measured slope's own error, estimated.
+    /// The measured slope's own error, estimated: truncation and rounding.
     pub estimate: f64,
     /// The longer of the two steps that it was measured with.
     pub step: f64,
+    /// Whether the steps stayed within one smooth piece of the function, if it tells.
+    pub smooth: Option<bool>,
+    /// Of a kink: the slopes to the left and to the right.
+    pub sides: Option<[f64; 2]>,
+    /// The slope in dual numbers, where there is such a witness.
+    pub dual: Option<f64>,
+    /// The slope by a complex step, where there is such a witness.
+    pub complex: Option<f64>,
+}
+
+/// How many entries got which answer.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Counts {
+    /// Comparisons made: the sum of the next four.
+    pub checked: usize,
+    /// Those that agree.
+    pub verified: usize,
+    /// Those at a kink, with a valid subgradient.
+    pub kinks: usize,
+    /// Those that could not be measured well enough to judge.
+    pub inconclusive: usize,
+    /// Those that disagree.
+    pub wrong: usize,
+}
+
+impl Counts {
+    /// The answer that they amount to.
+    pub fn verdict(&self) -> Verdict {
+        match self {
+            Self { wrong: 1.., .. } => Verdict::Wrong,
+            Self { verified: 1.., .. } => Verdict::Verified,
+            Self { inconclusive: 0, kinks: 1.., .. } => Verdict::Kink,
+            _ => Verdict::Inconclusive,
+        }
+    }
+
+    fn add(&mut self, verdict: Verdict) {
+        self.checked += 1;
+        *match verdict {
+            Verdict::Verified => &mut self.verified,
+            Verdict::Kink => &mut self.kinks,
+            Verdict::Inconclusive => &mut self.inconclusive,
+            Verdict::Wrong => &mut self.wrong,
+        } += 1;
+    }
+
+    /// Adds another's.
+    pub fn absorb(&mut self, other: &Self) {
+        self.checked += other.checked;
+        self.verified += other.verified;
+        self.kinks += other.kinks;
+        self.inconclusive += other.inconclusive;
+        self.wrong += other.wrong;
+    }
+}
+
+/// What was found in one tensor.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct TensorReport {
+    /// Its name.
+    pub name: String,
+    /// How many entries it has.
+    pub entries: usize,
+    /// The answer.
+    pub verdict: Verdict,
+    /// The answers of its entries.
+    #[serde(flatten)]
+    pub counts: Counts,
+    /// The wrong entry, or else the comparison, with the largest error; kinks apart.
+    pub worst: Option<Entry>,
+}
+
+/// Who disagrees with whom: the gradient and its witnesses, pair by pair.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Disagreements {
+    /// The pair.
+    pub between: [String; 2],
+    /// Entries for which both had something to say, kinks apart.
+    pub compared: usize,
+    /// Those on which they disagree.
+    pub disagreed: usize,
+    /// The largest distance, in parts of the larger of both and of what is negligible.
+    pub worst: f64,
 }
 
 /// What a check found.
@@ -54,144 +144,154 @@ pub struct Report {
     pub verdict: Verdict,
     /// What was compared.
     pub subject: Subject,
-    /// The largest relative error that agrees.
+    /// The largest relative error that agrees with differences.
     pub tolerance: f64,
-    /// Comparisons made: the sum of the next four.
-    pub checked: usize,
-    /// Those that agree.
-    pub agreed: usize,
-    /// Those that disagree.
-    pub disagreed: usize,
-    /// Those without a slope, where the function has a kink: not judged. Move the point to judge them.
-    pub kinks: usize,
-    /// Those whose slope could not be measured well enough to judge.
-    pub inconclusive: usize,
+    /// The answers of all entries.
+    #[serde(flatten)]
+    pub counts: Counts,
+    /// Tensor by tensor; of directions, those that were tried to find which tensor is to blame come after the whole.
+    pub tensors: Vec<TensorReport>,
+    /// The gradient's witnesses, pair by pair.
+    pub disagreements: Vec<Disagreements>,
     /// The largest absolute floor used: slopes smaller than this were compared absolutely.
     pub floor: f64,
     /// The comparison with the largest error, kinks apart.
     pub worst: Option<Entry>,
-    /// The first comparisons that disagree.
-    pub wrong: Vec<Entry>,
+    /// The first comparisons that are wrong.
+    pub faults: Vec<Entry>,
     /// What else is to be said, such as where a value is not finite.
     pub message: Option<String>,
     #[serde(skip)]
-    most_wrong: usize,
+    pub(super) most_wrong: usize,
 }
 
 impl Report {
-    pub(super) fn new(subject: Subject, options: &Options) -> Self {
+    pub(super) fn new(subject: Subject, tolerance: f64, most_wrong: usize) -> Self {
         Self {
             verdict: Verdict::Inconclusive,
             subject,
-            tolerance: options.tolerance,
-            checked: 0,
-            agreed: 0,
-            disagreed: 0,
-            kinks: 0,
-            inconclusive: 0,
+            tolerance,
+            counts: Counts::default(),
+            tensors: Vec::new(),
+            disagreements: Vec::new(),
             floor: 0.0,
             worst: None,
-            wrong: Vec::new(),
+            faults: Vec::new(),
             message: None,
-            most_wrong: options.most_wrong,
+            most_wrong,
         }
     }
 
-    /// Whether the options make sense; if not, the report says so and nothing can be compared.
-    pub(super) fn accepts(&mut self, options: &Options) -> bool {
-        let sensible = options.tolerance > 0.0 && options.tolerance < 1.0;
-        if !sensible {
-            self.message = Some(format!("tolerance: expected a number between 0 and 1, found {}", options.tolerance));
-        }
-        sensible
-    }
-
-    /// Wrong before anything was compared.
-    pub(super) fn refuse(mut self, message: String) -> Self {
-        self.verdict = Verdict::Wrong;
+    /// Nothing can be compared: what was given is wrong by itself, or was not asked in a way that can be answered.
+    pub(super) fn refuse(mut self, verdict: Verdict, message: String) -> Self {
+        self.verdict = verdict;
         self.message = Some(message);
         self
     }
 
-    pub(super) fn add(&mut self, index: usize, slope: &Slope, finding: Finding) {
-        self.checked += 1;
-        let measured = match finding {
-            Finding::Kink => {
-                self.kinks += 1;
-                return;
-            }
-            Finding::Agrees(m) => {
-                self.agreed += 1;
-                Some(m)
-            }
-            Finding::Inconclusive(m) => {
-                self.inconclusive += 1;
-                Some(m)
-            }
-            Finding::Disagrees(m) => {
-                self.disagreed += 1;
-                Some(m)
-            }
-            Finding::NotFinite => {
-                self.disagreed += 1;
-                None
-            }
+    pub(super) fn open(&mut self, tensor: &Tensor) {
+        self.tensors.push(TensorReport {
+            name: tensor.name.clone(),
+            entries: tensor.range.len(),
+            verdict: Verdict::Inconclusive,
+            counts: Counts::default(),
+            worst: None,
+        });
+    }
+
+    /// An entry of the tensor that was opened last. Its name is asked for where it is kept.
+    pub(super) fn add(&mut self, mut entry: Entry, name: impl Fn() -> String, fault: Option<String>) {
+        let tensor = self.tensors.last_mut().expect("a tensor that was opened");
+        tensor.counts.add(entry.verdict);
+        self.counts.add(entry.verdict);
+        let is_wrong = entry.verdict == Verdict::Wrong;
+        let listed = is_wrong && self.faults.len() < self.most_wrong;
+        let leads = |worst: &Option<Entry>| {
+            let Some(worst) = worst else { return true };
+            (is_wrong, entry.error) > (worst.verdict == Verdict::Wrong, worst.error)
         };
-        let entry = self.entry(index, slope, measured);
-        if matches!(finding, Finding::Disagrees(_) | Finding::NotFinite) && self.wrong.len() < self.most_wrong {
-            self.wrong.push(entry);
+        let (of_all, of_tensor) = (leads(&self.worst), leads(&tensor.worst));
+        let kept = entry.verdict != Verdict::Kink && (of_all || of_tensor);
+        if !(listed || kept || fault.is_some() && self.message.is_none()) {
+            return;
         }
-        if self.worst.is_none_or(|worst| entry.error > worst.error) {
+        entry.name = name();
+        if let (Some(fault), None) = (fault, &self.message) {
+            self.message = Some(fault.replace("{}", &entry.name));
+        }
+        if listed {
+            self.faults.push(entry.clone());
+        }
+        if kept && of_tensor {
+            tensor.worst = Some(entry.clone());
+        }
+        if kept && of_all {
             self.worst = Some(entry);
         }
     }
 
-    fn entry(&mut self, index: usize, slope: &Slope, measured: Option<Measured>) -> Entry {
-        let name = self.subject;
-        let fault = match measured {
-            None => Some(format!("the function is not finite at or beside {name} {index}, however near")),
-            Some(_) if !slope.analytic.is_finite() => {
-                Some(format!("the gradient at {name} {index} is {}", slope.analytic))
-            }
-            Some(m) => {
-                self.floor = self.floor.max(slope.floor(&m));
-                None
+    /// Counts one comparison of the witnesses `between`.
+    pub(super) fn compare(&mut self, between: [&str; 2], agrees: bool, distance: f64) {
+        let pair = match self.disagreements.iter().position(|pair| pair.between == between) {
+            Some(at) => &mut self.disagreements[at],
+            None => {
+                let between = between.map(Into::into);
+                self.disagreements.push(Disagreements { between, compared: 0, disagreed: 0, worst: 0.0 });
+                self.disagreements.last_mut().expect("the one just pushed")
             }
         };
-        let finite = fault.is_none();
-        self.message = self.message.take().or(fault);
-        Entry {
-            index,
-            analytic: slope.analytic,
-            numeric: measured.map_or(f64::NAN, |m| m.numeric),
-            error: if let (true, Some(m)) = (finite, measured) { slope.error(&m) } else { f64::INFINITY },
-            estimate: measured.map_or(f64::NAN, |m| m.estimate()),
-            step: measured.map_or(f64::NAN, |m| m.step),
-        }
+        pair.compared += 1;
+        pair.disagreed += usize::from(!agrees);
+        pair.worst = if distance.is_nan() { f64::INFINITY } else { pair.worst.max(distance) };
     }
 
     pub(super) fn conclude(mut self) -> Self {
-        self.verdict = if self.disagreed > 0 {
-            Verdict::Wrong
-        } else if self.inconclusive > 0 || self.agreed == 0 {
-            Verdict::Inconclusive
-        } else {
-            Verdict::Right
-        };
-        if self.agreed == 0 && self.disagreed + self.inconclusive == 0 {
-            let reason = if self.checked == 0 { "there was nothing to compare" } else { "there is a kink everywhere" };
+        for tensor in &mut self.tensors {
+            tensor.verdict = tensor.counts.verdict();
+        }
+        self.verdict = self.counts.verdict();
+        // A tensor of which nothing is verified is not vouched for by its neighbours; one that is all kinks has valid subgradients.
+        let unknown = |tensor: &&TensorReport| tensor.entries > 0 && tensor.verdict == Verdict::Inconclusive;
+        if let (Verdict::Verified, Some(tensor)) = (self.verdict, self.tensors.iter().find(unknown)) {
+            self.verdict = Verdict::Inconclusive;
+            self.message = self.message.take().or(Some(format!("nothing in {} could be verified", tensor.name)));
+        }
+        if self.counts.verified + self.counts.wrong + self.counts.inconclusive == 0 {
+            let reason =
+                if self.counts.checked == 0 { "there was nothing to compare" } else { "there is a kink everywhere" };
             self.message = self.message.take().or(Some(reason.to_string()));
         }
         self
     }
 
+    /// The names of the tensors that hold something wrong.
+    pub fn wrong_tensors(&self) -> Vec<&str> {
+        self.tensors.iter().filter(|t| t.verdict == Verdict::Wrong).map(|t| t.name.as_str()).collect()
+    }
+
+    /// The part of the entries that no witness could judge.
+    pub fn inconclusive_share(&self) -> f64 {
+        self.counts.inconclusive as f64 / self.counts.checked.max(1) as f64
+    }
+
     /// Success, or an error that names the worst entry.
     ///
-    /// **Errors** if the verdict is not [`Verdict::Right`].
+    /// **Errors** if the verdict is not [`Verdict::Verified`].
     pub fn require(&self) -> Result<()> {
         match self.verdict {
-            Verdict::Right => Ok(()),
+            Verdict::Verified => Ok(()),
             _ => Err(Error::Check(self.to_string().trim_end().to_string())),
+        }
+    }
+}
+
+impl Entry {
+    /// The slope that `oracle` found.
+    pub fn found_by(&self, oracle: Oracle) -> Option<f64> {
+        match oracle {
+            Oracle::Differences => (!self.numeric.is_nan()).then_some(self.numeric),
+            Oracle::Dual => self.dual,
+            Oracle::Complex => self.complex,
         }
     }
 }
@@ -209,43 +309,10 @@ impl fmt::Display for Subject {
 impl fmt::Display for Verdict {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(match self {
-            Self::Right => "right",
-            Self::Wrong => "wrong",
+            Self::Verified => "verified",
+            Self::Kink => "kink",
             Self::Inconclusive => "inconclusive",
+            Self::Wrong => "wrong",
         })
-    }
-}
-
-/// A sentence and a short table: the entries that disagree, or else the worst.
-impl fmt::Display for Report {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { verdict, subject, checked, agreed, disagreed, kinks, inconclusive, tolerance, .. } = self;
-        let plural = if *checked == 1 { "" } else { "s" };
-        write!(f, "gradient {verdict} at tolerance {tolerance:e}: of {checked} {subject}{plural} {agreed} agree")?;
-        for (count, what) in [(disagreed, "disagree"), (kinks, "at a kink"), (inconclusive, "inconclusive")] {
-            if *count > 0 {
-                write!(f, ", {count} {what}")?;
-            }
-        }
-        if let Some(worst) = &self.worst {
-            write!(f, "; worst at {subject} {}", worst.index)?;
-        }
-        writeln!(f)?;
-        if let Some(message) = &self.message {
-            writeln!(f, "{message}")?;
-        }
-        let entries = if self.wrong.is_empty() { self.worst.as_slice() } else { &self.wrong };
-        if !entries.is_empty() {
-            writeln!(
-                f,
-                "{subject:>10} {:>16} {:>16} {:>9} {:>9} {:>9}",
-                "analytic", "numeric", "error", "estimate", "step"
-            )?;
-        }
-        for e in entries {
-            write!(f, "{:>10} {:>16.9e} {:>16.9e}", e.index, e.analytic, e.numeric)?;
-            writeln!(f, " {:>9.2e} {:>9.2e} {:>9.2e}", e.error, e.estimate, e.step)?;
-        }
-        Ok(())
     }
 }

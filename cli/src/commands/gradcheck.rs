@@ -33,18 +33,18 @@ pub fn run(args: &Gradcheck) -> Result<Outcome> {
         };
         report::print_json(&json!({
             "verdict": report.verdict, "network": what, "parameters": spec.parameters(), "tolerance": report.tolerance,
-            "checked": report.checked, "agreed": report.agreed, "disagreed": report.disagreed, "kinks": report.kinks,
-            "inconclusive": report.inconclusive, "worst": report.worst.as_ref().map(entry),
-            "wrong": report.wrong.iter().map(entry).collect::<Vec<_>>(), "message": report.message,
+            "checked": report.counts.checked, "agreed": report.counts.verified, "disagreed": report.counts.wrong, "kinks": report.counts.kinks,
+            "inconclusive": report.counts.inconclusive, "worst": report.worst.as_ref().map(entry),
+            "wrong": report.faults.iter().map(entry).collect::<Vec<_>>(), "message": report.message,
         }))?;
     } else {
         report::print_line(&format!("{what}\n{report}"))?;
-        for entry in report.worst.iter().chain(&report.wrong) {
+        for entry in report.worst.iter().chain(&report.faults) {
             report::print_line(&format!("  {} is {}", entry.index, name(entry.index)))?;
         }
     }
     // What could not be measured is not proved.
-    Ok(if report.verdict == Verdict::Right { Outcome::Done } else { Outcome::CheckFailed })
+    Ok(if report.verdict == Verdict::Verified { Outcome::Done } else { Outcome::CheckFailed })
 }
 
 /// Refuses settings out of range.

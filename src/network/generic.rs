@@ -1,0 +1,211 @@
+//! The network in any numbers: the same mathematics as [`pass`](super::pass), loop by loop, over every [`Scalar`].
+//!
+//! Row 4 of the house: imports `objective`, `spec`, mathematics and the ground. Begin reading at [`objective`].
+//!
+//! It has no kernels, no blocks and no threads, and is some thirty times slower; but it runs on dual and on complex numbers, so that
+//! what the pass computes has witnesses: derivatives that know nothing of back-propagation. Run backward in dual numbers it gives
+//! the Hessian's product with a vector ([`hessian_vector`]).
+
+use super::objective::{Batch, Objective, total_weight};
+use super::spec::Spec;
+use crate::activation::ActivationFn;
+use crate::dual::Dual;
+use crate::error::{Error, Result};
+use crate::loss::LossFn;
+use crate::scalar::Scalar;
+
+/// The outputs of one row, layer by layer.
+struct Row<S> {
+    /// The activations of each layer, and the slopes that belong to them.
+    layers: Vec<(Vec<S>, Vec<S>)>,
+}
+
+impl<S: Scalar> Row<S> {
+    fn new<A: ActivationFn>(spec: &Spec<A>) -> Self {
+        let zeros = |count: usize| vec![S::ZERO; count];
+        Self { layers: spec.layers().iter().map(|layer| (zeros(layer.outputs), zeros(layer.outputs))).collect() }
+    }
+
+    /// With `linked`, the last layer keeps its weighted sums: the loss reads those.
+    fn forward<A: ActivationFn>(&mut self, spec: &Spec<A>, params: &[S], x: &[S], linked: bool) {
+        for (l, (layer, block)) in spec.layers().iter().zip(spec.blocks()).enumerate() {
+            let (below, from_here) = self.layers.split_at_mut(l);
+            let input = if l == 0 { x } else { &below[l - 1].0 };
+            let (z, slope) = &mut from_here[0];
+            match layer.bias {
+                true => z.copy_from_slice(&params[block.bias.clone()]),
+                false => z.fill(S::ZERO),
+            }
+            for (&a, weights) in input.iter().zip(params[block.weights.clone()].chunks_exact(block.outputs)) {
+                z.iter_mut().zip(weights).for_each(|(z, &w)| *z = a.mul_add(w, *z));
+            }
+            if !(linked && l + 1 == spec.layers().len()) {
+                layer.activation.forward_row(z, slope);
+            }
+        }
+    }
+
+    fn output(&self) -> &[S] {
+        &self.layers[self.layers.len() - 1].0
+    }
+
+    /// From the gradient with respect to the outputs to that of the parameters, which is added to `gradient`, and of the inputs.
+    fn backward<A: ActivationFn>(
+        &self,
+        spec: &Spec<A>,
+        params: &[S],
+        x: &[S],
+        mut delta: Vec<S>,
+        linked: bool,
+        gradient: &mut [S],
+    ) -> Vec<S> {
+        for (l, (layer, block)) in spec.layers().iter().zip(spec.blocks()).enumerate().rev() {
+            let (a, slope) = &self.layers[l];
+            if !(linked && l + 1 == spec.layers().len()) {
+                layer.activation.backward_row(a, slope, &mut delta);
+            }
+            let input = if l == 0 { x } else { &self.layers[l - 1].0 };
+            let weights = params[block.weights.clone()].chunks_exact(block.outputs);
+            let mut below = vec![S::ZERO; block.inputs];
+            for ((&a, to), (weights, gradient)) in (input.iter().zip(&mut below))
+                .zip(weights.zip(gradient[block.weights.clone()].chunks_exact_mut(block.outputs)))
+            {
+                for ((&d, &w), g) in delta.iter().zip(weights).zip(gradient) {
+                    *to = d.mul_add(w, *to);
+                    *g = a.mul_add(d, *g);
+                }
+            }
+            gradient[block.bias.clone()].iter_mut().zip(&delta).for_each(|(g, &d)| *g += d);
+            delta = below;
+        }
+        delta
+    }
+}
+
+/// Whether the loss reads the last layer's weighted sums.
+pub(crate) fn is_linked<A: ActivationFn, L: LossFn>(spec: &Spec<A>, loss: &L) -> bool {
+    let last = &spec.layers()[spec.layers().len() - 1];
+    loss.link().is_some() && loss.link() == last.activation.builtin()
+}
+
+/// The objective at `params`, in any numbers; with a `gradient`, its gradient too, written there.
+///
+/// **Shapes**: as [`pass::value_and_gradient`](super::pass::value_and_gradient). **Overwrites** `gradient`. **Errors** as there.
+pub fn objective<S: Scalar, A: ActivationFn, L: LossFn>(
+    spec: &Spec<A>,
+    params: &[S],
+    batch: &Batch<'_, f64>,
+    objective: &Objective<L>,
+    mut gradient: Option<&mut [S]>,
+) -> Result<S> {
+    let total = total_weight(batch.weights, batch.x.nrows())?;
+    check(spec, params, batch)?;
+    if let Some(gradient) = &mut gradient {
+        spec.check_differentiable()?;
+        gradient.fill(S::ZERO);
+    }
+    let linked = is_linked(spec, &objective.loss);
+    let lift = |row: ndarray::ArrayView1<'_, f64>| row.iter().map(|&x| S::from_f64(x)).collect::<Vec<S>>();
+    let mut row = Row::new(spec);
+    let mut value = S::ZERO;
+    for (i, (x, y)) in batch.x.rows().into_iter().zip(batch.y.rows()).enumerate() {
+        let (x, y) = (lift(x), lift(y));
+        row.forward(spec, params, &x, linked);
+        let mut delta = vec![S::ZERO; y.len()];
+        let share = S::from_f64(batch.weights.map_or(1.0, |w| w[i]) / total);
+        value += share * objective.loss.row(row.output(), &y, &mut delta);
+        if let Some(gradient) = &mut gradient {
+            delta.iter_mut().for_each(|d| *d *= share);
+            row.backward(spec, params, &x, delta, linked, gradient);
+        }
+    }
+    Ok(value + penalty(spec, params, objective, gradient))
+}
+
+fn penalty<S: Scalar, A: ActivationFn, L>(
+    spec: &Spec<A>,
+    params: &[S],
+    objective: &Objective<L>,
+    mut gradient: Option<&mut [S]>,
+) -> S {
+    let l2 = S::from_f64(objective.l2);
+    let mut squares = S::ZERO;
+    for i in spec.blocks().iter().flat_map(|block| block.weights.clone()) {
+        squares = params[i].mul_add(params[i], squares);
+        if let Some(gradient) = &mut gradient {
+            gradient[i] = l2.mul_add(params[i], gradient[i]);
+        }
+    }
+    l2 * S::from_f64(0.5) * squares
+}
+
+/// The sum of `combination` times the outputs, row by row: what [`pass::backward`](super::pass::backward) is the gradient of.
+///
+/// **Shapes**: `x` and `combination` rows x inputs and rows x outputs, row-major.
+pub(crate) fn combined_outputs<S: Scalar, A: ActivationFn>(
+    spec: &Spec<A>,
+    params: &[S],
+    x: &[S],
+    combination: &[f64],
+) -> S {
+    let mut row = Row::new(spec);
+    let mut sum = S::ZERO;
+    for (x, c) in x.chunks_exact(spec.inputs()).zip(combination.chunks_exact(spec.outputs())) {
+        row.forward(spec, params, x, false);
+        row.output().iter().zip(c).for_each(|(&o, &c)| sum = o.mul_add(S::from_f64(c), sum));
+    }
+    sum
+}
+
+/// The product of the objective's Hessian with `vector`, at `params`: the second derivative along it, of every parameter.
+///
+/// A backward pass in dual numbers whose slopes are `vector` (Pearlmutter 1994 by another road): exact, no step to choose, at some
+/// four times the work of a backward pass. Where a slope jumps it is that of the side the pass takes.
+///
+/// **Shapes**: `vector` and `product` as long as the parameters. **Overwrites** `product`. **Errors** as [`objective`].
+///
+/// ```
+/// use deltarule::prelude::*;
+/// use deltarule::network::generic;
+/// use ndarray::array;
+///
+/// // One linear unit: the Hessian is the mean of x x'.
+/// let spec = Spec::new(2, vec![Layer::without_bias(1, Activation::Identity)])?;
+/// let batch = Batch { x: array![[1.0, 2.0], [3.0, -1.0]].view(), y: array![[0.0], [1.0]].view(), weights: None };
+/// let mut product = [0.0; 2];
+/// generic::hessian_vector(&spec, &[0.3, 0.4], &batch, &Objective::<Loss>::default(), &[1.0, 0.0], &mut product)?;
+/// assert_eq!(product, [5.0, -0.5]);
+/// # Ok::<(), deltarule::Error>(())
+/// ```
+pub fn hessian_vector<A: ActivationFn, L: LossFn>(
+    spec: &Spec<A>,
+    params: &[f64],
+    batch: &Batch<'_, f64>,
+    of: &Objective<L>,
+    vector: &[f64],
+    product: &mut [f64],
+) -> Result<()> {
+    for (name, length) in [("parameters", params.len()), ("vector", vector.len()), ("product", product.len())] {
+        if length != spec.parameters() {
+            return Err(Error::shape(name, spec.parameters(), length));
+        }
+    }
+    let at: Vec<Dual> = params.iter().zip(vector).map(|(&value, &slope)| Dual { value, slope }).collect();
+    let mut gradient = vec![Dual::ZERO; at.len()];
+    objective(spec, &at, batch, of, Some(&mut gradient))?;
+    product.iter_mut().zip(&gradient).for_each(|(p, g)| *p = g.slope);
+    Ok(())
+}
+
+fn check<S, A: ActivationFn>(spec: &Spec<A>, params: &[S], batch: &Batch<'_, f64>) -> Result<()> {
+    if params.len() != spec.parameters() {
+        return Err(Error::shape("parameters", spec.parameters(), params.len()));
+    }
+    for (name, found, width) in [("x", batch.x.dim(), spec.inputs()), ("y", batch.y.dim(), spec.outputs())] {
+        let rows = batch.x.nrows();
+        if found != (rows, width) {
+            return Err(Error::shape(name, format!("{rows} x {width}"), format!("{} x {}", found.0, found.1)));
+        }
+    }
+    Ok(())
+}

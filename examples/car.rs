@@ -69,7 +69,7 @@ fn document(x: &ndarray::Array2<f64>, y: &ndarray::Array2<f64>, part: u64, seed:
         Init::GlorotUniform.fill(&mut rng, block.inputs, block.outputs, &mut net.params_mut()[block.bias.clone()]);
     }
     // scikit-learn's alpha of 1e-5, over the rows it averages over.
-    let objective = Objective { loss: Loss::LogisticCrossEntropy, l2: 1e-5 / part.train.len() as f64 };
+    let objective = Objective { loss: Loss::LogisticCrossEntropy, l1: 0.0, l2: 1e-5 / part.train.len() as f64 };
     let trainer = Trainer { solver: Solver::Lbfgs, objective, epochs: 1000, ..Trainer::default() };
     let batch = Batch { x: x_train.view(), y: y_train.view(), weights: None };
     trainer.fit(&mut net, batch, None, &mut |_| ControlFlow::Continue(()))?;

@@ -59,7 +59,7 @@ fn linear_regression() -> deltarule::Result<()> {
 fn logistic_regression() -> deltarule::Result<()> {
     let x = array![[0.5], [1.0], [1.5], [2.0], [2.5], [3.0], [3.5], [4.0], [4.5], [5.0]];
     let y = array![[0.0], [0.0], [0.0], [1.0], [0.0], [1.0], [0.0], [1.0], [1.0], [1.0]];
-    let objective = Objective { loss: Loss::LogisticCrossEntropy, l2: 0.0 };
+    let objective = Objective { loss: Loss::LogisticCrossEntropy, l1: 0.0, l2: 0.0 };
     let trainer = Trainer { solver: Solver::Lbfgs, objective, ..Trainer::default() };
     let (net, iterations) = train(&trainer, Activation::Sigmoid, &x, &y)?;
     let chance = net.predict(x.view())?;

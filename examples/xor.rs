@@ -33,7 +33,7 @@ fn main() -> deltarule::Result<()> {
     let mut params: Vec<f64> = (0..spec.parameters()).map(|_| 2.0 * numpy_random(&mut numpy) - 1.0).collect();
 
     let batch = Batch { x: x.view(), y: y.view(), weights: None };
-    let objective = Objective { loss: Loss::SquaredError, l2: 0.0 };
+    let objective = Objective { loss: Loss::SquaredError, l1: 0.0, l2: 0.0 };
     // The document adds up the four rows' gradients, our objective is their mean: four times the step is the same.
     let (method, rate) = (Method::Sgd { momentum: 0.0, nesterov: false }, 4.0);
     let engine = Engine::default();

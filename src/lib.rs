@@ -12,7 +12,7 @@
 //!
 //! let (x, y) = (array![[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]], array![[0.0], [1.0], [1.0], [0.0]]);
 //! let mut net = Network::<f64>::new(Spec::mlp(2, &[8], Activation::Tanh, 1, Activation::Sigmoid)?, None, &mut Rng::new(1))?;
-//! let objective = Objective { loss: Loss::LogisticCrossEntropy, l2: 0.0 };
+//! let objective = Objective { loss: Loss::LogisticCrossEntropy, l1: 0.0, l2: 0.0 };
 //! let trainer = Trainer { solver: Solver::Lbfgs, objective, ..Trainer::default() };
 //! let batch = Batch { x: x.view(), y: y.view(), weights: None };
 //! trainer.fit(&mut net, batch, None, &mut |_| std::ops::ControlFlow::Continue(()))?;
@@ -42,7 +42,7 @@
 //!
 //! - Rows are samples: `x` is rows x inputs, `y` rows x outputs, row-major.
 //! - A row's loss is the sum over its outputs (squared error: half the square). The objective is the weighted mean over
-//!   rows plus `l2 / 2` times the squared weights, biases excluded ([`network::objective`]).
+//!   rows plus `l1` times the absolute and `l2 / 2` times the squared weights, biases excluded ([`network::objective`]).
 //! - Cross-entropies read logits: where a network ends in the loss's own link (softmax, sigmoid) they are given what went
 //!   into it, so that they stay finite ([`loss::LossFn::link`]).
 //! - In memory weights lie inputs x outputs; in model files outputs x inputs, as PyTorch has it.

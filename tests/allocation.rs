@@ -59,7 +59,7 @@ impl<T: Float> Steps<T> {
         let mut draw = |cols| Array2::from_shape_simple_fn((ROWS, cols), || rng.uniform(0.0, 1.0));
         let (x, mut y) = (draw(70), draw(2));
         y.rows_mut().into_iter().for_each(|mut row| row[1] = T::ONE - row[0]);
-        let (len, objective) = (net.params().len(), Objective { loss, l2: 0.01 });
+        let (len, objective) = (net.params().len(), Objective { loss, l1: 0.0, l2: 0.01 });
         Self {
             workspace: Workspace::new(net.spec(), ROWS, Engine::default(), threads.clone()).unwrap(),
             predictor: Predictor::new(&net, ROWS, Engine::default(), threads.clone()).unwrap(),

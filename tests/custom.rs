@@ -157,7 +157,7 @@ fn mlp<T: Float, A: ActivationFn>(hidden: A, output: A) -> Network<T, A> {
 fn learns<T: Float, A: ActivationFn, L: LossFn>(net: &Network<T, A>, loss: L) -> f64 {
     let (x, y) = data::<T>();
     let rows = Batch { x: x.view(), y: y.view(), weights: None };
-    let objective = Objective { loss, l2: 0.0 };
+    let objective = Objective { loss, l1: 0.0, l2: 0.0 };
     let mut least = f64::INFINITY;
     for solver in [Solver::Steps(Method::sgd()), Solver::Steps(Method::adam()), Solver::Lbfgs] {
         let base = Trainer::new(objective.clone());
@@ -193,7 +193,7 @@ fn a_function_of_whole_rows_may_stand_in_any_layer() {
         let net =
             Network::<f64, _>::new(Spec::mlp(2, hidden, UnitLength, 3, UnitLength).unwrap(), None, &mut Rng::new(2))
                 .unwrap();
-        let objective = Objective { loss: LogCosh, l2: 0.1 };
+        let objective = Objective { loss: LogCosh, l1: 0.0, l2: 0.1 };
         verify::parameters(&net, rows, &objective, &Options::default()).unwrap().require().unwrap();
         verify::inputs(&net, x.view(), &Options::default()).unwrap().require().unwrap();
     }
@@ -204,7 +204,7 @@ fn our_functions_behind_a_strangers_door_give_the_same_bits() {
     let (x, y) = data::<f32>();
     let rows = Batch { x: x.view(), y: y.view(), weights: None };
     let trainer = Trainer {
-        objective: Objective { loss: Loss::LogisticCrossEntropy, l2: 0.01 },
+        objective: Objective { loss: Loss::LogisticCrossEntropy, l1: 0.0, l2: 0.01 },
         epochs: 20,
         ..Trainer::default()
     };
@@ -227,7 +227,7 @@ fn a_strangers_optimiser_moves_a_network() {
     let mut net = mlp(Bent, Bent);
     let mut workspace = Workspace::new(net.spec(), 40, Engine::default(), Threads::one()).unwrap();
     let mut gradient = vec![0.0; net.params().len()];
-    let objective = Objective { loss: LogCosh, l2: 0.0 };
+    let objective = Objective { loss: LogCosh, l1: 0.0, l2: 0.0 };
     let mut loss = Vec::new();
     for _ in 0..200 {
         let batch = Batch { x: x.view(), y: y.view(), weights: None };
@@ -276,7 +276,7 @@ fn wrong_functions_are_refused_by_the_check() {
     let rows = Batch { x: x.view(), y: y.view(), weights: None };
     for wrong in [Wrong::Slope, Wrong::Sign, Wrong::Apply, Wrong::Place] {
         let net = mlp::<f64, _>(wrong.clone(), wrong.clone());
-        let objective = Objective { loss: LogCosh, l2: 0.0 };
+        let objective = Objective { loss: LogCosh, l1: 0.0, l2: 0.0 };
         let report = verify::parameters(&net, rows, &objective, &Options::default()).unwrap();
         assert_eq!(report.verdict, Verdict::Wrong, "{wrong:?}");
         let error = report.require().unwrap_err().to_string();
@@ -323,7 +323,7 @@ fn what_a_stranger_refuses_is_refused() {
         Trainer::<Loss>::default().fit(&mut mlp(Useless, Useless), batch(y.view()), None, &mut |_| Continue(()));
     assert!(error.unwrap_err().to_string().starts_with("layer 1 has an activation without a usable slope (Useless)"));
 
-    let trainer = Trainer::new(Objective { loss: Focal, l2: 0.0 });
+    let trainer = Trainer::new(Objective { loss: Focal, l1: 0.0, l2: 0.0 });
     let mut half = y.clone();
     half[[6, 0]] = 0.5;
     let error =

@@ -73,7 +73,7 @@ fn train<T: Float>(setting: Setting, threads: &Threads) -> Bits {
     let mut net = Network::<T>::new(spec, None, &mut Rng::with_stream(seed, 1)).unwrap();
     let trainer = Trainer {
         solver,
-        objective: Objective { loss: Loss::SoftmaxCrossEntropy, l2: 1e-3 },
+        objective: Objective { loss: Loss::SoftmaxCrossEntropy, l1: 0.0, l2: 1e-3 },
         learning_rate: 0.01,
         epochs: subject.epochs,
         batch: subject.batch,
@@ -165,7 +165,7 @@ fn pieces(subject: Subject) -> usize {
     let spec = Spec::mlp(subject.inputs, subject.hidden, Activation::Tanh, OUTPUTS, Activation::Softmax).unwrap();
     let net = Network::<f64>::new(spec, None, &mut Rng::new(1)).unwrap();
     let mut workspace = Workspace::new(net.spec(), subject.batch, Engine::default(), Threads::one()).unwrap();
-    let objective = Objective { loss: Addresses::default(), l2: 0.0 };
+    let objective = Objective { loss: Addresses::default(), l1: 0.0, l2: 0.0 };
     pass::value(net.spec(), net.params(), data.rows(0..subject.batch, false), &objective, &mut workspace).unwrap();
     let mut found = objective.loss.0.lock().unwrap().clone();
     found.sort_unstable();

@@ -124,7 +124,7 @@ fn check_all(pairs: &[(Activation, usize, Activation)], loss: Loss, tally: &mut 
         for (weighted, l2, bias) in variants() {
             let net = network(hidden, depth, output, bias, i as u64);
             let data = Data::new(5, INPUTS, OUTPUTS, loss, i as u64);
-            let objective = Objective { loss, l2 };
+            let objective = Objective { loss, l1: 0.0, l2 };
             let report = verify::parameters(&net, data.batch(weighted), &objective, &Options::default()).unwrap();
             assert_eq!(report.counts.checked, net.spec().parameters());
             let what = format!("{depth} x {hidden}, {output}, {loss}, weights {weighted}, l2 {l2}, bias {bias}");
@@ -213,7 +213,7 @@ fn only_the_ratios_of_weights_count_and_a_row_of_weight_two_is_the_row_twice() {
     for loss in Loss::ALL {
         let data = Data::new(9, INPUTS, OUTPUTS, loss, 3);
         let net = network(Activation::Tanh, 1, loss.link().unwrap_or(Activation::Identity), true, 3);
-        let objective = Objective { loss, l2: 0.2 };
+        let objective = Objective { loss, l1: 0.0, l2: 0.2 };
         let weighted = |weights: &[f64]| {
             let batch = Batch { weights: Some(weights), ..data.batch(false) };
             gradient_of(&net, batch, &objective)
@@ -241,7 +241,7 @@ fn only_the_ratios_of_weights_count_and_a_row_of_weight_two_is_the_row_twice() {
 fn the_objectives_scale_does_not_depend_on_the_rows() {
     let data = Data::new(12, INPUTS, OUTPUTS, Loss::SquaredError, 5);
     let net = network(Activation::Sigmoid, 2, Activation::Identity, true, 5);
-    let objective = Objective { loss: Loss::SquaredError, l2: 0.3 };
+    let objective = Objective { loss: Loss::SquaredError, l1: 0.0, l2: 0.3 };
     let (value, gradient) = gradient_of(&net, data.batch(false), &objective);
     // By hand: the mean of half squares, and the weights' squares without biases.
     let error = net.predict(data.x.view()).unwrap() - &data.y;
@@ -261,6 +261,39 @@ fn the_objectives_scale_does_not_depend_on_the_rows() {
     }
 }
 
+#[test]
+fn the_l1_penalty_is_the_sum_of_absolute_weights_and_its_slope_their_signs() {
+    let mut tally = Tally::default();
+    let pairs = Loss::ALL.map(|loss| (loss, loss.link().unwrap_or(Activation::Identity)));
+    for ((loss, output), weighted) in pairs.into_iter().flat_map(|pair| [(pair, false), (pair, true)]) {
+        let (data, mut net) = (Data::new(6, INPUTS, OUTPUTS, loss, 8), network(Activation::Tanh, 2, output, true, 8));
+        let without = Objective { loss, l1: 0.0, l2: 0.1 };
+        let with = Objective { l1: 0.25, ..without };
+        tally.add(
+            &verify::parameters(&net, data.batch(weighted), &with, &Options::default()).unwrap(),
+            &format!("{loss}, weights {weighted}"),
+        );
+        // By hand; a weight of 0 has no sign, and biases are not penalised.
+        (net.params_mut()[1], net.params_mut()[5]) = (0.0, -0.0);
+        let (value, mut expected) = gradient_of(&net, data.batch(weighted), &without);
+        let (penalised, gradient) = gradient_of(&net, data.batch(weighted), &with);
+        let mut sum = 0.0;
+        for i in net.spec().blocks().iter().flat_map(|block| block.weights.clone()) {
+            let weight = net.params()[i];
+            sum += weight.abs();
+            expected[i] += if weight == 0.0 { 0.0 } else { 0.25_f64.copysign(weight) };
+        }
+        assert_eq!(penalised.loss, value.loss);
+        assert!((penalised.penalty - value.penalty - 0.25 * sum).abs() < REORDERED, "{loss}");
+        assert_eq!(gradient.len(), net.spec().parameters());
+        assert!(apart(&gradient, &expected) < REORDERED, "{loss}");
+        for bias in net.spec().blocks().iter().map(|block| block.bias.clone()) {
+            assert_eq!(gradient[bias.clone()], expected[bias], "{loss}");
+        }
+    }
+    tally.require(5 * 2);
+}
+
 /// The f32 gradient's error, in parts of the largest component: some hundred roundings of 6e-8 each, which mostly cancel.
 const SINGLE: f64 = 5e-6;
 
@@ -273,7 +306,7 @@ fn the_gradient_in_f32_is_that_in_f64_to_its_rounding() {
             let single = network(hidden, 2, output, true, 7).cast::<f32>();
             let data = Data::new(40, INPUTS, OUTPUTS, loss, 7);
             let (x, y) = (data.x.mapv(|v| v as f32), data.y.mapv(|v| v as f32));
-            let objective = Objective { loss, l2: 0.05 };
+            let objective = Objective { loss, l1: 0.0, l2: 0.05 };
             let mut workspace = Workspace::new(single.spec(), 40, Engine::default(), Threads::one()).unwrap();
             let mut gradient = vec![f32::NAN; single.spec().parameters()];
             let batch = Batch { x: x.view(), y: y.view(), weights: None };
@@ -315,13 +348,13 @@ fn row_shards_give_the_gradient_of_the_whole() {
     let data = Data::new(ROWS, 8, 3, Loss::SquaredError, 1);
 
     let addresses = Addresses::default();
-    gradient_of(&net, data.batch(true), &Objective { loss: addresses.clone(), l2: 0.0 });
+    gradient_of(&net, data.batch(true), &Objective { loss: addresses.clone(), l1: 0.0, l2: 0.0 });
     let mut found = addresses.0.lock().unwrap().clone();
     found.sort_unstable();
     let shards = 1 + found.windows(2).filter(|pair| pair[1] - pair[0] != 3 * size_of::<f64>()).count();
     assert!(found.len() == ROWS && shards > 2, "{shards} shards");
 
-    let objective = Objective { loss: Loss::SquaredError, l2: 0.1 };
+    let objective = Objective { loss: Loss::SquaredError, l1: 0.0, l2: 0.1 };
     let (value, gradient) = gradient_of(&net, data.batch(true), &objective);
     let total: f64 = data.weights.iter().sum();
     let (mut loss, mut whole) = (0.0, vec![0.0; gradient.len()]);
@@ -361,7 +394,7 @@ fn a_blas_gives_the_gradient_too() {
             for depth in 0..3 {
                 let net = network(Activation::Tanh, depth, loss.link().unwrap_or(Activation::Identity), true, 8);
                 let data = Data::new(5, INPUTS, OUTPUTS, loss, 8);
-                check(&net, &data, &Objective { loss, l2: 0.1 }, &Options::default());
+                check(&net, &data, &Objective { loss, l1: 0.0, l2: 0.1 }, &Options::default());
             }
         }
         // Products of more than one tile, in shards of rows.
@@ -369,7 +402,7 @@ fn a_blas_gives_the_gradient_too() {
         let net = Network::<f64>::new(spec, None, &mut Rng::new(1)).unwrap();
         let data = Data::new(1150, 8, 3, Loss::SquaredError, 1);
         let options = Options { mode: Mode::Directions { count: 8, seed: 1 }, ..Options::default() };
-        check(&net, &data, &Objective { loss: Loss::SquaredError, l2: 0.1 }, &options);
+        check(&net, &data, &Objective { loss: Loss::SquaredError, l1: 0.0, l2: 0.1 }, &options);
         println!("{}: {checked} agreed", engine.backend());
         assert!(checked > 300);
     }
@@ -381,7 +414,7 @@ fn a_blas_gives_the_gradient_too() {
 fn verdict(change: impl FnOnce(&Network<f64>, &mut Vec<f64>)) -> Verdict {
     let data = Data::new(6, INPUTS, OUTPUTS, Loss::SquaredError, 2);
     let net = network(Activation::Tanh, 1, Activation::Tanh, true, 2);
-    let objective = Objective { loss: Loss::SquaredError, l2: 0.1 };
+    let objective = Objective { loss: Loss::SquaredError, l1: 0.0, l2: 0.1 };
     let (_, mut gradient) = gradient_of(&net, data.batch(true), &objective);
     change(&net, &mut gradient);
     let mut workspace = Workspace::for_prediction(net.spec(), 6, Engine::default(), Threads::one()).unwrap();
@@ -412,7 +445,8 @@ fn gradients_wrong_in_the_usual_ways_are_found_out() {
         ("the sum of rows for their mean", |_, gradient| gradient.iter_mut().for_each(|g| *g *= 6.0)),
         ("rows that all count alike", |net, gradient| {
             let data = Data::new(6, INPUTS, OUTPUTS, Loss::SquaredError, 2);
-            *gradient = gradient_of(net, data.batch(false), &Objective { loss: Loss::SquaredError, l2: 0.1 }).1;
+            *gradient =
+                gradient_of(net, data.batch(false), &Objective { loss: Loss::SquaredError, l1: 0.0, l2: 0.1 }).1;
         }),
         ("one of many off by 1e-5", |_, gradient| gradient[7] *= 1.00001),
     ];
@@ -455,7 +489,7 @@ fn a_wrong_activation_and_a_wrong_loss_are_found_out_through_the_network() {
     assert_eq!((report.verdict, report.counts.wrong), (Verdict::Wrong, data.x.len()));
 
     let net = network(Activation::Tanh, 1, Activation::Identity, true, 2);
-    let objective = Objective { loss: DoubleSlope, l2: 0.0 };
+    let objective = Objective { loss: DoubleSlope, l1: 0.0, l2: 0.0 };
     let report = verify::parameters(&net, data.batch(false), &objective, &options).unwrap();
     assert_eq!((report.verdict, report.counts.wrong), (Verdict::Wrong, net.params().len()));
 }

@@ -60,7 +60,7 @@ fn linear_regression<T: Float>(near: f64) {
     for (l2, weighted) in [(0.0, false), (0.3, false), (0.3, true)] {
         let optimum = ridge(&x, &y, if weighted { &weights } else { &[1.0; 60] }, l2);
         let rows = Batch { weights: weighted.then(|| weights_t.as_slice().unwrap()), ..batch(&x_t, &y_t) };
-        let objective = Objective { loss: Loss::SquaredError, l2 };
+        let objective = Objective { loss: Loss::SquaredError, l1: 0.0, l2 };
         let descent = Trainer { objective, batch: 60, epochs: 600, ..plain(Loss::SquaredError) };
         let trainers = [
             (Trainer { solver: Solver::Lbfgs, ..descent.clone() }, NEAR_LBFGS),
@@ -90,7 +90,7 @@ fn logistic_regression_ends_where_its_gradient_is_zero() {
     let x = random(80, 2, 4);
     let y = Array2::from_shape_fn((80, 1), |(i, _)| f64::from(x[[i, 0]] + 0.8 * random(80, 1, 5)[[i, 0]] > 0.0));
     let mut net = linear::<f64>(2, Activation::Sigmoid);
-    let objective = Objective { loss: Loss::LogisticCrossEntropy, l2: 0.01 };
+    let objective = Objective { loss: Loss::LogisticCrossEntropy, l1: 0.0, l2: 0.01 };
     let trainer = Trainer { solver: Solver::Lbfgs, objective, ..Trainer::default() };
     let history = trainer.fit(&mut net, batch(&x, &y), None, &mut go_on).unwrap();
     assert_eq!(history.stopped, Stopped::Converged);
@@ -112,7 +112,7 @@ fn logistic_regression_ends_where_its_gradient_is_zero() {
 fn xor<T: Float>() {
     let x = cast::<T>(&array![[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]]);
     let y = cast::<T>(&array![[0.0], [1.0], [1.0], [0.0]]);
-    let objective = Objective { loss: Loss::LogisticCrossEntropy, l2: 0.0 };
+    let objective = Objective { loss: Loss::LogisticCrossEntropy, l1: 0.0, l2: 0.0 };
     let steps =
         Trainer { objective, epochs: 500, learning_rate: 0.05, stopping: Stopping::NEVER, ..Trainer::default() };
     let sgd = Trainer { solver: Solver::Steps(Method::sgd()), learning_rate: 0.2, ..steps.clone() };
@@ -172,7 +172,7 @@ fn a_history_has_an_entry_for_each_epoch_and_the_first_is_the_loss_before_traini
 fn lbfgs_records_the_loss_without_the_penalty_as_descent_does() {
     let (x, y) = small_data::<f64>();
     let mut net = small();
-    let objective = Objective { loss: Loss::SquaredError, l2: 0.1 };
+    let objective = Objective { loss: Loss::SquaredError, l1: 0.0, l2: 0.1 };
     let trainer = Trainer { solver: Solver::Lbfgs, objective, epochs: 7, ..Trainer::default() };
     let history = trainer.fit(&mut net, batch(&x, &y), None, &mut go_on).unwrap();
     let errors = net.predict(x.view()).unwrap() - &y;
@@ -325,8 +325,9 @@ fn with<T>(mut items: Vec<T>, index: usize, item: T) -> Vec<T> {
 fn settings_out_of_range_are_refused_by_name() {
     let (x, y) = small_data::<f64>();
     let base = Trainer::default;
-    let loss = |loss: Loss| Objective { loss, l2: 0.0 };
+    let loss = |loss: Loss| Objective { loss, l1: 0.0, l2: 0.0 };
     let l2 = |l2: f64| Objective { l2, ..Objective::default() };
+    let l1 = |l1: f64| Objective { l1, ..Objective::default() };
     let stopping = |tolerance: f64, patience: usize| Stopping { tolerance, patience };
     let solver = |momentum: f64| Solver::Steps(Method::Sgd { momentum, nesterov: false });
     for (trainer, message) in [
@@ -334,6 +335,8 @@ fn settings_out_of_range_are_refused_by_name() {
         (Trainer { learning_rate: f64::NAN, ..base() }, "learning rate: expected a finite number above 0, found NaN"),
         (Trainer { objective: l2(-1.0), ..base() }, "l2: expected a finite number of at least 0, found -1"),
         (Trainer { objective: l2(f64::INFINITY), ..base() }, "l2: expected a finite number of at least 0, found inf"),
+        (Trainer { objective: l1(-1.0), ..base() }, "l1: expected a finite number of at least 0, found -1"),
+        (Trainer { objective: l1(f64::NAN), ..base() }, "l1: expected a finite number of at least 0, found NaN"),
         (Trainer { epochs: 0, ..base() }, "epochs: expected at least 1, found 0"),
         (Trainer { batch: 0, ..base() }, "batch: expected at least 1, found 0"),
         (

@@ -133,7 +133,7 @@ impl<T: Float> Subject<T> {
         let loss = if softmax { Loss::SoftmaxCrossEntropy } else { Loss::SquaredError };
         let trainer = Trainer {
             solver: Solver::Steps(method),
-            objective: Objective { loss, l2: 0.0 },
+            objective: Objective { loss, l1: 0.0, l2: 0.0 },
             learning_rate: job.rate,
             epochs: 1,
             batch: job.batch,

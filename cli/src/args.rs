@@ -171,6 +171,9 @@ pub struct Train {
     /// Momentum without Nesterov's look ahead
     #[arg(long, help_heading = "Training")]
     pub no_nesterov: bool,
+    /// The penalty on absolute weights, which keeps those of no use near 0
+    #[arg(long, value_name = "F", default_value_t = 0.0, help_heading = "Training")]
+    pub l1: f64,
     /// The penalty on squared weights; scikit-learn's alpha over the rows it averages over
     #[arg(long, value_name = "F", default_value_t = 0.0, help_heading = "Training")]
     pub l2: f64,

@@ -76,6 +76,7 @@ pub fn flag(setting: &str) -> &str {
         "epochs" => "--epochs",
         "batch" => "--batch",
         "momentum" => "--momentum",
+        "l1" => "--l1",
         "l2" => "--l2",
         "tolerance" => "--tolerance",
         "patience" => "--patience",

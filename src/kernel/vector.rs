@@ -11,6 +11,11 @@ pub fn axpy<T: Vectorized>(isa: Isa, a: T, x: &[T], y: &mut [T]) {
     sweep(isa, Axpy(a), [x], [y]);
 }
 
+/// `y <- y + a sign(x)`, where the sign of 0 is 0 and that of NaN is NaN.
+pub fn add_signs<T: Vectorized>(isa: Isa, a: T, x: &[T], y: &mut [T]) {
+    sweep(isa, AddSigns(a), [x], [y]);
+}
+
 /// `y <- y + x`.
 pub fn add<T: Vectorized>(isa: Isa, x: &[T], y: &mut [T]) {
     sweep(isa, Add, [x], [y]);
@@ -57,6 +62,11 @@ pub fn sum<T: Vectorized>(isa: Isa, x: &[T]) -> T {
     T::dispatch(isa, Total([x], Plain))
 }
 
+/// The sum of the absolute values of `x`, in the order of [`dot`].
+pub fn sum_abs<T: Vectorized>(isa: Isa, x: &[T]) -> T {
+    T::dispatch(isa, Total([x], Absolute))
+}
+
 /// The largest absolute value: 0 of nothing, NaN if there is one.
 pub fn max_abs<T: Vectorized>(isa: Isa, x: &[T]) -> T {
     T::dispatch(isa, MaxAbs { x })
@@ -74,6 +84,19 @@ impl<T: Vectorized> Step<T, 1, 1> for Axpy<T> {
     #[inline(always)]
     fn step<L: Lanes<T>>(self, lanes: L, [x]: [L::Vector; 1], [y]: [L::Vector; 1]) -> [L::Vector; 1] {
         [lanes.mul_add(lanes.splat(self.0), x, y)]
+    }
+}
+
+#[derive(Clone, Copy)]
+struct AddSigns<T>(T);
+
+impl<T: Vectorized> Step<T, 1, 1> for AddSigns<T> {
+    #[inline(always)]
+    fn step<L: Lanes<T>>(self, lanes: L, [x]: [L::Vector; 1], [y]: [L::Vector; 1]) -> [L::Vector; 1] {
+        let is_signed = lanes.lt(lanes.splat(T::ZERO), lanes.abs(x));
+        // Neither 0 nor NaN is: they are their own signs.
+        let sign = lanes.select(is_signed, lanes.copysign(lanes.splat(T::ONE), x), x);
+        [lanes.mul_add(lanes.splat(self.0), sign, y)]
     }
 }
 
@@ -139,6 +162,16 @@ impl<T: Vectorized> Term<T, 1> for Plain {
     #[inline(always)]
     fn add<L: Lanes<T>>(self, lanes: L, [x]: [L::Vector; 1], part: L::Vector) -> L::Vector {
         lanes.add(x, part)
+    }
+}
+
+#[derive(Clone, Copy)]
+struct Absolute;
+
+impl<T: Vectorized> Term<T, 1> for Absolute {
+    #[inline(always)]
+    fn add<L: Lanes<T>>(self, lanes: L, [x]: [L::Vector; 1], part: L::Vector) -> L::Vector {
+        lanes.add(lanes.abs(x), part)
     }
 }
 

@@ -8,7 +8,7 @@ use crate::float::Float;
 use crate::init::Init;
 use crate::loss::{Loss, LossFn};
 use crate::memory;
-use crate::network::objective::Batch;
+use crate::network::objective::{Batch, Objective};
 use crate::network::spec::Block;
 use crate::network::workspace::{Workspace, rows_at_a_time};
 use crate::network::{Layer, Network, Spec};
@@ -216,7 +216,9 @@ fn count_classes(source: &Source, target: &Target, rows: &[usize]) -> Result<Vec
 
 /// How a model was trained, in words.
 fn describe(trainer: &Trainer) -> String {
-    let objective = format!("{}, l2 {}", trainer.objective.loss, trainer.objective.l2);
+    let Objective { loss, l1, l2 } = trainer.objective;
+    let l1 = if l1 == 0.0 { String::new() } else { format!(", l1 {l1}") };
+    let objective = format!("{loss}{l1}, l2 {l2}");
     match trainer.solver {
         Solver::Steps(method) => {
             format!("{method}; rate {}, batch {}; {objective}", trainer.learning_rate, trainer.batch)

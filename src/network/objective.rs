@@ -2,9 +2,10 @@
 //!
 //! Row 4 of the house: imports `spec`, `loss`, the engines and the ground.
 //!
-//! The objective is the weighted mean over rows of the loss, plus `l2 / 2` times the sum of squared weights:
-//! `E = sum_i w_i loss_i / sum_i w_i + l2/2 |W|^2`, biases excluded. Its scale does not depend on the batch's size;
-//! scikit-learn's `alpha` is `l2` times the number of rows of the batch it averages over.
+//! The objective is the weighted mean over rows of the loss, plus two penalties on weights, biases excluded: `l1` times the sum of
+//! their absolute values, and `l2 / 2` times the sum of their squares: `E = sum_i w_i loss_i / sum_i w_i + l1 |W|_1 + l2/2 |W|^2`.
+//! Its scale does not depend on the batch's size; scikit-learn's `alpha` is `l2` times the number of rows of the batch it averages
+//! over.
 
 use super::spec::Spec;
 use crate::activation::ActivationFn;
@@ -44,12 +45,15 @@ impl<T> Batch<'_, T> {
     }
 }
 
-/// What training minimises: the weighted mean of a loss, and the penalty on large weights.
+/// What training minimises: the weighted mean of a loss, and the penalties on weights.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Objective<L = Loss> {
     /// The loss of a row.
     pub loss: L,
-    /// The penalty: `l2 / 2` times the sum of squared weights is added, biases excluded.
+    /// `l1` times the sum of absolute weights is added, biases excluded. Its slope at a weight of 0 is taken as 0, the middle of what
+    /// it is on either side; no step of a solver ends there but by chance, so that weights of no use stay near 0, within about a step.
+    pub l1: f64,
+    /// `l2 / 2` times the sum of squared weights is added, biases excluded.
     pub l2: f64,
 }
 
@@ -58,7 +62,7 @@ pub struct Objective<L = Loss> {
 pub struct Value {
     /// The weighted mean of the rows' losses.
     pub loss: f64,
-    /// `l2 / 2` times the sum of squared weights.
+    /// `l1` times the sum of absolute weights, and `l2 / 2` times that of squared ones.
     pub penalty: f64,
 }
 
@@ -94,25 +98,33 @@ pub(super) fn loss_rows<T: Float, L: LossFn>(
     }
 }
 
-/// `l2 / 2` times the sum of squared weights; its gradient is added to `gradient`.
-pub(crate) fn penalty<T: Float, A: ActivationFn>(
+/// The penalties of `objective`; their gradient is added to `gradient`.
+pub(crate) fn penalty<T: Float, A: ActivationFn, L>(
     spec: &Spec<A>,
     params: &[T],
-    l2: f64,
+    objective: &Objective<L>,
     engine: Engine,
     gradient: Option<&mut [T]>,
 ) -> f64 {
-    if l2 == 0.0 {
-        return 0.0;
-    }
-    let weights = |range: &Range<usize>| &params[range.clone()];
+    let Objective { l1, l2, .. } = *objective;
+    let isa = engine.isa;
+    let blocks = || spec.blocks().iter().map(|block| (block.weights.clone(), &params[block.weights.clone()]));
     if let Some(gradient) = gradient {
-        for block in spec.blocks() {
-            vector::axpy(engine.isa, T::from_f64(l2), weights(&block.weights), &mut gradient[block.weights.clone()]);
+        for (range, weights) in blocks() {
+            if l1 != 0.0 {
+                vector::add_signs(isa, T::from_f64(l1), weights, &mut gradient[range.clone()]);
+            }
+            if l2 != 0.0 {
+                vector::axpy(isa, T::from_f64(l2), weights, &mut gradient[range]);
+            }
         }
     }
-    let square = |range| vector::squared_norm(engine.isa, weights(range)).real();
-    l2 / 2.0 * spec.blocks().iter().map(|b| square(&b.weights)).sum::<f64>()
+    // Without a factor nothing is summed: an infinite weight is found out elsewhere, and 0 times it would be NaN here.
+    let total = |factor: f64, of: fn(Isa, &[T]) -> T| match factor {
+        0.0 => 0.0,
+        _ => factor * blocks().map(|(_, weights)| of(isa, weights).real()).sum::<f64>(),
+    };
+    total(l1, vector::sum_abs) + total(l2 / 2.0, vector::squared_norm)
 }
 
 /// The sum of the rows' weights.

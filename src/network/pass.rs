@@ -42,7 +42,7 @@ pub fn value_and_gradient<T: Float, A: ActivationFn, L: LossFn>(
     check_length("gradient", spec, gradient)?;
     workspace.check_trains()?;
     let loss = mean_loss(spec, params, batch, objective, workspace, Some(&mut *gradient))?;
-    let penalty = penalty(spec, params, objective.l2, workspace.engine, Some(gradient));
+    let penalty = penalty(spec, params, objective, workspace.engine, Some(gradient));
     Ok(Value { loss, penalty })
 }
 
@@ -57,7 +57,7 @@ pub fn value<T: Float, A: ActivationFn, L: LossFn>(
     workspace: &mut Workspace<T>,
 ) -> Result<Value> {
     let loss = mean_loss(spec, params, batch, objective, workspace, None)?;
-    Ok(Value { loss, penalty: penalty(spec, params, objective.l2, workspace.engine, None) })
+    Ok(Value { loss, penalty: penalty(spec, params, objective, workspace.engine, None) })
 }
 
 /// The outputs for `x`, written to `out`, without allocating.

@@ -226,7 +226,7 @@ mod tests {
         if !tiny {
             workspace.tiny = None;
         }
-        let objective = Objective { loss: Loss::SquaredError, l2: 0.0 };
+        let objective = Objective { loss: Loss::SquaredError, l1: 0.0, l2: 0.0 };
         let batch = Batch { x: x.view(), y: y.view(), weights: None };
         let mut gradient = vec![T::from_f64(f64::NAN); spec.parameters()];
         let loss =

@@ -45,7 +45,7 @@ pub enum Solver {
 /// let mut net = Network::<f64>::new(spec, None, &mut Rng::new(1))?;
 /// let trainer = Trainer {
 ///     solver: Solver::Lbfgs,
-///     objective: Objective { loss: Loss::LogisticCrossEntropy, l2: 0.0 },
+///     objective: Objective { loss: Loss::LogisticCrossEntropy, l1: 0.0, l2: 0.0 },
 ///     ..Trainer::default()
 /// };
 /// let batch = Batch { x: x.view(), y: y.view(), weights: None };
@@ -193,8 +193,10 @@ impl<L: LossFn> Trainer<L> {
         if !positive(self.learning_rate) {
             return Err(Error::setting("learning rate", "a finite number above 0", self.learning_rate));
         }
-        if !(self.objective.l2.is_finite() && self.objective.l2 >= 0.0) {
-            return Err(Error::setting("l2", "a finite number of at least 0", self.objective.l2));
+        for (name, factor) in [("l1", self.objective.l1), ("l2", self.objective.l2)] {
+            if !(factor.is_finite() && factor >= 0.0) {
+                return Err(Error::setting(name, "a finite number of at least 0", factor));
+            }
         }
         for (name, value) in [("epochs", self.epochs), ("batch", self.batch)] {
             if value == 0 {

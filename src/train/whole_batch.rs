@@ -56,7 +56,7 @@ pub(super) fn lbfgs<T: Float, A: ActivationFn, L: LossFn>(
             }
         };
         let number = iteration.number;
-        let training = iteration.value - penalty(spec, iteration.params, trainer.objective.l2, trainer.engine, None);
+        let training = iteration.value - penalty(spec, iteration.params, &trainer.objective, trainer.engine, None);
         history.training.push(training);
         history.validation.extend(validation);
         if let Some(validation) = validation {

@@ -34,7 +34,7 @@ const NEGLIGIBLE: f64 = 1e-6;
 /// let net = Network::<f64>::new(Spec::mlp(2, &[3], Activation::Gelu, 1, Activation::Identity)?, None, &mut Rng::new(1))?;
 /// let (x, y) = (array![[0.5, -1.0], [2.0, 0.1]], array![[1.0], [-0.5]]);
 /// let batch = Batch { x: x.view(), y: y.view(), weights: None };
-/// let objective = Objective { loss: Loss::SquaredError, l2: 0.1 };
+/// let objective = Objective { loss: Loss::SquaredError, l1: 0.0, l2: 0.1 };
 /// verify::parameters(&net, batch, &objective, &gradcheck::Options::default())?.require()?;
 /// # Ok::<(), deltarule::Error>(())
 /// ```

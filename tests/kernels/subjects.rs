@@ -241,6 +241,10 @@ fn subjects<T: Real>() -> Vec<Subject<T>> {
         subject!("axpy", [1, 1], |isa, s| two(s, |x, y| vector::axpy(isa, a(), x, y)), |s| each(s, |v| {
             v[1] = a::<T>().mul_add(v[0], v[1]);
         })),
+        subject!("add_signs", [1, 1], |isa, s| two(s, |x, y| vector::add_signs(isa, a(), x, y)), |s| each(s, |v| {
+            let sign = if v[0].abs() > T::ZERO { T::from_f64(v[0].real().signum()) } else { v[0] };
+            v[1] = a::<T>().mul_add(sign, v[1]);
+        })),
         subject!("add", [1, 1], |isa, s| two(s, |x, y| vector::add(isa, x, y)), |s| each(s, |v| v[1] += v[0])),
         subject!("scale", [1], |isa, s| vector::scale(isa, a(), s[0]), |s| each(s, |v| v[0] *= a())),
         Subject {
@@ -260,6 +264,12 @@ fn subjects<T: Real>() -> Vec<Subject<T>> {
             slices: &[1],
             run: |isa, s| vector::squared_norm(isa, s[0]),
             plain: |s| sum_of(vector::chains::<T>(), s[0].iter().map(|&x| (x, x))),
+        },
+        Subject {
+            name: "sum_abs",
+            slices: &[1],
+            run: |isa, s| vector::sum_abs(isa, s[0]),
+            plain: |s| sum_of(vector::chains::<T>(), s[0].iter().map(|&x| (x.abs(), T::ONE))),
         },
         Subject {
             name: "max_abs",

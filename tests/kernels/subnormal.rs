@@ -91,7 +91,7 @@ fn training<T: Float>(activation: Activation, method: Method, scale: f64) -> f64
     let spec = Spec::mlp(64, &[100], activation, 10, Activation::Softmax).unwrap();
     let x = Array2::from_shape_simple_fn((100, 64), || rng.uniform::<T>(-1.0, 1.0));
     let y = Array2::from_shape_fn((100, 10), |(i, j)| if i % 10 == j { T::ONE } else { T::ZERO });
-    let objective = Objective { loss: Loss::SoftmaxCrossEntropy, l2: 1e-4 };
+    let objective = Objective { loss: Loss::SoftmaxCrossEntropy, l1: 0.0, l2: 1e-4 };
     let engine = Engine::default();
     let mut run = || {
         let mut net = Network::<T>::new(spec.clone(), None, &mut rng).unwrap();

@@ -43,7 +43,7 @@ pub fn small_data<T: Float>() -> (Array2<T>, Array2<T>) {
 /// Plain descent in order, for exact statements about epochs and batches.
 pub fn plain<L>(loss: L) -> Trainer<L> {
     let solver = Solver::Steps(Method::Sgd { momentum: 0.0, nesterov: false });
-    let objective = Objective { loss, l2: 0.0 };
+    let objective = Objective { loss, l1: 0.0, l2: 0.0 };
     let base = Trainer::new(objective);
     Trainer { solver, learning_rate: 0.05, batch: 4, shuffle: false, stopping: Stopping::NEVER, ..base }
 }

@@ -215,7 +215,7 @@ fn recipe(args: &Train) -> Result<Recipe> {
         },
         trainer: Trainer {
             solver,
-            objective: Objective { loss: Loss::default(), l2: args.l2 },
+            objective: Objective { loss: Loss::default(), l1: args.l1, l2: args.l2 },
             learning_rate: args.rate.unwrap_or(default_rate),
             epochs: args.epochs,
             batch: args.batch,

@@ -44,6 +44,8 @@ fn training_settings_out_of_range() {
         ("--rate -1", &["--rate", "above 0", "found -1"]),
         ("--rate nan", &["--rate", "finite", "found NaN"]),
         ("--rate inf", &["--rate", "finite", "found inf"]),
+        ("--l1 -1", &["--l1", "at least 0", "found -1"]),
+        ("--l1 inf", &["--l1", "finite", "found inf"]),
         ("--l2 -1", &["--l2", "at least 0", "found -1"]),
         ("--l2 nan", &["--l2", "finite", "found NaN"]),
         ("--solver sgd --momentum 2", &["--momentum", "found 2"]),

@@ -14,7 +14,9 @@ use std::fmt::{self, Debug};
 
 /// What a layer does to its weighted sums `z`.
 ///
-/// One function is asked for: value and slope at one `z`, for any [`Scalar`]. The rest has defaults.
+/// One function is asked for: value and slope at one `z`, for any [`Scalar`]. The rest has defaults. A function of whole rows, as softmax
+/// is one, overrides [`forward_row`](Self::forward_row) and [`backward_row`](Self::backward_row); what has kinks, [`piece`](Self::piece)
+/// and [`is_piecewise`](Self::is_piecewise), so that gradient checks tell kinks from faults; what has kernels of its own, the rest.
 ///
 /// ```
 /// use deltarule::activation::ActivationFn;
@@ -40,39 +42,19 @@ pub trait ActivationFn: Clone + Debug + Send + Sync + 'static {
     /// The value and the derivative at `z`.
     fn value_and_slope<T: Scalar>(&self, z: T) -> (T, T);
 
-    /// Replaces each weighted sum by its activation. `cols` is the row length, for functions of whole rows.
-    ///
-    /// **Overwrites** `z`.
-    fn apply<T: Float>(&self, isa: Isa, z: &mut [T], cols: usize) {
-        let _ = (isa, cols);
-        z.iter_mut().for_each(|z| *z = self.value_and_slope(*z).0);
-    }
-
-    /// [`apply`](Self::apply), and keeps the slopes for [`backward`](Self::backward).
-    ///
-    /// **Overwrites** `z` and `slope`.
-    fn apply_with_slope<T: Float>(&self, isa: Isa, z: &mut [T], slope: &mut [T], cols: usize) {
-        let _ = (isa, cols);
-        z.iter_mut().zip(slope).for_each(|(z, slope)| (*z, *slope) = self.value_and_slope(*z));
-    }
-
-    /// Turns the gradient with respect to the activations `a` into the one with respect to the weighted sums.
-    ///
-    /// **Overwrites** `delta`.
-    fn backward<T: Float>(&self, isa: Isa, a: &[T], slope: &[T], delta: &mut [T], cols: usize) {
-        let _ = (a, cols);
-        vector::multiply(isa, delta, slope);
-    }
-
-    /// A row of weighted sums in any numbers: they become activations, and `slope` what [`backward_row`](Self::backward_row) needs.
-    /// With it every gradient is verified in dual and complex numbers; only functions of whole rows override it.
+    /// A row of weighted sums in any numbers: they become activations, and `slope` what [`backward_row`](Self::backward_row) needs; it is
+    /// empty where no gradient will be asked for. It also runs on dual and complex numbers, which is how every gradient is verified.
     ///
     /// **Overwrites** `z` and `slope`.
     fn forward_row<T: Scalar>(&self, z: &mut [T], slope: &mut [T]) {
-        z.iter_mut().zip(slope).for_each(|(z, slope)| (*z, *slope) = self.value_and_slope(*z));
+        if slope.is_empty() {
+            z.iter_mut().for_each(|z| *z = self.value_and_slope(*z).0);
+        } else {
+            z.iter_mut().zip(slope).for_each(|(z, slope)| (*z, *slope) = self.value_and_slope(*z));
+        }
     }
 
-    /// [`backward`](Self::backward) for one row in any numbers.
+    /// Turns the gradient with respect to the activations `a` of a row into the one with respect to its weighted sums.
     ///
     /// **Overwrites** `delta`.
     fn backward_row<T: Scalar>(&self, a: &[T], slope: &[T], delta: &mut [T]) {
@@ -80,7 +62,33 @@ pub trait ActivationFn: Clone + Debug + Send + Sync + 'static {
         delta.iter_mut().zip(slope).for_each(|(delta, &slope)| *delta *= slope);
     }
 
-    /// Which of its smooth pieces `z` lies in, numbered from left to right; 0 everywhere for a function that is smooth.
+    /// [`forward_row`](Self::forward_row) for rows of `cols` weighted sums, without slopes: where a kernel comes in.
+    ///
+    /// **Overwrites** `z`.
+    fn apply<T: Float>(&self, isa: Isa, z: &mut [T], cols: usize) {
+        let _ = isa;
+        z.chunks_exact_mut(cols).for_each(|row| self.forward_row(row, &mut []));
+    }
+
+    /// [`apply`](Self::apply), and keeps the slopes for [`backward`](Self::backward).
+    ///
+    /// **Overwrites** `z` and `slope`.
+    fn apply_with_slope<T: Float>(&self, isa: Isa, z: &mut [T], slope: &mut [T], cols: usize) {
+        let _ = isa;
+        let rows = z.chunks_exact_mut(cols).zip(slope.chunks_exact_mut(cols));
+        rows.for_each(|(row, slope)| self.forward_row(row, slope));
+    }
+
+    /// [`backward_row`](Self::backward_row) for rows of `cols`.
+    ///
+    /// **Overwrites** `delta`.
+    fn backward<T: Float>(&self, isa: Isa, a: &[T], slope: &[T], delta: &mut [T], cols: usize) {
+        let _ = isa;
+        let rows = a.chunks_exact(cols).zip(slope.chunks_exact(cols)).zip(delta.chunks_exact_mut(cols));
+        rows.for_each(|((a, slope), delta)| self.backward_row(a, slope, delta));
+    }
+
+    /// Which of its smooth pieces `z` lies in, numbered from left to right.
     ///
     /// The slope may jump between two pieces and nowhere else. A verification that knows the pieces can tell a kink from a fault, and
     /// certifies that a step has crossed none; one that does not has to guess from slopes.
@@ -89,9 +97,9 @@ pub trait ActivationFn: Clone + Debug + Send + Sync + 'static {
         0
     }
 
-    /// Whether there is more than one piece.
-    fn is_piecewise(&self) -> bool {
-        false
+    /// Whether there is more than one piece; `None`, the default, says that [`piece`](Self::piece) tells nothing.
+    fn is_piecewise(&self) -> Option<bool> {
+        None
     }
 
     /// Whether it has a slope that training can follow.
@@ -343,7 +351,10 @@ impl ActivationFn for Activation {
 
     fn forward_row<T: Scalar>(&self, z: &mut [T], slope: &mut [T]) {
         if *self != Self::Softmax {
-            return z.iter_mut().zip(slope).for_each(|(z, slope)| (*z, *slope) = self.value_and_slope(*z));
+            return match slope.is_empty() {
+                true => z.iter_mut().for_each(|z| *z = self.value_and_slope(*z).0),
+                false => z.iter_mut().zip(slope).for_each(|(z, slope)| (*z, *slope) = self.value_and_slope(*z)),
+            };
         }
         let top = z.iter().copied().reduce(|top, z| if z.real() > top.real() { z } else { top }).unwrap_or_default();
         let mut sum = T::ZERO;
@@ -364,11 +375,11 @@ impl ActivationFn for Activation {
     }
 
     fn piece(&self, z: f64) -> u32 {
-        u32::from(self.is_piecewise() && z > 0.0)
+        u32::from(self.is_piecewise() == Some(true) && z > 0.0)
     }
 
-    fn is_piecewise(&self) -> bool {
-        matches!(self, Self::Step | Self::Relu | Self::LeakyRelu { .. } | Self::Elu { .. } | Self::Selu)
+    fn is_piecewise(&self) -> Option<bool> {
+        Some(matches!(self, Self::Step | Self::Relu | Self::LeakyRelu { .. } | Self::Elu { .. } | Self::Selu))
     }
 
     fn is_differentiable(&self) -> bool {

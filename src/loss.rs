@@ -62,16 +62,16 @@ pub trait LossFn: Clone + Debug + Send + Sync + 'static {
         None
     }
 
-    /// Which of its smooth pieces a row lies in, as any number that differs between them; 0 everywhere for a loss that is smooth.
+    /// Which of its smooth pieces a row lies in, as any number that differs between them.
     /// What it is for is told at [`ActivationFn::piece`](crate::activation::ActivationFn::piece).
     fn piece(&self, output: &[f64], target: &[f64]) -> u64 {
         let _ = (output, target);
         0
     }
 
-    /// Whether there is more than one piece.
-    fn is_piecewise(&self) -> bool {
-        false
+    /// Whether there is more than one piece; `None`, the default, says that [`piece`](Self::piece) tells nothing.
+    fn is_piecewise(&self) -> Option<bool> {
+        None
     }
 
     /// Whether its constants are in their range.
@@ -286,8 +286,8 @@ impl LossFn for Loss {
         }
     }
 
-    fn is_piecewise(&self) -> bool {
-        matches!(self, Self::AbsoluteError | Self::Huber { .. })
+    fn is_piecewise(&self) -> Option<bool> {
+        Some(matches!(self, Self::AbsoluteError | Self::Huber { .. }))
     }
 
     fn piece(&self, output: &[f64], target: &[f64]) -> u64 {

@@ -37,7 +37,7 @@ impl LossFn for LogCosh {
     }
 }
 
-/// A row divided by its length: no function of one sum alone, so every method is written.
+/// A row divided by its length: no function of one sum alone.
 #[derive(Clone, Debug)]
 struct UnitLength;
 
@@ -46,27 +46,16 @@ impl ActivationFn for UnitLength {
         (z / z.abs(), T::ZERO)
     }
 
-    fn apply<T: Float>(&self, _: Isa, z: &mut [T], cols: usize) {
-        for row in z.chunks_exact_mut(cols) {
-            let length = length(row);
-            row.iter_mut().for_each(|z| *z /= length);
-        }
+    fn forward_row<T: Scalar>(&self, z: &mut [T], slope: &mut [T]) {
+        let length = length(z);
+        slope.fill(T::ONE / length);
+        z.iter_mut().for_each(|z| *z /= length);
     }
 
-    fn apply_with_slope<T: Float>(&self, isa: Isa, z: &mut [T], slope: &mut [T], cols: usize) {
-        for (row, slope) in z.chunks_exact(cols).zip(slope.chunks_exact_mut(cols)) {
-            slope.fill(T::ONE / length(row));
-        }
-        self.apply(isa, z, cols);
-    }
-
-    fn backward<T: Float>(&self, _: Isa, a: &[T], slope: &[T], delta: &mut [T], cols: usize) {
-        let rows = a.chunks_exact(cols).zip(slope.chunks_exact(cols)).zip(delta.chunks_exact_mut(cols));
-        for ((a, slope), delta) in rows {
-            let mut along = T::ZERO;
-            a.iter().zip(&*delta).for_each(|(&a, &d)| along += a * d);
-            delta.iter_mut().zip(a).zip(slope).for_each(|((d, &a), &s)| *d = (*d - along * a) * s);
-        }
+    fn backward_row<T: Scalar>(&self, a: &[T], slope: &[T], delta: &mut [T]) {
+        let mut along = T::ZERO;
+        a.iter().zip(&*delta).for_each(|(&a, &d)| along += a * d);
+        delta.iter_mut().zip(a).zip(slope).for_each(|((d, &a), &s)| *d = (*d - along * a) * s);
     }
 }
 
@@ -167,11 +156,11 @@ fn learns<T: Float, A: ActivationFn, L: LossFn>(net: &Network<T, A>, loss: L) ->
         let history = trainer.fit(&mut trained, rows, None, &mut |_| Continue(())).unwrap();
         let last = history.training[history.training.len() - 1];
         assert!(last < 0.5 * history.training[0], "{solver:?} {}: {last} of {}", T::NAME, history.training[0]);
-        verify::parameters(&trained, rows, &trainer.objective, &Options::default()).unwrap().require().unwrap();
+        verify::parameters(&trained, rows, &trainer.objective, Engine::default(), &Options::default()).unwrap().require().unwrap();
         least = least.min(last);
     }
-    verify::parameters(net, rows, &objective, &Options::default()).unwrap().require().unwrap();
-    verify::inputs(net, x.view(), &Options::default()).unwrap().require().unwrap();
+    verify::parameters(net, rows, &objective, Engine::default(), &Options::default()).unwrap().require().unwrap();
+    verify::inputs(net, x.view(), Engine::default(), &Options::default()).unwrap().require().unwrap();
     least
 }
 
@@ -194,8 +183,8 @@ fn a_function_of_whole_rows_may_stand_in_any_layer() {
             Network::<f64, _>::new(Spec::mlp(2, hidden, UnitLength, 3, UnitLength).unwrap(), None, &mut Rng::new(2))
                 .unwrap();
         let objective = Objective { loss: LogCosh, l1: 0.0, l2: 0.1 };
-        verify::parameters(&net, rows, &objective, &Options::default()).unwrap().require().unwrap();
-        verify::inputs(&net, x.view(), &Options::default()).unwrap().require().unwrap();
+        verify::parameters(&net, rows, &objective, Engine::default(), &Options::default()).unwrap().require().unwrap();
+        verify::inputs(&net, x.view(), Engine::default(), &Options::default()).unwrap().require().unwrap();
     }
 }
 
@@ -277,14 +266,14 @@ fn wrong_functions_are_refused_by_the_check() {
     for wrong in [Wrong::Slope, Wrong::Sign, Wrong::Apply, Wrong::Place] {
         let net = mlp::<f64, _>(wrong.clone(), wrong.clone());
         let objective = Objective { loss: LogCosh, l1: 0.0, l2: 0.0 };
-        let report = verify::parameters(&net, rows, &objective, &Options::default()).unwrap();
+        let report = verify::parameters(&net, rows, &objective, Engine::default(), &Options::default()).unwrap();
         assert_eq!(report.verdict, Verdict::Wrong, "{wrong:?}");
         let error = report.require().unwrap_err().to_string();
         assert!(error.starts_with("gradient wrong at tolerance 1e-7: of 49 coordinates "), "{error}");
         // Of one layer, for two wrong signs make a right one.
         let spec = Spec::mlp(2, &[], wrong.clone(), 1, wrong.clone()).unwrap();
         let net = Network::<f64, _>::new(spec, None, &mut Rng::new(3)).unwrap();
-        assert_eq!(verify::inputs(&net, x.view(), &Options::default()).unwrap().verdict, Verdict::Wrong, "{wrong:?}");
+        assert_eq!(verify::inputs(&net, x.view(), Engine::default(), &Options::default()).unwrap().verdict, Verdict::Wrong, "{wrong:?}");
     }
 }
 

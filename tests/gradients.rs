@@ -125,7 +125,7 @@ fn check_all(pairs: &[(Activation, usize, Activation)], loss: Loss, tally: &mut 
             let net = network(hidden, depth, output, bias, i as u64);
             let data = Data::new(5, INPUTS, OUTPUTS, loss, i as u64);
             let objective = Objective { loss, l1: 0.0, l2 };
-            let report = verify::parameters(&net, data.batch(weighted), &objective, &Options::default()).unwrap();
+            let report = verify::parameters(&net, data.batch(weighted), &objective, Engine::default(), &Options::default()).unwrap();
             assert_eq!(report.counts.checked, net.spec().parameters());
             let what = format!("{depth} x {hidden}, {output}, {loss}, weights {weighted}, l2 {l2}, bias {bias}");
             tally.add(&report, &what);
@@ -161,7 +161,7 @@ fn the_gradient_with_respect_to_the_inputs() {
             let hidden = if activation == Activation::Softmax { Activation::Gelu } else { activation };
             let net = network(hidden, depth, activation, depth != 1, i as u64);
             let x = Data::new(7, INPUTS, OUTPUTS, Loss::SquaredError, i as u64).x;
-            let report = verify::inputs(&net, x.view(), &Options::default()).unwrap();
+            let report = verify::inputs(&net, x.view(), Engine::default(), &Options::default()).unwrap();
             assert_eq!(report.counts.checked, 7 * INPUTS);
             tally.add(&report, &format!("{depth} x {hidden}, {activation}"));
         }
@@ -191,8 +191,8 @@ fn a_step_is_refused_by_its_layer_and_a_hidden_softmax_at_once() {
         let expected = format!("layer {} has an activation without a usable slope (Step)", l + 1);
         let options = Options::default();
         let errors = [
-            verify::parameters(&net, data.batch(false), &Objective::<Loss>::default(), &options).unwrap_err(),
-            verify::inputs(&net, data.x.view(), &options).unwrap_err(),
+            verify::parameters(&net, data.batch(false), &Objective::<Loss>::default(), Engine::default(), &options).unwrap_err(),
+            verify::inputs(&net, data.x.view(), Engine::default(), &options).unwrap_err(),
         ];
         for error in errors {
             assert!(error.to_string().starts_with(&expected), "{error}");
@@ -270,7 +270,7 @@ fn the_l1_penalty_is_the_sum_of_absolute_weights_and_its_slope_their_signs() {
         let without = Objective { loss, l1: 0.0, l2: 0.1 };
         let with = Objective { l1: 0.25, ..without };
         tally.add(
-            &verify::parameters(&net, data.batch(weighted), &with, &Options::default()).unwrap(),
+            &verify::parameters(&net, data.batch(weighted), &with, Engine::default(), &Options::default()).unwrap(),
             &format!("{loss}, weights {weighted}"),
         );
         // By hand; a weight of 0 has no sign, and biases are not penalised.
@@ -369,7 +369,7 @@ fn row_shards_give_the_gradient_of_the_whole() {
 
     // And both are right, along directions that each move every parameter.
     let options = Options { mode: Mode::Directions { count: 8, seed: 1 }, ..Options::default() };
-    verify::parameters(&net, data.batch(true), &objective, &options).unwrap().require().unwrap();
+    verify::parameters(&net, data.batch(true), &objective, Engine::default(), &options).unwrap().require().unwrap();
 }
 
 // ---------------------------------------------------------------------------------------------------------------- BLAS
@@ -483,14 +483,14 @@ fn a_wrong_activation_and_a_wrong_loss_are_found_out_through_the_network() {
     let options = Options::default();
     let spec = Spec::mlp(INPUTS, &[], ForgottenSlope, OUTPUTS, ForgottenSlope).unwrap();
     let net = Network::<f64, _>::new(spec, None, &mut Rng::new(2)).unwrap();
-    let report = verify::parameters(&net, data.batch(false), &Objective::<Loss>::default(), &options).unwrap();
+    let report = verify::parameters(&net, data.batch(false), &Objective::<Loss>::default(), Engine::default(), &options).unwrap();
     assert_eq!((report.verdict, report.counts.wrong), (Verdict::Wrong, net.params().len()));
-    let report = verify::inputs(&net, data.x.view(), &options).unwrap();
+    let report = verify::inputs(&net, data.x.view(), Engine::default(), &options).unwrap();
     assert_eq!((report.verdict, report.counts.wrong), (Verdict::Wrong, data.x.len()));
 
     let net = network(Activation::Tanh, 1, Activation::Identity, true, 2);
     let objective = Objective { loss: DoubleSlope, l1: 0.0, l2: 0.0 };
-    let report = verify::parameters(&net, data.batch(false), &objective, &options).unwrap();
+    let report = verify::parameters(&net, data.batch(false), &objective, Engine::default(), &options).unwrap();
     assert_eq!((report.verdict, report.counts.wrong), (Verdict::Wrong, net.params().len()));
 }
 

@@ -36,7 +36,7 @@ impl<A: ActivationFn> Formula for &A {
     fn sample(&mut self, x: f64, at: f64) -> Sample {
         let crossed = Some(usize::from(self.piece(x) != self.piece(at)));
         // One that does not tell its pieces may have kinks all the same.
-        Sample { value: self.value_and_slope(x).0, crossed: crossed.filter(|_| self.is_piecewise()) }
+        Sample { value: self.value_and_slope(x).0, crossed: crossed.filter(|_| self.is_piecewise().is_some()) }
     }
     fn slope(&mut self, x: f64) -> f64 {
         self.value_and_slope(x).1
@@ -148,7 +148,7 @@ struct Row<'a, L> {
 impl<L: LossFn> Function for Row<'_, L> {
     fn sample(&mut self, x: &[f64]) -> Sample {
         let (here, there) = (self.loss.piece(self.output, self.target), self.loss.piece(x, self.target));
-        let crossed = self.loss.is_piecewise().then(|| usize::from(here != there));
+        let crossed = self.loss.is_piecewise().map(|_| usize::from(here != there));
         Sample { value: self.loss.row(x, self.target, &mut vec![0.0; x.len()]), crossed }
     }
 

@@ -38,6 +38,7 @@
 //! # Ok::<(), deltarule::error::Error>(())
 //! ```
 
+mod against;
 mod difference;
 mod formulas;
 mod function;
@@ -48,6 +49,7 @@ mod report;
 mod table;
 mod witness;
 
+pub use against::against;
 pub use formulas::{activation, loss, scalar};
 pub use function::{Function, Generic, Move, Oracle, Sample, Tensor, slope_of};
 pub use report::{Counts, Disagreements, Entry, Report, Subject, TensorReport, Verdict};
@@ -93,7 +95,7 @@ pub struct Options {
     /// The largest relative error that agrees with differences. In `f64`, 1e-7 leaves measured slopes one digit of reserve at least.
     pub tolerance: f64,
     /// The largest relative error that agrees with a witness that has all digits, where the function knows no bound on rounding:
-    /// some thousand roundings, relative to the larger entry and to a thousandth of the largest of all.
+    /// a million roundings, relative to the larger entry and to a thousandth of the largest of all.
     pub exact: f64,
     /// Entries smaller than this part of the largest one are compared as if they had that size. 0, the default, compares each
     /// by its own size, as coordinates of different units ask for.
@@ -111,7 +113,7 @@ impl Default for Options {
         Self {
             mode: Mode::EveryCoordinate,
             tolerance: 1e-7,
-            exact: 1e-12,
+            exact: 1e-10,
             negligible: 0.0,
             oracles: Oracle::ALL.to_vec(),
             tensors: Vec::new(),

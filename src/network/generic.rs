@@ -128,15 +128,18 @@ fn penalty<S: Scalar, A: ActivationFn, L>(
     objective: &Objective<L>,
     mut gradient: Option<&mut [S]>,
 ) -> S {
-    let l2 = S::from_f64(objective.l2);
-    let mut squares = S::ZERO;
+    let (l1, l2) = (S::from_f64(objective.l1), S::from_f64(objective.l2));
+    let (mut sizes, mut squares) = (S::ZERO, S::ZERO);
     for i in spec.blocks().iter().flat_map(|block| block.weights.clone()) {
-        squares = params[i].mul_add(params[i], squares);
+        let w = params[i];
+        sizes += w.abs();
+        squares = w.mul_add(w, squares);
         if let Some(gradient) = &mut gradient {
-            gradient[i] = l2.mul_add(params[i], gradient[i]);
+            let sign = S::from_f64(f64::from(u8::from(w.real() > 0.0)) - f64::from(u8::from(w.real() < 0.0)));
+            gradient[i] += l1 * sign + l2 * w;
         }
     }
-    l2 * S::from_f64(0.5) * squares
+    l1 * sizes + l2 * S::from_f64(0.5) * squares
 }
 
 /// The sum of `combination` times the outputs, row by row: what [`pass::backward`](super::pass::backward) is the gradient of.

@@ -1,30 +1,59 @@
-//! Gradient checks of whole networks: the adaptors between [`network`](crate::network) and
-//! [`gradcheck`], which know nothing of each other.
+//! Gradient verification of whole networks: the adaptors between [`network`](crate::network) and [`gradcheck`], which know
+//! nothing of each other.
+//!
+//! - [`parameters`]: the gradient of a network's objective, in double precision, before all witnesses; [`claimed`] for a gradient that
+//!   somebody else computed.
+//! - [`precision`]: the gradient in the network's own precision against the one in double precision at the same numbers, to a bound
+//!   from the roundings on the way.
+//! - [`inputs`]: the gradient with respect to the inputs. [`curvature`]: the Hessian's product with vectors.
+
+//!
+//! `structure.rs` is how every parameter of a network is checked by little work, `witnesses.rs` the same in dual and complex numbers,
+//! `bound.rs` the bound on rounding.
 //!
 //! Row 6 of the house: imports everything below.
 
+mod bound;
+mod structure;
+mod witnesses;
+
 use crate::activation::ActivationFn;
+use crate::complex::Complex;
+use crate::dual::Dual;
 use crate::engine::Engine;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::float::Float;
-use crate::gradcheck::{self, Options, Report};
+use crate::gradcheck::jacobian::{self, Product};
+use crate::gradcheck::{self, Function, Mode, Move, Options, Oracle, Report, Sample, Tensor, slope_of};
 use crate::loss::LossFn;
 use crate::network::objective::{Batch, Objective};
 use crate::network::workspace::Workspace;
-use crate::network::{Network, Spec, pass};
+use crate::network::{Network, Spec, generic, pass};
 use crate::rng::Rng;
+use crate::scalar::Scalar;
 use crate::threads::Threads;
-use ndarray::{Array2, ArrayView2};
+use ndarray::{Array2, ArrayView2, s};
+use structure::Subject;
 
-/// Entries smaller than this part of the largest are compared as if they had that size: at a tolerance of 1e-7 to 1e-13 of the
-/// largest, some hundred roundings of the sums that both come from. In a trained network some are as small as 1e-22.
+/// Entries smaller than this part of the largest are compared with differences as if they had that size: at a tolerance of 1e-7 to
+/// 1e-13 of the largest, some hundred roundings of the sums that both come from. In a trained network some are as small as 1e-22.
 const NEGLIGIBLE: f64 = 1e-6;
 
-/// Checks the gradient of the objective with respect to every parameter, in `f64` at the network's parameters.
+/// The parts of a network's parameters, by name: `layer 1, weights`, `layer 1, biases`, …
+pub fn tensors_of<A: ActivationFn>(spec: &Spec<A>) -> Vec<Tensor> {
+    let parts = |(l, block): (usize, &crate::network::spec::Block)| {
+        [("weights", block.weights.clone()), ("biases", block.bias.clone())]
+            .map(|(what, range)| Tensor { name: format!("layer {}, {what}", l + 1), range })
+    };
+    spec.blocks().iter().enumerate().flat_map(parts).filter(|tensor| !tensor.range.is_empty()).collect()
+}
+
+/// Checks the gradient of the objective with respect to every parameter, in `f64` at the network's parameters, with all witnesses of
+/// the options: differences of values that `engine` computes, dual numbers, a complex step.
 ///
-/// The report's indices are those of the flat buffer; [`Spec::parameter_name`] names them.
+/// The report's indices are those of the flat buffer; its names those of [`Spec::parameter_name`].
 ///
-/// **Errors**: shapes that do not fit, an activation without slope.
+/// **Errors**: shapes that do not fit, an activation without slope, or no memory.
 ///
 /// ```
 /// use deltarule::prelude::*;
@@ -34,29 +63,130 @@ const NEGLIGIBLE: f64 = 1e-6;
 /// let net = Network::<f64>::new(Spec::mlp(2, &[3], Activation::Gelu, 1, Activation::Identity)?, None, &mut Rng::new(1))?;
 /// let (x, y) = (array![[0.5, -1.0], [2.0, 0.1]], array![[1.0], [-0.5]]);
 /// let batch = Batch { x: x.view(), y: y.view(), weights: None };
-/// let objective = Objective { loss: Loss::SquaredError, l1: 0.0, l2: 0.1 };
-/// verify::parameters(&net, batch, &objective, &gradcheck::Options::default())?.require()?;
+/// let objective = Objective { loss: Loss::SquaredError, l1: 0.01, l2: 0.1 };
+/// let report = verify::parameters(&net, batch, &objective, Engine::default(), &gradcheck::Options::default())?;
+/// report.require()?;
+/// assert_eq!((report.tensors[1].name.as_str(), report.tensors[1].counts.verified), ("layer 1, biases", 3));
 /// # Ok::<(), deltarule::Error>(())
 /// ```
 pub fn parameters<T: Float, A: ActivationFn, L: LossFn>(
     net: &Network<T, A>,
     batch: Batch<'_, T>,
     objective: &Objective<L>,
+    engine: Engine,
     options: &Options,
 ) -> Result<Report> {
-    let net = net.cast::<f64>();
-    let (x, y) = (double(batch.x), double(batch.y));
-    let weights: Option<Vec<f64>> = batch.weights.map(|w| w.iter().map(|w| w.real()).collect());
-    let batch = Batch { x: x.view(), y: y.view(), weights: weights.as_deref() };
-    let mut workspace = workspace(net.spec(), x.nrows())?;
-    let mut gradient = vec![0.0; net.spec().parameters()];
-    pass::value_and_gradient(net.spec(), net.params(), batch.view(), objective, &mut workspace, &mut gradient)?;
-    // What fails here has failed above already.
-    let value = |params: &[f64]| {
-        pass::value(net.spec(), params, batch.view(), objective, &mut workspace).map_or(f64::NAN, |v| v.objective())
-    };
+    let (net, rows) = (net.cast::<f64>(), Rows::new(&batch));
+    let gradient = gradient_of(&net, rows.batch(), objective, engine)?;
+    claimed(&net, rows.batch(), objective, &gradient, engine, options)
+}
+
+/// Checks a gradient of the objective that somebody else computed: another library, or a kernel of your own.
+///
+/// **Shapes**: `gradient` lies as the parameters do ([`Spec::blocks`]). **Errors** as [`parameters`].
+pub fn claimed<A: ActivationFn, L: LossFn>(
+    net: &Network<f64, A>,
+    batch: Batch<'_, f64>,
+    objective: &Objective<L>,
+    gradient: &[f64],
+    engine: Engine,
+    options: &Options,
+) -> Result<Report> {
+    if gradient.len() != net.params().len() {
+        return Err(Error::shape("gradient", net.params().len(), gradient.len()));
+    }
+    let rows = Rows::new(&batch);
+    let mut subject = Subject::new(net.spec(), net.params(), rows.batch(), objective, engine)?;
     let options = Options { negligible: options.negligible.max(NEGLIGIBLE), ..options.clone() };
-    Ok(gradcheck::check(value, &gradient, net.params(), &options))
+    if let Some(fault) = subject.agrees_with_the_pass() {
+        return Err(Error::Check(fault));
+    }
+    Ok(gradcheck::check_function(&mut subject, gradient, net.params(), &options))
+}
+
+/// Checks the gradient in the network's own precision against the one in `f64` at the same numbers.
+///
+/// The tolerance of each entry is a bound on the rounding errors of exactly this gradient, on these rows (`bound.rs`); an entry whose
+/// bound is too large to tell a fault is inconclusive. Of an `f64` network it is the gradient by loops, over the formulas, that the pass
+/// is compared with.
+///
+/// **Errors** as [`parameters`], and an activation that is not built in, whose own rounding nobody knows.
+///
+/// ```
+/// use deltarule::prelude::*;
+/// use deltarule::verify;
+/// use ndarray::array;
+///
+/// let spec = Spec::mlp(2, &[8], Activation::Tanh, 1, Activation::Identity)?;
+/// let net = Network::<f32>::new(spec, None, &mut Rng::new(1))?;
+/// let (x, y) = (array![[0.5f32, -1.0], [2.0, 0.1]], array![[1.0f32], [-0.5]]);
+/// let batch = Batch { x: x.view(), y: y.view(), weights: None };
+/// let report = verify::precision(&net, batch, &Objective::<Loss>::default(), Engine::default())?;
+/// report.require()?;
+/// assert!(report.worst.unwrap().estimate < 1e-5);
+/// # Ok::<(), deltarule::Error>(())
+/// ```
+pub fn precision<T: Float, A: ActivationFn, L: LossFn>(
+    net: &Network<T, A>,
+    batch: Batch<'_, T>,
+    objective: &Objective<L>,
+    engine: Engine,
+) -> Result<Report> {
+    let (wide, rows) = (net.cast::<f64>(), Rows::new(&batch));
+    let subject = Subject::new(net.spec(), wide.params(), rows.batch(), objective, engine)?;
+    let own: Vec<f64> = gradient_of(net, batch, objective, engine)?.into_iter().map(Scalar::real).collect();
+    let (unit, between) = if T::NAME == "f32" { (f64::from(f32::EPSILON) / 2.0, ["f32", "f64"]) } else { (f64::EPSILON / 2.0, ["f64", "loops"]) };
+    let reference = if T::NAME == "f32" {
+        gradient_of(&wide, rows.batch(), objective, engine)?
+    } else {
+        let mut gradient = vec![0.0; own.len()];
+        generic::objective(net.spec(), wide.params(), &rows.batch(), objective, Some(&mut gradient))?;
+        gradient
+    };
+    let bounds = bound::rounding(&subject, unit).ok_or_else(|| {
+        Error::Unsupported("the rounding of an activation that is not built in is not known: no bound follows".into())
+    })?;
+    // Both sides have rounded.
+    let bounds: Vec<f64> = if T::NAME == "f32" { bounds } else { bounds.iter().map(|b| 2.0 * b).collect() };
+    let name = |index| net.spec().parameter_name(index);
+    Ok(gradcheck::against(between, &own, &reference, &bounds, &tensors_of(net.spec()), name))
+}
+
+/// Checks [`generic::hessian_vector`] along random vectors against differences of the gradient: second derivatives, row by row of the
+/// Hessian.
+///
+/// **Errors** as [`parameters`].
+pub fn curvature<T: Float, A: ActivationFn, L: LossFn>(
+    net: &Network<T, A>,
+    batch: Batch<'_, T>,
+    objective: &Objective<L>,
+    engine: Engine,
+    vectors: usize,
+    seed: u64,
+) -> Result<Report> {
+    let (net, rows) = (net.cast::<f64>(), Rows::new(&batch));
+    let batch = rows.batch();
+    let mut workspace = Workspace::new(net.spec(), batch.x.nrows(), engine, Threads::one())?;
+    let mut product = vec![0.0; net.params().len()];
+    // Shapes are refused here; below they have been tried.
+    generic::hessian_vector(net.spec(), net.params(), &batch, objective, net.params(), &mut product)?;
+    let gradient = |params: &[f64]| {
+        let mut gradient = vec![f64::NAN; params.len()];
+        let _ = pass::value_and_gradient(net.spec(), params, batch.view(), objective, &mut workspace, &mut gradient);
+        gradient
+    };
+    let mut times = |vector: &[f64]| {
+        let mut product = vec![f64::NAN; vector.len()];
+        let _ = generic::hessian_vector(net.spec(), net.params(), &batch, objective, vector, &mut product);
+        product
+    };
+    let options = Options {
+        mode: Mode::Directions { count: vectors, seed },
+        tensors: tensors_of(net.spec()),
+        negligible: NEGLIGIBLE,
+        ..Options::default()
+    };
+    Ok(jacobian::check(gradient, Product::Right(&mut times), net.params(), &options))
 }
 
 /// Checks [`pass::backward`] with respect to the inputs, in `f64`: the gradient of a random combination of the outputs.
@@ -66,32 +196,121 @@ pub fn parameters<T: Float, A: ActivationFn, L: LossFn>(
 pub fn inputs<T: Float, A: ActivationFn>(
     net: &Network<T, A>,
     x: ArrayView2<'_, T>,
+    engine: Engine,
     options: &Options,
 ) -> Result<Report> {
     let (net, x) = (net.cast::<f64>(), double(x));
     let (rows, outputs) = (x.nrows(), net.spec().outputs());
     let mut rng = Rng::new(0);
     let combination = Array2::from_shape_simple_fn((rows, outputs), || rng.normal::<f64>(0.0, 1.0));
-    let mut workspace = workspace(net.spec(), rows)?;
+    let mut workspace = Workspace::new(net.spec(), rows, engine, Threads::one())?;
     let mut gradient = vec![0.0; net.spec().parameters()];
     let mut below = Array2::zeros(x.dim());
     let into = Some(below.view_mut());
     pass::backward(net.spec(), net.params(), x.view(), combination.view(), &mut workspace, &mut gradient, into)?;
-    let mut out = Array2::zeros((rows, outputs));
-    let value = |at: &[f64]| {
-        let x = ArrayView2::from_shape(x.dim(), at).expect("as many as x has");
-        match pass::predict_into(net.spec(), net.params(), x, &mut workspace, out.view_mut()) {
-            Ok(()) => out.iter().zip(&combination).map(|(o, c)| o * c).sum(),
+    let mut outputs_of = Outputs { net: &net, combination: &combination, workspace, base: x.clone(), values: Vec::new() };
+    outputs_of.values = outputs_of.rows_of(x.view());
+    let (below, at) = (below.as_slice().expect("row-major"), x.as_slice().expect("row-major"));
+    Ok(gradcheck::check_function(&mut outputs_of, below, at, options))
+}
+
+/// A combination of a network's outputs, as a function of its inputs.
+struct Outputs<'a, A> {
+    net: &'a Network<f64, A>,
+    combination: &'a Array2<f64>,
+    workspace: Workspace<f64>,
+    base: Array2<f64>,
+    /// Of each row, its part of the value at the point.
+    values: Vec<f64>,
+}
+
+impl<A: ActivationFn> Outputs<'_, A> {
+    /// What each row, the first with the first combination, adds.
+    fn rows_of(&mut self, x: ArrayView2<'_, f64>) -> Vec<f64> {
+        let mut out = Array2::zeros((x.nrows(), self.combination.ncols()));
+        let done = pass::predict_into(self.net.spec(), self.net.params(), x, &mut self.workspace, out.view_mut());
+        let sum = |(o, c): (ndarray::ArrayView1<'_, f64>, ndarray::ArrayView1<'_, f64>)| match done {
+            Ok(()) => o.iter().zip(c).map(|(o, c)| o * c).sum(),
             Err(_) => f64::NAN,
+        };
+        out.rows().into_iter().zip(self.combination.rows()).map(sum).collect()
+    }
+}
+
+impl<A: ActivationFn> Function for Outputs<'_, A> {
+    fn sample(&mut self, x: &[f64]) -> Sample {
+        let x = ArrayView2::from_shape(self.base.dim(), x).expect("as many as x has");
+        self.rows_of(x).iter().sum::<f64>().into()
+    }
+
+    fn moved(&mut self, _: &[f64], moves: &[Move], samples: &mut [Sample]) {
+        let cols = self.base.ncols();
+        for (sample, &Move { index, to }) in samples.iter_mut().zip(moves) {
+            let (i, j) = (index / cols, index % cols);
+            let mut row = self.base.slice(s![i..i + 1, ..]).to_owned();
+            row[[0, j]] = to;
+            let mut out = Array2::zeros((1, self.combination.ncols()));
+            let done = pass::predict_into(self.net.spec(), self.net.params(), row.view(), &mut self.workspace, out.view_mut());
+            let value: f64 = out.iter().zip(self.combination.row(i)).map(|(o, c)| o * c).sum();
+            // In the order of rows, as the whole is summed.
+            let all = self.values.iter().enumerate().map(|(r, &v)| if r == i { value } else { v });
+            *sample = if done.is_ok() { all.sum::<f64>() } else { f64::NAN }.into();
         }
-    };
-    Ok(gradcheck::check(value, below.as_slice().expect("row-major"), x.as_slice().expect("row-major"), options))
+    }
+
+    fn slope(&mut self, oracle: Oracle, at: &[f64], direction: &[f64]) -> Option<f64> {
+        let combination = self.combination.as_slice().expect("row-major");
+        slope_of(
+            oracle,
+            at,
+            direction,
+            |x: &[Dual]| combined(self.net, x, combination),
+            |x: &[Complex]| combined(self.net, x, combination),
+        )
+    }
+
+    fn name(&self, index: usize) -> Option<String> {
+        let cols = self.base.ncols();
+        Some(format!("row {}, input {}", index / cols + 1, index % cols + 1))
+    }
+}
+
+fn combined<S: Scalar, A: ActivationFn>(net: &Network<f64, A>, x: &[S], combination: &[f64]) -> S {
+    let params: Vec<S> = net.params().iter().map(|&p| S::from_f64(p)).collect();
+    generic::combined_outputs(net.spec(), &params, x, combination)
+}
+
+/// The gradient that the pass computes.
+fn gradient_of<T: Float, A: ActivationFn, L: LossFn>(
+    net: &Network<T, A>,
+    batch: Batch<'_, T>,
+    objective: &Objective<L>,
+    engine: Engine,
+) -> Result<Vec<T>> {
+    let mut workspace = Workspace::new(net.spec(), batch.x.nrows(), engine, Threads::one())?;
+    let mut gradient = vec![T::ZERO; net.spec().parameters()];
+    pass::value_and_gradient(net.spec(), net.params(), batch, objective, &mut workspace, &mut gradient)?;
+    Ok(gradient)
+}
+
+/// Rows in double precision.
+struct Rows {
+    x: Array2<f64>,
+    y: Array2<f64>,
+    weights: Option<Vec<f64>>,
+}
+
+impl Rows {
+    fn new<T: Float>(batch: &Batch<'_, T>) -> Self {
+        let weights = batch.weights.map(|w| w.iter().map(|w| w.real()).collect());
+        Self { x: double(batch.x.view()), y: double(batch.y.view()), weights }
+    }
+
+    fn batch(&self) -> Batch<'_, f64> {
+        Batch { x: self.x.view(), y: self.y.view(), weights: self.weights.as_deref() }
+    }
 }
 
 fn double<T: Float>(array: ArrayView2<'_, T>) -> Array2<f64> {
     array.mapv(|v| v.real()).as_standard_layout().into_owned()
-}
-
-fn workspace<A: ActivationFn>(spec: &Spec<A>, rows: usize) -> Result<Workspace<f64>> {
-    Workspace::new(spec, rows, Engine::default(), Threads::one())
 }

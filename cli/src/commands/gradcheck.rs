@@ -81,7 +81,7 @@ fn of_model(
         let (x, y) = (model.input.encode(&source, &rows)?, model.encode_targets(&source, &rows)?);
         let batch = Batch { x: x.view(), y: y.view(), weights: None };
         let objective = Objective { loss: model.loss, l1: 0.0, l2: args.l2 };
-        let report = verify::parameters(&model.network, batch, &objective, options)?;
+        let report = verify::parameters(&model.network, batch, &objective, Engine::default(), options)?;
         let what = format!("{} on {}, checked in f64", path.display(), report::count(rows.len(), "row"));
         Ok((report, model.network.spec().clone(), what))
     })
@@ -118,7 +118,7 @@ fn of_random_network(args: &Gradcheck, options: &Options) -> Result<(Report, Spe
         _ => Array2::from_shape_simple_fn((rows, args.outputs), || rng.normal::<f64>(0.0, 1.0)),
     };
     let batch = Batch { x: x.view(), y: y.view(), weights: None };
-    let report = verify::parameters(&net, batch, &Objective { loss, l1: 0.0, l2: args.l2 }, options)?;
+    let report = verify::parameters(&net, batch, &Objective { loss, l1: 0.0, l2: args.l2 }, Engine::default(), options)?;
     let hidden = if args.hidden == "none" { String::new() } else { format!("-{}", args.hidden.replace(',', "-")) };
     let what =
         format!("{}{hidden}-{} {activation}, {output} outputs, {loss}, {} rows", args.inputs, args.outputs, rows);

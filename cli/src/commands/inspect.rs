@@ -8,7 +8,7 @@ use deltarule::data::Target;
 use deltarule::data::features::Kind;
 use deltarule::file;
 use deltarule::float::Float;
-use deltarule::model::{Input, Model};
+use deltarule::model::{Certificate, Input, Model};
 use deltarule::picture;
 use serde_json::json;
 use std::path::Path;
@@ -46,7 +46,47 @@ fn describe<T: Float>(model: &Model<T>) -> serde_json::Value {
         "target": model.target,
         "loss": model.loss,
         "provenance": model.provenance,
+        "certificate": model.certificate,
+        "certificate_fits": model.certificate.as_ref().map(|certificate| certificate.fits(model)),
     })
+}
+
+/// What a gradient check found, of these parameters or of others, in lines.
+fn certified(certificate: &Certificate, fits: bool) -> Vec<String> {
+    let Certificate { version, isa, gemm, objective, dtype, rows, mode, .. } = certificate;
+    let whose = match fits {
+        true => "of these parameters",
+        false => "of other parameters: they were changed after the check, which says nothing of these",
+    };
+    let mut lines = vec![
+        format!("gradient   {}, {whose}", certificate.verdict),
+        format!(
+            "             {mode} on {}, against {}; {objective}",
+            report::count(*rows, "row"),
+            certificate.oracles.join(", ")
+        ),
+    ];
+    for tensor in &certificate.tensors {
+        let mut line = format!("             {}: {} of {} checked", tensor.name, tensor.checked, tensor.entries);
+        for (count, what) in [
+            (tensor.verified, "verified"),
+            (tensor.kinks, "at a kink"),
+            (tensor.inconclusive, "inconclusive"),
+            (tensor.wrong, "wrong"),
+        ] {
+            if count > 0 {
+                line += &format!(", {count} {what}");
+            }
+        }
+        if !tensor.worst.is_empty() {
+            line += &format!("; largest error {:.1e}, {}", tensor.worst_error, tensor.worst);
+        }
+        lines.push(line);
+    }
+    // As much of the sum as tells certificates apart; --json has the whole.
+    let sum: String = certificate.sha256.chars().take(12).collect();
+    lines.push(format!("             {}, {isa}, gemm {gemm}; deltarule {version}; sha256 {sum}", dtype.name()));
+    lines
 }
 
 fn print<T: Float>(model: &Model<T>) -> Result<()> {
@@ -90,6 +130,9 @@ fn print<T: Float>(model: &Model<T>) -> Result<()> {
     ));
     lines.push(format!("             {}; deltarule {}", p.training, p.version));
     lines.push(format!("sha256     {}", model.parameters_sha256()));
+    if let Some(certificate) = &model.certificate {
+        lines.extend(certified(certificate, certificate.fits(model)));
+    }
     report::print_line(
         &lines.iter().map(|line| report::printable(&line.replace('\n', " "))).collect::<Vec<_>>().join("\n"),
     )

@@ -316,7 +316,10 @@ fn inspect_shows_a_certificate_and_whether_it_is_of_these_parameters() {
     assert_eq!((&run["certificate"], &run["certificate_fits"]), (&Value::Null, &Value::Null));
 
     let certificate = certify(&folder, "m.st", |_| {});
-    let run = folder.must("inspect m.st --json").json();
+    let run = folder.must("inspect m.st --json");
+    let text = serde_json::to_string(&certificate).expect("JSON");
+    assert!(run.text().contains(&format!("\"certificate\":{text},")), "the text that its sum is of");
+    let run = run.json();
     assert_eq!(keys(&run), INSPECT);
     assert_eq!(run["certificate"], serde_json::to_value(&certificate).expect("JSON"));
     assert_eq!((&run["certificate"]["verdict"], &run["certificate_fits"]), (&"verified".into(), &true.into()));

@@ -137,7 +137,7 @@ impl Certificate {
     }
 
     /// Whether the parameters that were checked are those that the model has. If not, the certificate is stale: it is true of a
-    /// network that this one was, and says nothing of this one.
+    /// network that this one was, and says nothing of this one. (Of another architecture it cannot be: no such certificate is written or read.)
     pub fn fits<T: Float>(&self, model: &Model<T>) -> bool {
         self.parameters_sha256 == model.parameters_sha256()
     }

@@ -259,8 +259,8 @@ fn document(envelope: &Envelope<'_>) -> std::result::Result<Document, String> {
     let document: Document =
         serde_json::from_str(envelope.model.get()).map_err(|e| format!("its description is damaged: {e}"))?;
     match (envelope.format, &document.certificate) {
-        (PLAIN, Some(_)) => Err("it holds a certificate, expected none in a file of format 1".into()),
-        (CERTIFIED, None) => Err("it holds no certificate, expected one in a file of format 2".into()),
+        (PLAIN, Some(_)) => Err(format!("it holds a certificate, expected none in a file of format {PLAIN}")),
+        (CERTIFIED, None) => Err(format!("it holds no certificate, expected one in a file of format {CERTIFIED}")),
         _ => Ok(document),
     }
 }

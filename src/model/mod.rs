@@ -1,8 +1,8 @@
 //! A model: the whole pipeline from raw rows to labelled predictions, in one file.
 //!
 //! Row 6 of the house: imports everything below. Begin reading at [`Recipe::fit`], which makes a [`Model`];
-//! `format.rs` saves and loads it, with
-//! what a gradient check of it found, if there was one ([`Certificate`]).
+//! `format.rs` saves and loads it;
+//! `certificate.rs` is what a gradient check of it found, which its file can carry.
 
 mod certificate;
 mod evaluation;

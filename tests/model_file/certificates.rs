@@ -453,7 +453,7 @@ fn make_certified_golden_file() {
 
 #[test]
 fn certificates_of_released_versions_stay_readable() {
-    for version in ["0.1.0"] {
+    fn stays(version: &str) {
         let bytes = std::fs::read(golden(&format!("certified-{version}.safetensors"))).unwrap();
         let model = read::<f32>(&bytes).unwrap();
         assert!(model.to_bytes().unwrap() == bytes, "{version}: not the same bytes");
@@ -462,4 +462,5 @@ fn certificates_of_released_versions_stay_readable() {
         assert_eq!(*certificate, Certificate { version: version.into(), ..draft(&model) }.seal().unwrap());
         assert_eq!(certificate.architecture, "5-4-3, relu, softmax");
     }
+    stays("0.1.0");
 }

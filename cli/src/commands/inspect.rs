@@ -8,9 +8,11 @@ use deltarule::data::Target;
 use deltarule::data::features::Kind;
 use deltarule::file;
 use deltarule::float::Float;
-use deltarule::model::{Certificate, Input, Model};
+use deltarule::loss::Loss;
+use deltarule::model::{Certificate, Input, Model, Provenance};
+use deltarule::network::Spec;
 use deltarule::picture;
-use serde_json::json;
+use serde::Serialize;
 use std::path::Path;
 
 pub fn run(args: &Inspect) -> Result<Outcome> {
@@ -35,20 +37,35 @@ pub fn run(args: &Inspect) -> Result<Outcome> {
     Ok(Outcome::Done)
 }
 
-fn describe<T: Float>(model: &Model<T>) -> serde_json::Value {
+/// A model, for machines. A struct and no `json!`, which would sort the keys: a certificate's checksum is that of its text.
+#[derive(Serialize)]
+struct Described<'a> {
+    dtype: &'static str,
+    network: &'a Spec,
+    parameters: usize,
+    parameters_sha256: String,
+    input: &'a Input,
+    target: &'a Target,
+    loss: Loss,
+    provenance: &'a Provenance,
+    certificate: Option<&'a Certificate>,
+    certificate_fits: Option<bool>,
+}
+
+fn describe<T: Float>(model: &Model<T>) -> Described<'_> {
     let spec = model.network.spec();
-    json!({
-        "dtype": T::NAME,
-        "network": spec,
-        "parameters": spec.parameters(),
-        "parameters_sha256": model.parameters_sha256(),
-        "input": model.input,
-        "target": model.target,
-        "loss": model.loss,
-        "provenance": model.provenance,
-        "certificate": model.certificate,
-        "certificate_fits": model.certificate.as_ref().map(|certificate| certificate.fits(model)),
-    })
+    Described {
+        dtype: T::NAME,
+        network: spec,
+        parameters: spec.parameters(),
+        parameters_sha256: model.parameters_sha256(),
+        input: &model.input,
+        target: &model.target,
+        loss: model.loss,
+        provenance: &model.provenance,
+        certificate: model.certificate.as_ref(),
+        certificate_fits: model.certificate.as_ref().map(|certificate| certificate.fits(model)),
+    }
 }
 
 /// What a gradient check found, of these parameters or of others, in lines.

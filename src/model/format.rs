@@ -194,7 +194,7 @@ pub fn peek_dtype(bytes: &[u8], path: &Path) -> Result<Dtype> {
 
 /// Writes a certificate into a model's file, whole or not at all; one that is there gives way.
 ///
-/// The file is read again for it: a check may take hours, in which another training may have replaced the model. Its
+/// The file is read again for it: a check may take hours, in which another training may have replaced the model. The
 /// certificate would then be of other parameters, and is refused.
 ///
 /// **Errors** as [`Model::load`], [`Model::certify`] and [`Model::save`]; the file is then untouched.

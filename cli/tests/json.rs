@@ -4,7 +4,10 @@
 mod command;
 
 use command::Folder;
+use command::certified::certify;
 use command::data::{blobs, classes, csv, numbers, points};
+use deltarule::file::Existing;
+use deltarule::model::{CertifiedVerdict, Model};
 use serde_json::Value;
 use std::collections::HashSet;
 
@@ -28,6 +31,18 @@ fn number(value: &Value) -> f64 {
 
 const TRAIN: [&str; 10] =
     ["baseline", "epochs", "interval", "parameters_sha256", "rows", "seconds", "stopped", "task", "test", "train"];
+const INSPECT: [&str; 10] = [
+    "certificate",
+    "certificate_fits",
+    "dtype",
+    "input",
+    "loss",
+    "network",
+    "parameters",
+    "parameters_sha256",
+    "provenance",
+    "target",
+];
 const CLASSIFICATION: [&str; 3] = ["accuracy", "balanced_accuracy", "log_loss"];
 const REGRESSION: [&str; 3] = ["mae", "r2", "rmse"];
 
@@ -285,9 +300,90 @@ fn info_and_inspect_for_machines() {
     }
     folder.must("train t.csv --target y --hidden 5 --epochs 3 --seed 7 --model m.st");
     let model = folder.must("inspect m.st --json").json();
-    let expected = ["dtype", "input", "loss", "network", "parameters", "parameters_sha256", "provenance", "target"];
-    assert_eq!(keys(&model), expected);
+    assert_eq!(keys(&model), INSPECT);
     assert_eq!((&model["dtype"], &model["parameters"]), (&"f32".into(), &(2 * 5 + 5 + 5 + 1).into()));
     assert_eq!((&model["provenance"]["seed"], &model["provenance"]["epochs"]), (&7.into(), &3.into()));
     assert_eq!(model["provenance"]["rows"], 32);
+}
+
+#[test]
+fn inspect_shows_a_certificate_and_whether_it_is_of_these_parameters() {
+    let folder = folder();
+    folder.must("train t.csv --target y --hidden 5 --epochs 3 --model m.st");
+    let bare = folder.must("inspect m.st").text().to_string();
+    assert!(!bare.contains("gradient"), "{bare}");
+    let run = folder.must("inspect m.st --json").json();
+    assert_eq!((&run["certificate"], &run["certificate_fits"]), (&Value::Null, &Value::Null));
+
+    let certificate = certify(&folder, "m.st", |_| {});
+    let run = folder.must("inspect m.st --json");
+    let text = serde_json::to_string(&certificate).expect("JSON");
+    assert!(run.text().contains(&format!("\"certificate\":{text},")), "the text that its sum is of");
+    let run = run.json();
+    assert_eq!(keys(&run), INSPECT);
+    assert_eq!(run["certificate"], serde_json::to_value(&certificate).expect("JSON"));
+    assert_eq!((&run["certificate"]["verdict"], &run["certificate_fits"]), (&"verified".into(), &true.into()));
+    assert_eq!(run["certificate"]["parameters_sha256"], run["parameters_sha256"]);
+    let shown = folder.must("inspect m.st").text().to_string();
+    let section = shown.strip_prefix(bare.trim_end()).expect("all else as before");
+    let expected = format!(
+        "
+gradient   verified, of these parameters
+             every coordinate on 40 rows, against differences, dual; logistic_cross_entropy, l2 0
+             layer 1, weights: 10 of 10 checked, 10 verified; largest error 1.5e-9, layer 1, weight from input 1 to unit 1
+             layer 1, biases: 5 of 5 checked, 5 verified; largest error 1.5e-9, layer 1, bias of unit 1
+             layer 2, weights: 5 of 5 checked, 5 verified; largest error 1.5e-9, layer 2, weight from input 1 to unit 1
+             layer 2, biases: 1 of 1 checked, 1 verified; largest error 1.5e-9, layer 2, bias of unit 1
+             f64, avx512, gemm embedded; deltarule 0.1.0; sha256 {}
+",
+        &certificate.sha256[..12]
+    );
+    assert_eq!(section, expected);
+
+    // The parameters change under it, as a training that goes on would change them.
+    let mut model = Model::<f32>::load(&folder.path("m.st")).expect("a model");
+    model.network.params_mut()[0] += 1.0;
+    model.save(&folder.path("m.st"), Existing::Replace).expect("a folder to write to");
+    let run = folder.must("inspect m.st --json").json();
+    assert_eq!((&run["certificate"]["verdict"], &run["certificate_fits"]), (&"verified".into(), &false.into()));
+    assert_ne!(run["certificate"]["parameters_sha256"], run["parameters_sha256"]);
+    let shown = folder.must("inspect m.st").text().to_string();
+    let first =
+        "\ngradient   verified, of other parameters: they were changed after the check, which says nothing of these\n";
+    assert!(shown.contains(first), "{shown}");
+    // Trained anew, there is none.
+    folder.must("train t.csv --target y --hidden 5 --epochs 3 --model m.st --force");
+    assert_eq!(folder.must("inspect m.st --json").json()["certificate"], Value::Null);
+}
+
+#[test]
+fn inspect_says_what_a_check_found_amiss() {
+    let folder = folder();
+    folder.must("train n.csv --target y --hidden 3 --epochs 3 --dtype f64 --model m.st");
+    certify(&folder, "m.st", |certificate| {
+        let (first, second) = certificate.tensors.split_at_mut(1);
+        let (first, second) = (&mut first[0], &mut second[0]);
+        (first.verified, first.kinks, first.inconclusive, first.wrong) = (1, 2, 1, 2);
+        first.worst_error = f64::NAN;
+        (second.checked, second.verified, second.worst_error) = (0, 0, 0.0);
+        second.worst.clear();
+        (certificate.verdict, certificate.rows) = (CertifiedVerdict::Wrong, 1);
+        // Whatever stands in a file, no control character reaches a terminal, and no name makes a line.
+        certificate.gemm = "em\u{1b}[31m\nbedded".into();
+    });
+    let shown = folder.must("inspect m.st").text().to_string();
+    for line in [
+        "gradient   wrong, of these parameters",
+        "             every coordinate on 1 row, against differences, dual; squared_error, l2 0",
+        "             layer 1, weights: 6 of 6 checked, 1 verified, 2 at a kink, 1 inconclusive, 2 wrong; \
+         largest error inf, layer 1, weight from input 1 to unit 1",
+        "             layer 1, biases: 0 of 3 checked",
+    ] {
+        assert!(shown.lines().any(|found| found == line), "{line:?} is not in {shown}");
+    }
+    assert!(shown.contains("gemm em\u{fffd}[31m bedded; ") && !shown.contains('\u{1b}'), "{shown}");
+    let tensor = &folder.must("inspect m.st --json").json()["certificate"]["tensors"][0];
+    assert_eq!((&tensor["worst_error"], &tensor["wrong"]), (&Value::Null, &2.into()));
+    // A certificate changes no prediction.
+    folder.must("predict m.st n.csv");
 }

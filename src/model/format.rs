@@ -3,14 +3,20 @@
 //!
 //! ```text
 //! tensors     0.weight  outputs x inputs      0.bias  outputs      1.weight ...
-//! metadata    deltarule = {"format":1,"sha256":"...","model":{...}}
+//! metadata    deltarule = {"format":1,"sha256":"...","model":{...}}, or "format":2 if "model" ends in a "certificate"
 //! sha256      over the text of "model", then 0.weight, 0.bias, 1.weight, ... as little-endian bytes
 //! ```
 //!
 //! Reading is written as refusals: whatever the writer would not have written is an error. The same model gives the same
 //! file, byte for byte.
+//!
+//! A file is of the oldest format that can say what it holds. Format 2 adds the certificate to format 1 and changes nothing
+//! else, so a model without one keeps the bytes it always had, and programs that know only format 1 keep reading it; one
+//! with a certificate they refuse by its format, which says more than that they do not know a field. As a format says
+//! whether there is a certificate, each is refused that does not keep its word.
 
-use super::{Input, Model, Provenance};
+use super::certificate::{Certificate, hex};
+use super::{Dtype, Input, Model, Provenance};
 use crate::activation::Activation;
 use crate::data::Target;
 use crate::error::{Error, Result};
@@ -28,43 +34,14 @@ use std::collections::HashMap;
 use std::fmt;
 use std::path::Path;
 
-/// The version of the document that this library writes, and the newest it reads.
-const FORMAT: u32 = 1;
+/// The version of a document without a certificate.
+const PLAIN: u32 = 1;
+/// That of one with a certificate, and the newest that this library reads.
+const CERTIFIED: u32 = 2;
 /// The one metadata key.
 const KEY: &str = "deltarule";
 /// The largest file that is read.
 const LIMIT: u64 = 16 << 30;
-
-/// The type of a model's numbers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Dtype {
-    /// Single precision.
-    F32,
-    /// Double precision.
-    F64,
-}
-
-impl Dtype {
-    fn of<T: Float>() -> Self {
-        if T::NAME == "f32" { Self::F32 } else { Self::F64 }
-    }
-
-    /// The name that Rust, NumPy and PyTorch's users know: `f32` or `f64`.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::F32 => "f32",
-            Self::F64 => "f64",
-        }
-    }
-
-    fn tensor_type(self) -> TensorType {
-        match self {
-            Self::F32 => TensorType::F32,
-            Self::F64 => TensorType::F64,
-        }
-    }
-}
 
 /// What stands in the metadata key.
 #[derive(Deserialize)]
@@ -86,6 +63,21 @@ struct Document {
     target: Target,
     loss: Loss,
     provenance: Provenance,
+    // Absent without one: `null` is a word of neither format.
+    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    certificate: Option<Certificate>,
+}
+
+fn present<'de, D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Option<Certificate>, D::Error> {
+    Certificate::deserialize(deserializer).map(Some)
+}
+
+/// What safetensors calls a type.
+fn tensor_type(dtype: Dtype) -> TensorType {
+    match dtype {
+        Dtype::F32 => TensorType::F32,
+        Dtype::F64 => TensorType::F64,
+    }
 }
 
 /// The tensors of a network, in the file's order and layout: name, shape, little-endian bytes.
@@ -105,10 +97,6 @@ fn tensors<T: Float>(network: &Network<T>) -> Vec<(String, Vec<usize>, Vec<u8>)>
         }
     }
     tensors
-}
-
-fn hex(digest: impl AsRef<[u8]>) -> String {
-    digest.as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// The SHA-256 of a network's parameters, in the file's order and layout, little-endian: two trainings with the same bits
@@ -147,15 +135,17 @@ impl<T: Float> Model<T> {
             target: self.target.clone(),
             loss: self.loss,
             provenance: self.provenance.clone(),
+            certificate: self.certificate.clone(),
         };
+        let format = if self.certificate.is_some() { CERTIFIED } else { PLAIN };
         let document = serde_json::to_string(&document).map_err(|e| unwritable(&e))?;
         let tensors = tensors(&self.network);
         let mut hash = Sha256::new_with_prefix(&document);
         tensors.iter().for_each(|(_, _, bytes)| hash.update(bytes));
-        let envelope = format!(r#"{{"format":{FORMAT},"sha256":"{}","model":{document}}}"#, hex(hash.finalize()));
+        let envelope = format!(r#"{{"format":{format},"sha256":"{}","model":{document}}}"#, hex(hash.finalize()));
         let views = tensors
             .iter()
-            .map(|(name, shape, bytes)| Ok((name, TensorView::new(dtype.tensor_type(), shape.clone(), bytes)?)))
+            .map(|(name, shape, bytes)| Ok((name, TensorView::new(tensor_type(dtype), shape.clone(), bytes)?)))
             .collect::<std::result::Result<Vec<_>, safetensors::SafeTensorError>>()
             .map_err(|e| unwritable(&e))?;
         safetensors::serialize(views, Some(HashMap::from([(KEY.into(), envelope)]))).map_err(|e| unwritable(&e))
@@ -202,6 +192,25 @@ pub fn peek_dtype(bytes: &[u8], path: &Path) -> Result<Dtype> {
     dtype().map_err(|message| Error::model(path, message))
 }
 
+/// Writes a certificate into a model's file, whole or not at all; one that is there gives way.
+///
+/// The file is read again for it: a check may take hours, in which another training may have replaced the model. The
+/// certificate would then be of other parameters, and is refused.
+///
+/// **Errors** as [`Model::load`], [`Model::certify`] and [`Model::save`]; the file is then untouched.
+pub fn certify_file(path: &Path, certificate: Certificate) -> Result<()> {
+    fn of_type<T: Float>(bytes: &[u8], path: &Path, certificate: Certificate) -> Result<()> {
+        let mut model = Model::<T>::from_bytes(bytes, path)?;
+        model.certify(certificate).map_err(|e| Error::Unsupported(format!("{}: {e}", path.display())))?;
+        model.save(path, Existing::Replace)
+    }
+    let bytes = read(path)?;
+    match peek_dtype(&bytes, path)? {
+        Dtype::F32 => of_type::<f32>(&bytes, path, certificate),
+        Dtype::F64 => of_type::<f64>(&bytes, path, certificate),
+    }
+}
+
 /// The text in the file's one metadata key, from a header without a surprise in it.
 fn header(bytes: &[u8]) -> std::result::Result<String, String> {
     if let Some(kind) = other_kind(bytes) {
@@ -240,22 +249,27 @@ fn envelope(metadata: &str) -> std::result::Result<Envelope<'_>, String> {
     }
     let damaged = |e: serde_json::Error| format!("its metadata are damaged: {e}");
     let Version { format } = serde_json::from_str(metadata).map_err(damaged)?;
-    if format != FORMAT {
-        return Err(format!("it is of format {format}, and this program reads format {FORMAT}"));
+    if ![PLAIN, CERTIFIED].contains(&format) {
+        return Err(format!("it is of format {format}, and this program reads formats {PLAIN} and {CERTIFIED}"));
     }
     serde_json::from_str(metadata).map_err(damaged)
 }
 
 fn document(envelope: &Envelope<'_>) -> std::result::Result<Document, String> {
-    serde_json::from_str(envelope.model.get()).map_err(|e| format!("its description is damaged: {e}"))
+    let document: Document =
+        serde_json::from_str(envelope.model.get()).map_err(|e| format!("its description is damaged: {e}"))?;
+    match (envelope.format, &document.certificate) {
+        (PLAIN, Some(_)) => Err(format!("it holds a certificate, expected none in a file of format {PLAIN}")),
+        (CERTIFIED, None) => Err(format!("it holds no certificate, expected one in a file of format {CERTIFIED}")),
+        _ => Ok(document),
+    }
 }
 
 fn parse<T: Float>(bytes: &[u8]) -> std::result::Result<Model<T>, String> {
     let metadata = header(bytes)?;
     let envelope = envelope(&metadata)?;
-    debug_assert_eq!(envelope.format, FORMAT);
     let file = SafeTensors::deserialize(bytes).map_err(|e| format!("its tensors are damaged: {e}"))?;
-    let Document { dtype, network: spec, input, target, loss, provenance } = document(&envelope)?;
+    let Document { dtype, network: spec, input, target, loss, provenance, certificate } = document(&envelope)?;
     if dtype != Dtype::of::<T>() {
         return Err(format!("its numbers are {}, expected {}", dtype.name(), T::NAME));
     }
@@ -283,7 +297,7 @@ fn parse<T: Float>(bytes: &[u8]) -> std::result::Result<Model<T>, String> {
         return Err(format!("{} is {}, expected a finite number", spec.parameter_name(bad), params[bad]));
     }
     let network = Network::from_params(spec, params).map_err(|e| e.to_string())?;
-    let model = Model { input, network, target, loss, provenance };
+    let model = Model { input, network, target, loss, provenance, certificate };
     check(&model)?;
     Ok(model)
 }
@@ -297,10 +311,10 @@ fn numbers<T: Float>(
     hash: &mut Sha256,
 ) -> std::result::Result<Vec<T>, String> {
     let tensor = file.tensor(name).map_err(|_| format!("tensor {name} is missing"))?;
-    if tensor.dtype() != dtype.tensor_type() || tensor.shape() != shape {
+    if tensor.dtype() != tensor_type(dtype) || tensor.shape() != shape {
         return Err(format!(
             "tensor {name}: expected {:?} {shape:?}, found {:?} {:?}",
-            dtype.tensor_type(),
+            tensor_type(dtype),
             tensor.dtype(),
             tensor.shape()
         ));
@@ -311,7 +325,7 @@ fn numbers<T: Float>(
 
 /// Refuses a model whose parts are unsound or do not fit each other.
 fn check<T: Float>(model: &Model<T>) -> std::result::Result<(), String> {
-    let Model { input, network, target, loss, provenance } = model;
+    let Model { input, network, target, loss, provenance, certificate } = model;
     let spec = network.spec();
     match input {
         Input::Table(features) => features.check()?,
@@ -341,7 +355,7 @@ fn check<T: Float>(model: &Model<T>) -> std::result::Result<(), String> {
     if provenance.rows == 0 || counts.len() != classes || (classes > 0 && counted != Some(provenance.rows)) {
         return Err("its training rows are not counted for each class".into());
     }
-    Ok(())
+    certificate.as_ref().map_or(Ok(()), |certificate| certificate.check(spec))
 }
 
 /// What a file is that is not safetensors, by its first bytes.

@@ -1,8 +1,10 @@
 //! A model: the whole pipeline from raw rows to labelled predictions, in one file.
 //!
 //! Row 6 of the house: imports everything below. Begin reading at [`Recipe::fit`], which makes a [`Model`];
-//! `format.rs` saves and loads it.
+//! `format.rs` saves and loads it;
+//! `certificate.rs` is what a gradient check of it found, which its file can carry.
 
+mod certificate;
 mod evaluation;
 mod format;
 #[cfg(feature = "pictures")]
@@ -17,8 +19,9 @@ use crate::error::{Error, Result};
 use crate::float::Float;
 use crate::loss::Loss;
 use crate::network::Network;
+pub use certificate::{Certificate, CertifiedTensor, CertifiedVerdict};
 pub use evaluation::Evaluation;
-pub use format::{Dtype, peek_dtype, read};
+pub use format::{certify_file, peek_dtype, read};
 use ndarray::{Array2, ArrayView2};
 pub use recipe::{Fitted, Recipe};
 use serde::{Deserialize, Serialize};
@@ -112,6 +115,31 @@ pub struct Provenance {
     pub epochs: usize,
 }
 
+/// The type of a model's numbers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Dtype {
+    /// Single precision.
+    F32,
+    /// Double precision.
+    F64,
+}
+
+impl Dtype {
+    /// That of `T`.
+    pub fn of<T: Float>() -> Self {
+        if T::NAME == "f32" { Self::F32 } else { Self::F64 }
+    }
+
+    /// The name that Rust, NumPy and PyTorch's users know: `f32` or `f64`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::F32 => "f32",
+            Self::F64 => "f64",
+        }
+    }
+}
+
 /// A trained pipeline: preprocessing, network, and the meaning of its outputs.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Model<T> {
@@ -125,6 +153,9 @@ pub struct Model<T> {
     pub loss: Loss,
     /// Where it comes from.
     pub provenance: Provenance,
+    /// What a gradient check found, if there was one. It may be of parameters that the network had before:
+    /// [`Certificate::fits`] tells.
+    pub certificate: Option<Certificate>,
 }
 
 /// What a model says of some rows.

@@ -100,7 +100,7 @@ impl Recipe {
             training: describe(&trainer),
             epochs: 0,
         };
-        let mut model = Model { input, network, target, loss, provenance };
+        let mut model = Model { input, network, target, loss, provenance, certificate: None };
         let x = model.input.encode::<T>(source, &training)?;
         let y = model.encode_targets(source, &training)?;
         let judged = match judged.is_empty() {

@@ -5,6 +5,7 @@
 use crate::activation::{Activation, ActivationFn};
 use crate::error::{Error, Result};
 use serde::{Deserialize, Serialize};
+use std::fmt;
 use std::ops::Range;
 
 /// One dense layer: `outputs` units, each with its weighted sum of all inputs, a bias if wanted, and an activation.
@@ -176,6 +177,35 @@ impl<A: ActivationFn> Spec<A> {
         let (input, unit) =
             ((index - block.weights.start) / block.outputs, (index - block.weights.start) % block.outputs);
         format!("layer {}, weight from input {} to unit {}", l + 1, input + 1, unit + 1)
+    }
+
+    /// The tensors in the order of the flat buffer, each with its name and place: `layer 1, weights`, `layer 1, biases`,
+    /// `layer 2, weights` and so on. A layer without biases has no tensor of them.
+    pub fn tensors(&self) -> Vec<(String, Range<usize>)> {
+        let mut tensors = Vec::with_capacity(2 * self.blocks.len());
+        for (l, (layer, block)) in self.layers.iter().zip(&self.blocks).enumerate() {
+            tensors.push((format!("layer {}, weights", l + 1), block.weights.clone()));
+            if layer.bias {
+                tensors.push((format!("layer {}, biases", l + 1), block.bias.clone()));
+            }
+        }
+        tensors
+    }
+
+    /// The whole spec on one line, as people write it: `21-100-4, relu, softmax`.
+    ///
+    /// Two specs have one line only if they are equal, and files hold such lines to compare them: what it says of a network is
+    /// said by every version.
+    pub fn architecture(&self) -> String
+    where
+        A: fmt::Display,
+    {
+        let mut text = self.inputs.to_string();
+        self.layers.iter().for_each(|layer| text += &format!("-{}", layer.outputs));
+        for Layer { activation, bias, .. } in &self.layers {
+            text += &format!(", {activation}{}", if *bias { "" } else { " without biases" });
+        }
+        text
     }
 
     /// Refuses a network with an activation that has no slope to follow, naming the layer.

@@ -1,9 +1,10 @@
 //! The model file: what is saved comes back bit for bit, others can read it, and whatever the writer would not have written is
 //! refused with its reason.
 //!
-//! Here are the subjects and the round trip; `refusals.rs` forges files, `golden.rs` reads those of released versions, and
-//! `writing.rs` interrupts what writes them.
+//! Here are the subjects and the round trip; `refusals.rs` forges files, `golden.rs` reads those of released versions,
+//! `writing.rs` interrupts what writes them, and `certificates.rs` has files that carry a gradient check.
 
+mod certificates;
 mod golden;
 mod refusals;
 mod writing;

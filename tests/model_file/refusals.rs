@@ -1,5 +1,6 @@
 //! Files that are almost right: forged with a sound checksum, damaged, cut, or of another kind.
 
+use super::certificates::certified;
 use super::{PATH, fit, images, read, small, table};
 use deltarule::model::Recipe;
 use deltarule::prelude::*;
@@ -10,15 +11,20 @@ use std::path::Path;
 
 /// A file taken apart: the text that describes the model, and the tensors in the file's order.
 #[derive(Clone)]
-struct Parts {
-    model: Value,
+pub struct Parts {
+    pub model: Value,
     tensors: Vec<(String, String, Vec<usize>, Vec<u8>)>,
 }
 
 impl Parts {
-    fn of(bytes: &[u8]) -> Self {
+    /// The text in the metadata of a file.
+    pub fn envelope(bytes: &[u8]) -> String {
         let (_, metadata) = SafeTensors::read_metadata(bytes).unwrap();
-        let envelope: Value = serde_json::from_str(&metadata.metadata().as_ref().unwrap()["deltarule"]).unwrap();
+        metadata.metadata().as_ref().unwrap()["deltarule"].clone()
+    }
+
+    pub fn of(bytes: &[u8]) -> Self {
+        let envelope: Value = serde_json::from_str(&Self::envelope(bytes)).unwrap();
         let file = SafeTensors::deserialize(bytes).unwrap();
         let tensor = |name: &str| {
             let tensor = file.tensor(name).unwrap();
@@ -29,17 +35,18 @@ impl Parts {
     }
 
     /// A header and its data.
-    fn pack(header: &str, data: &[u8]) -> Vec<u8> {
+    pub fn pack(header: &str, data: &[u8]) -> Vec<u8> {
         [&(header.len() as u64).to_le_bytes()[..], header.as_bytes(), data].concat()
     }
 
     /// Header and data, with a checksum over `model` and the tensors, and what `edit` makes of the metadata.
-    fn header(&self, model: &str, edit: impl FnOnce(&mut Value)) -> (String, Vec<u8>) {
+    pub fn header(&self, model: &str, edit: impl FnOnce(&mut Value)) -> (String, Vec<u8>) {
         let data: Vec<u8> = self.tensors.iter().flat_map(|t| t.3.clone()).collect();
         let mut hash = Sha256::new_with_prefix(model);
         hash.update(&data);
         let sha: String = hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
-        let mut metadata = json!({ "deltarule": format!(r#"{{"format":1,"sha256":"{sha}","model":{model}}}"#) });
+        let format = if self.model.get("certificate").is_some() { 2 } else { 1 };
+        let mut metadata = json!({ "deltarule": format!(r#"{{"format":{format},"sha256":"{sha}","model":{model}}}"#) });
         edit(&mut metadata);
         let (mut entries, mut start) = (vec![format!(r#""__metadata__":{metadata}"#)], 0);
         for (name, dtype, shape, bytes) in &self.tensors {
@@ -51,14 +58,14 @@ impl Parts {
     }
 
     /// A file that is all right but for what was changed in the parts.
-    fn forge(&self) -> Vec<u8> {
+    pub fn forge(&self) -> Vec<u8> {
         let (header, data) = self.header(&self.model.to_string(), |_| {});
         Self::pack(&header, &data)
     }
 }
 
 /// Why the forged file is refused.
-fn refusal(bytes: &[u8]) -> String {
+pub fn refusal(bytes: &[u8]) -> String {
     let message = read::<f32>(bytes).expect_err("a forged file was accepted");
     message.strip_prefix(&format!("{PATH}: not a usable model: ")).expect("the path comes first").to_string()
 }
@@ -122,12 +129,12 @@ fn a_description_that_says_more_less_or_nonsense_is_refused() {
             items.iter().enumerate().for_each(|(i, inner)| objects(inner, &format!("{at}/{i}"), found));
         }
     }
-    let mut model = small();
+    let mut model = certified(small());
     model.loss = Loss::Huber { delta: 1.0 };
     let parts = Parts::of(&model.to_bytes().unwrap());
     let mut found = Vec::new();
     objects(&parts.model, "", &mut found);
-    assert!(found.len() >= 12, "{found:?}");
+    assert!(found.len() >= 17, "{found:?}");
     for at in found {
         let mut parts = parts.clone();
         parts.model.pointer_mut(&at).unwrap()["surprise"] = json!(1);
@@ -187,9 +194,9 @@ fn other_metadata_and_newer_formats_are_refused() {
         "expected the metadata key 'deltarule' alone, found \"deltarule\", \"format\""
     );
     assert_eq!(edited(|m| *m = json!({})), "expected the metadata key 'deltarule' alone, found ");
-    let newer = |m: &mut Value| envelope(m, "\"format\":1", "\"format\":2,\"new\":{}");
+    let newer = |m: &mut Value| envelope(m, "\"format\":1", "\"format\":3,\"new\":{}");
     let (header, data) = parts.header(&parts.model.to_string(), newer);
-    assert_eq!(refusal(&Parts::pack(&header, &data)), "it is of format 2, and this program reads format 1");
+    assert_eq!(refusal(&Parts::pack(&header, &data)), "it is of format 3, and this program reads formats 1 and 2");
     let wrong_sum = |m: &mut Value| envelope(m, "\"sha256\":\"", "\"sha256\":\"0");
     let (header, data) = parts.header(&parts.model.to_string(), wrong_sum);
     let sentence = "its checksum does not fit its content: it was damaged or edited";
@@ -202,31 +209,34 @@ fn other_metadata_and_newer_formats_are_refused() {
 
 #[test]
 fn no_flipped_bit_goes_unnoticed() {
-    let model = small();
-    let bytes = model.to_bytes().unwrap();
-    let mut refused = 0;
-    for at in 0..bytes.len() {
-        for bit in 0..8 {
-            let mut flipped = bytes.clone();
-            flipped[at] ^= 1 << bit;
-            match read::<f32>(&flipped) {
-                Err(_) => refused += 1,
-                // In the header, a blank may become another one; nothing that means anything.
-                Ok(read) => assert!(read == model && bytes[at].is_ascii_whitespace(), "byte {at}, bit {bit}"),
+    for model in [small(), certified(small())] {
+        let bytes = model.to_bytes().unwrap();
+        let mut refused = 0;
+        for at in 0..bytes.len() {
+            for bit in 0..8 {
+                let mut flipped = bytes.clone();
+                flipped[at] ^= 1 << bit;
+                match read::<f32>(&flipped) {
+                    Err(_) => refused += 1,
+                    // In the header, a blank may become another one; nothing that means anything.
+                    Ok(read) => assert!(read == model && bytes[at].is_ascii_whitespace(), "byte {at}, bit {bit}"),
+                }
             }
         }
+        assert!(refused > 8 * bytes.len() - 100, "{refused} of {}", 8 * bytes.len());
     }
-    assert!(refused > 8 * bytes.len() - 100, "{refused} of {}", 8 * bytes.len());
 }
 
 #[test]
 fn no_truncation_goes_unnoticed() {
-    let bytes = small().to_bytes().unwrap();
     assert_eq!(refusal(&[]), "it is empty, expected safetensors");
-    for length in 0..bytes.len() {
-        refusal(&bytes[..length]);
+    for model in [small(), certified(small())] {
+        let bytes = model.to_bytes().unwrap();
+        for length in 0..bytes.len() {
+            refusal(&bytes[..length]);
+        }
+        refusal(&[&bytes[..], &[0]].concat());
     }
-    refusal(&[&bytes[..], &[0]].concat());
 }
 
 #[test]
@@ -270,6 +280,7 @@ fn make_fuzz_corpus() {
     };
     let bytes = small().to_bytes().unwrap();
     write("classes", &bytes);
+    write("certified", &certified(small()).to_bytes().unwrap());
     write("number", &fit::<f64>(&table("price"), constants).to_bytes().unwrap());
     write("images", &fit::<f32>(&images(), |_| {}).to_bytes().unwrap());
     write("perceptron", &fit::<f64>(&table("class"), perceptron).to_bytes().unwrap());

@@ -8,9 +8,11 @@ use deltarule::data::Target;
 use deltarule::data::features::Kind;
 use deltarule::file;
 use deltarule::float::Float;
-use deltarule::model::{Input, Model};
+use deltarule::loss::Loss;
+use deltarule::model::{Certificate, Input, Model, Provenance};
+use deltarule::network::Spec;
 use deltarule::picture;
-use serde_json::json;
+use serde::Serialize;
 use std::path::Path;
 
 pub fn run(args: &Inspect) -> Result<Outcome> {
@@ -35,18 +37,73 @@ pub fn run(args: &Inspect) -> Result<Outcome> {
     Ok(Outcome::Done)
 }
 
-fn describe<T: Float>(model: &Model<T>) -> serde_json::Value {
+/// A model, for machines. A struct and no `json!`, which would sort the keys: a certificate's checksum is that of its text.
+#[derive(Serialize)]
+struct Described<'a> {
+    dtype: &'static str,
+    network: &'a Spec,
+    parameters: usize,
+    parameters_sha256: String,
+    input: &'a Input,
+    target: &'a Target,
+    loss: Loss,
+    provenance: &'a Provenance,
+    certificate: Option<&'a Certificate>,
+    certificate_fits: Option<bool>,
+}
+
+fn describe<T: Float>(model: &Model<T>) -> Described<'_> {
     let spec = model.network.spec();
-    json!({
-        "dtype": T::NAME,
-        "network": spec,
-        "parameters": spec.parameters(),
-        "parameters_sha256": model.parameters_sha256(),
-        "input": model.input,
-        "target": model.target,
-        "loss": model.loss,
-        "provenance": model.provenance,
-    })
+    Described {
+        dtype: T::NAME,
+        network: spec,
+        parameters: spec.parameters(),
+        parameters_sha256: model.parameters_sha256(),
+        input: &model.input,
+        target: &model.target,
+        loss: model.loss,
+        provenance: &model.provenance,
+        certificate: model.certificate.as_ref(),
+        certificate_fits: model.certificate.as_ref().map(|certificate| certificate.fits(model)),
+    }
+}
+
+/// What a gradient check found, of these parameters or of others, in lines.
+fn certified(certificate: &Certificate, fits: bool) -> Vec<String> {
+    let Certificate { version, isa, gemm, objective, dtype, rows, mode, .. } = certificate;
+    let whose = match fits {
+        true => "of these parameters",
+        false => "of other parameters: they were changed after the check, which says nothing of these",
+    };
+    let mut lines = vec![
+        format!("gradient   {}, {whose}", certificate.verdict),
+        format!(
+            "             {mode} on {}, against {}; {objective}",
+            report::count(*rows, "row"),
+            certificate.oracles.join(", ")
+        ),
+    ];
+    for tensor in &certificate.tensors {
+        let mut line = format!("             {}: {} of {} checked", tensor.name, tensor.checked, tensor.entries);
+        for (count, what) in [
+            (tensor.verified, "verified"),
+            (tensor.kinks, "at a kink"),
+            (tensor.inconclusive, "inconclusive"),
+            (tensor.wrong, "wrong"),
+        ] {
+            if count > 0 {
+                line += &format!(", {count} {what}");
+            }
+        }
+        if !tensor.worst.is_empty() {
+            line += &format!("; largest error {:.1e}, {}", tensor.worst_error, tensor.worst);
+        }
+        lines.push(line);
+    }
+    // As much of the sum as tells certificates apart; --json has the whole.
+    let sum: String = certificate.sha256.chars().take(12).collect();
+    lines.push(format!("             {}, {isa}, gemm {gemm}; deltarule {version}; sha256 {sum}", dtype.name()));
+    lines
 }
 
 fn print<T: Float>(model: &Model<T>) -> Result<()> {
@@ -90,6 +147,9 @@ fn print<T: Float>(model: &Model<T>) -> Result<()> {
     ));
     lines.push(format!("             {}; deltarule {}", p.training, p.version));
     lines.push(format!("sha256     {}", model.parameters_sha256()));
+    if let Some(certificate) = &model.certificate {
+        lines.extend(certified(certificate, certificate.fits(model)));
+    }
     report::print_line(
         &lines.iter().map(|line| report::printable(&line.replace('\n', " "))).collect::<Vec<_>>().join("\n"),
     )

@@ -3,6 +3,7 @@
 //! Damage is tried byte by byte and bit by bit through the library, as the command calls it; a few files go through the
 //! command itself.
 
+use crate::command::certified::certify;
 use crate::command::data::{classes, csv, gzip, idx};
 use crate::command::{Folder, rejects};
 use crate::{IO, MODEL, case};
@@ -11,7 +12,10 @@ use deltarule::model::{Dtype, Model, peek_dtype};
 use sha2::{Digest, Sha256};
 use std::path::Path;
 
-/// A small model of numbers and one of categories, in both precisions.
+/// What stands in the folder of models.
+const NAMES: [&str; 3] = ["f32.st", "f64.st", "certified.st"];
+
+/// A small model of numbers and one of categories, in both precisions, and the first with a certificate.
 fn folder() -> Folder {
     let folder = Folder::new();
     folder.write("t.csv", csv("a,b,y", &classes()));
@@ -19,6 +23,8 @@ fn folder() -> Folder {
     folder.write("c.csv", csv("colour,y", &colours));
     folder.must("train t.csv --target y --hidden 2 --epochs 3 --model f32.st");
     folder.must("train c.csv --target y --hidden none --epochs 3 --dtype f64 --model f64.st");
+    folder.write("certified.st", folder.read("f32.st"));
+    certify(&folder, "certified.st", |_| {});
     folder
 }
 
@@ -45,7 +51,7 @@ fn refused(bytes: &[u8], what: &str) {
 #[test]
 fn a_model_cut_at_any_length() {
     let folder = folder();
-    for name in ["f32.st", "f64.st"] {
+    for name in NAMES {
         let whole = folder.read(name);
         load(&whole).expect("the whole model");
         (0..whole.len()).for_each(|length| refused(&whole[..length], &format!("{name} cut to {length} bytes")));
@@ -64,7 +70,7 @@ fn a_model_cut_at_any_length() {
 #[test]
 fn a_model_with_any_byte_or_bit_flipped() {
     let folder = folder();
-    for name in ["f32.st", "f64.st"] {
+    for name in NAMES {
         let mut bytes = folder.read(name);
         for at in 0..bytes.len() {
             for mask in [0xff, 1, 2, 4, 8, 16, 32, 64, 128] {
@@ -126,9 +132,9 @@ fn a_model_forged_with_its_checksum() {
     }
     folder.write("forged.st", forge(&document.replacen("\"scale\":", "\"scale\":-", 1), &header, tensors));
     rejects(&folder, case("predict forged.st t.csv", MODEL, &["forged.st: ", "column 'a'", "positive scale"]));
-    let text = String::from_utf8(header).expect("text").replacen("\\\"format\\\":1", "\\\"format\\\":2", 1);
+    let text = String::from_utf8(header).expect("text").replacen("\\\"format\\\":1", "\\\"format\\\":3", 1);
     folder.write("later.st", file(text.as_bytes(), tensors));
-    rejects(&folder, case("predict later.st t.csv", MODEL, &["later.st: ", "format 2", "reads format 1"]));
+    rejects(&folder, case("predict later.st t.csv", MODEL, &["later.st: ", "format 3", "reads formats 1 and 2"]));
 }
 
 /// A file's header, and its tensors.

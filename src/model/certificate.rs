@@ -1,0 +1,256 @@
+//! What a gradient check of a model found, in a form that travels in the model's file and can be quoted beside it.
+//!
+//! Row 6 of the house, as `mod.rs`. The check itself is not here: whoever makes one fills in a [`Certificate`], seals it, and
+//! puts it into the model ([`Model::certify`]) or into its file ([`certify_file`](super::certify_file)).
+//!
+//! Its checksum guards against damage and mix-ups, not against intent: anybody can seal anything. What holds of every
+//! certificate that is read is that it contradicts neither itself nor the network that it lies beside. Whether it is of the
+//! parameters that lie there too is another question, as these may have been trained on: [`Certificate::fits`].
+
+use super::{Dtype, Model};
+use crate::error::{Error, Result};
+use crate::float::Float;
+use crate::network::Spec;
+use serde::{Deserialize, Deserializer, Serialize};
+use sha2::{Digest, Sha256};
+use std::fmt;
+
+/// What a gradient check of this model found, kept with the model.
+///
+/// It is made as a literal with an empty `sha256` and then [sealed](Self::seal). The checksum is that of the JSON text of all
+/// other fields, in this order and without blanks: the text that a model's file or `inspect --json` holds, up to
+/// `,"sha256":`, and a closing brace.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Certificate {
+    /// The version of the library that checked.
+    pub version: String,
+    /// The instruction set that computed the gradient, such as `avx512`.
+    pub isa: String,
+    /// What multiplied matrices, with its core where that is known.
+    pub gemm: String,
+    /// The network, as [`Spec::architecture`] says it.
+    pub architecture: String,
+    /// The loss and its penalties, in words.
+    pub objective: String,
+    /// The type that the gradient was computed in. The model's own may be another.
+    pub dtype: Dtype,
+    /// Rows of data that it was checked on.
+    pub rows: usize,
+    /// What was checked: `every coordinate`, `8 directions`.
+    pub mode: String,
+    /// What the gradient was compared with: `differences`, `dual`, `complex`.
+    pub oracles: Vec<String>,
+    /// The answer.
+    pub verdict: CertifiedVerdict,
+    /// What was found in each of [`Spec::tensors`], in their order.
+    pub tensors: Vec<CertifiedTensor>,
+    /// The [checksum](Model::parameters_sha256) of the parameters that were checked.
+    pub parameters_sha256: String,
+    /// The checksum of all of the above; empty before it is sealed.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub sha256: String,
+}
+
+/// What was found in one tensor of the network.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CertifiedTensor {
+    /// Its name in [`Spec::tensors`].
+    pub name: String,
+    /// How many numbers it has.
+    pub entries: usize,
+    /// How many comparisons were made: the sum of the next four, and at most one for each entry.
+    pub checked: usize,
+    /// Those that agree.
+    pub verified: usize,
+    /// Those at a kink, where there is no slope to compare with.
+    pub kinks: usize,
+    /// Those that could not be measured well enough to judge.
+    pub inconclusive: usize,
+    /// Those that disagree.
+    pub wrong: usize,
+    /// The largest relative error; infinite where one was no number. JSON knows neither, and has `null` for both.
+    #[serde(deserialize_with = "null_is_infinite")]
+    pub worst_error: f64,
+    /// Where that was: the name of a parameter or direction, empty if nothing was compared.
+    pub worst: String,
+}
+
+/// The answer of a check.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CertifiedVerdict {
+    /// Every slope that exists agrees, and there is one.
+    Verified,
+    /// None disagrees, and at some places there is no slope.
+    Kink,
+    /// None disagrees, but some could not be measured, or there was nothing to compare.
+    Inconclusive,
+    /// At least one disagrees.
+    Wrong,
+}
+
+impl CertifiedVerdict {
+    /// Its name, as in JSON.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Verified => "verified",
+            Self::Kink => "kink",
+            Self::Inconclusive => "inconclusive",
+            Self::Wrong => "wrong",
+        }
+    }
+
+    /// The verdicts that do not contradict what was counted, the best first. Whether single kinks spoil a verdict is for the
+    /// check to say.
+    fn allowed(tensors: &[CertifiedTensor]) -> &'static [Self] {
+        let any = |count: fn(&CertifiedTensor) -> usize| tensors.iter().any(|tensor| count(tensor) > 0);
+        match (any(|t| t.verified), any(|t| t.kinks)) {
+            _ if any(|t| t.wrong) => &[Self::Wrong],
+            _ if any(|t| t.inconclusive) => &[Self::Inconclusive],
+            (true, true) => &[Self::Verified, Self::Kink],
+            (true, false) => &[Self::Verified],
+            (false, true) => &[Self::Kink, Self::Inconclusive],
+            (false, false) => &[Self::Inconclusive],
+        }
+    }
+}
+
+impl fmt::Display for CertifiedVerdict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+impl Certificate {
+    /// The certificate with its checksum, and every error that is no number made infinite, as it is when read again.
+    ///
+    /// **Errors** if it contradicts itself, saying where.
+    pub fn seal(mut self) -> Result<Self> {
+        for tensor in self.tensors.iter_mut().filter(|tensor| tensor.worst_error.is_nan()) {
+            tensor.worst_error = f64::INFINITY;
+        }
+        self.check_alone().map_err(|e| Error::Unsupported(format!("the certificate cannot be sealed: {e}")))?;
+        self.sha256 = self.digest();
+        Ok(self)
+    }
+
+    /// Whether the parameters that were checked are those that the model has. If not, the certificate is stale: it is true of a
+    /// network that this one was, and says nothing of this one. (Of another architecture it cannot be: no such certificate is written or read.)
+    pub fn fits<T: Float>(&self, model: &Model<T>) -> bool {
+        self.parameters_sha256 == model.parameters_sha256()
+    }
+
+    /// The checksum that it should have.
+    fn digest(&self) -> String {
+        let unsealed = Self { sha256: String::new(), ..self.clone() };
+        hex(Sha256::digest(serde_json::to_string(&unsealed).expect("text and numbers are always JSON")))
+    }
+
+    /// Refuses a certificate that was changed, contradicts itself, or is of a network of another shape.
+    pub(super) fn check(&self, spec: &Spec) -> std::result::Result<(), String> {
+        if self.sha256 != self.digest() {
+            return Err("its certificate's checksum does not fit its content: it was edited, or never sealed".into());
+        }
+        self.check_alone()?;
+        let architecture = spec.architecture();
+        if self.architecture != architecture {
+            return Err(format!("its certificate is of {:?}, its network is {architecture:?}", self.architecture));
+        }
+        let expected = spec.tensors();
+        if self.tensors.len() != expected.len() {
+            return Err(format!("its certificate has {} tensors, its network {}", self.tensors.len(), expected.len()));
+        }
+        for (tensor, (name, place)) in self.tensors.iter().zip(expected) {
+            if (&tensor.name, tensor.entries) != (&name, place.len()) {
+                return Err(format!(
+                    "its certificate has {:?} of {} entries where its network has {name:?} of {}",
+                    tensor.name,
+                    tensor.entries,
+                    place.len()
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    /// Refuses what contradicts itself, whatever the network.
+    fn check_alone(&self) -> std::result::Result<(), String> {
+        for (name, text) in [
+            ("version", &self.version),
+            ("instruction set", &self.isa),
+            ("GEMM", &self.gemm),
+            ("architecture", &self.architecture),
+            ("objective", &self.objective),
+            ("mode", &self.mode),
+        ] {
+            if text.is_empty() {
+                return Err(format!("its certificate names no {name}"));
+            }
+        }
+        if self.oracles.is_empty() || self.oracles.iter().any(String::is_empty) {
+            return Err("its certificate does not name what the gradient was compared with".into());
+        }
+        if self.rows == 0 {
+            return Err("its certificate is of no rows of data".into());
+        }
+        let is_hex = |c: u8| c.is_ascii_digit() || (b'a'..=b'f').contains(&c);
+        if self.parameters_sha256.len() != 64 || !self.parameters_sha256.bytes().all(is_hex) {
+            let found = &self.parameters_sha256;
+            return Err(format!(
+                "its certificate's parameters_sha256: expected 64 hexadecimal digits, found {found:?}"
+            ));
+        }
+        self.tensors.iter().try_for_each(CertifiedTensor::check)?;
+        let allowed = CertifiedVerdict::allowed(&self.tensors);
+        if !allowed.contains(&self.verdict) {
+            return Err(format!("its certificate's verdict is {}, and its counts say {}", self.verdict, allowed[0]));
+        }
+        Ok(())
+    }
+}
+
+impl CertifiedTensor {
+    fn check(&self) -> std::result::Result<(), String> {
+        let Self { name, entries, checked, verified, kinks, inconclusive, wrong, worst_error, .. } = self;
+        let sum = [kinks, inconclusive, wrong].into_iter().try_fold(*verified, |sum, count| sum.checked_add(*count));
+        if sum != Some(*checked) {
+            return Err(format!(
+                "its certificate's {name}: {checked} checked, but {verified} verified, {kinks} at kinks, \
+                 {inconclusive} inconclusive and {wrong} wrong"
+            ));
+        }
+        if checked > entries {
+            return Err(format!("its certificate's {name}: {checked} checked of {entries} entries"));
+        }
+        if !(*worst_error >= 0.0 && worst_error.is_sign_positive()) {
+            return Err(format!("its certificate's {name}: expected an error of at least 0, found {worst_error}"));
+        }
+        Ok(())
+    }
+}
+
+fn null_is_infinite<'de, D: Deserializer<'de>>(deserializer: D) -> std::result::Result<f64, D::Error> {
+    Ok(Option::deserialize(deserializer)?.unwrap_or(f64::INFINITY))
+}
+
+/// A digest as files and people write it.
+pub(super) fn hex(digest: impl AsRef<[u8]>) -> String {
+    digest.as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+impl<T: Float> Model<T> {
+    /// Keeps what a check of these very parameters found; an older certificate gives way.
+    ///
+    /// **Errors** if the certificate is not sealed, or of another network or other parameters; the model is then as before.
+    pub fn certify(&mut self, certificate: Certificate) -> Result<()> {
+        let refuse = |message: String| Error::Unsupported(format!("the model cannot be certified: {message}"));
+        certificate.check(self.network.spec()).map_err(refuse)?;
+        if !certificate.fits(self) {
+            return Err(refuse("its certificate is of other parameters".into()));
+        }
+        self.certificate = Some(certificate);
+        Ok(())
+    }
+}

@@ -364,7 +364,7 @@ fn what_changes_the_parameters_makes_a_certificate_stale_and_no_file_unreadable(
     let rows: Vec<usize> = (0..36).collect();
     let (x, y) = (model.input.encode(&source, &rows).unwrap(), model.encode_targets(&source, &rows).unwrap());
     let batch = Batch { x: x.view(), y: y.view(), weights: None };
-    let objective = Objective { loss: model.loss, l2: 0.0 };
+    let objective = Objective { loss: model.loss, l1: 0.0, l2: 0.0 };
     let trainer = Trainer { epochs: 1, objective, ..Trainer::default() };
     trainer.fit(&mut model.network, batch, None, &mut |_| std::ops::ControlFlow::Continue(())).unwrap();
     assert!(!fits(&model));

@@ -172,11 +172,7 @@ impl Scalar for Complex {
         }
         let root = libm::sqrt((libm::hypot(self.re, self.im) + self.re.abs()) / 2.0);
         let other = self.im / (2.0 * root);
-        if self.re >= 0.0 {
-            Self { re: root, im: other }
-        } else {
-            Self { re: other.abs(), im: root.copysign(self.im) }
-        }
+        if self.re >= 0.0 { Self { re: root, im: other } } else { Self { re: other.abs(), im: root.copysign(self.im) } }
     }
     fn is_finite(self) -> bool {
         self.re.is_finite() && self.im.is_finite()

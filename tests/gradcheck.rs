@@ -77,7 +77,11 @@ fn subject() -> (Smooth, Vec<f64>, Vec<f64>) {
 
 fn judged(report: &Report, verdict: Verdict) {
     assert_eq!(report.verdict, verdict, "{report}");
-    assert_eq!(report.counts.verified + report.counts.wrong + report.counts.kinks + report.counts.inconclusive, report.counts.checked, "{report}");
+    assert_eq!(
+        report.counts.verified + report.counts.wrong + report.counts.kinks + report.counts.inconclusive,
+        report.counts.checked,
+        "{report}"
+    );
 }
 
 #[test]

@@ -125,7 +125,9 @@ fn check_all(pairs: &[(Activation, usize, Activation)], loss: Loss, tally: &mut 
             let net = network(hidden, depth, output, bias, i as u64);
             let data = Data::new(5, INPUTS, OUTPUTS, loss, i as u64);
             let objective = Objective { loss, l1: 0.0, l2 };
-            let report = verify::parameters(&net, data.batch(weighted), &objective, Engine::default(), &Options::default()).unwrap();
+            let report =
+                verify::parameters(&net, data.batch(weighted), &objective, Engine::default(), &Options::default())
+                    .unwrap();
             assert_eq!(report.counts.checked, net.spec().parameters());
             let what = format!("{depth} x {hidden}, {output}, {loss}, weights {weighted}, l2 {l2}, bias {bias}");
             tally.add(&report, &what);
@@ -191,7 +193,8 @@ fn a_step_is_refused_by_its_layer_and_a_hidden_softmax_at_once() {
         let expected = format!("layer {} has an activation without a usable slope (Step)", l + 1);
         let options = Options::default();
         let errors = [
-            verify::parameters(&net, data.batch(false), &Objective::<Loss>::default(), Engine::default(), &options).unwrap_err(),
+            verify::parameters(&net, data.batch(false), &Objective::<Loss>::default(), Engine::default(), &options)
+                .unwrap_err(),
             verify::inputs(&net, data.x.view(), Engine::default(), &options).unwrap_err(),
         ];
         for error in errors {
@@ -483,7 +486,9 @@ fn a_wrong_activation_and_a_wrong_loss_are_found_out_through_the_network() {
     let options = Options::default();
     let spec = Spec::mlp(INPUTS, &[], ForgottenSlope, OUTPUTS, ForgottenSlope).unwrap();
     let net = Network::<f64, _>::new(spec, None, &mut Rng::new(2)).unwrap();
-    let report = verify::parameters(&net, data.batch(false), &Objective::<Loss>::default(), Engine::default(), &options).unwrap();
+    let report =
+        verify::parameters(&net, data.batch(false), &Objective::<Loss>::default(), Engine::default(), &options)
+            .unwrap();
     assert_eq!((report.verdict, report.counts.wrong), (Verdict::Wrong, net.params().len()));
     let report = verify::inputs(&net, data.x.view(), Engine::default(), &options).unwrap();
     assert_eq!((report.verdict, report.counts.wrong), (Verdict::Wrong, data.x.len()));

@@ -7,7 +7,8 @@ use command::Folder;
 use command::certified::certify;
 use command::data::{blobs, classes, csv, numbers, points};
 use deltarule::file::Existing;
-use deltarule::model::{CertifiedVerdict, Model};
+use deltarule::gradcheck::Verdict;
+use deltarule::model::Model;
 use serde_json::Value;
 use std::collections::HashSet;
 
@@ -367,7 +368,7 @@ fn inspect_says_what_a_check_found_amiss() {
         first.worst_error = f64::NAN;
         (second.checked, second.verified, second.worst_error) = (0, 0, 0.0);
         second.worst.clear();
-        (certificate.verdict, certificate.rows) = (CertifiedVerdict::Wrong, 1);
+        (certificate.verdict, certificate.rows) = (Verdict::Wrong, 1);
         // Whatever stands in a file, no control character reaches a terminal, and no name makes a line.
         certificate.gemm = "em\u{1b}[31m\nbedded".into();
     });

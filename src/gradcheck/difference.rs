@@ -106,7 +106,9 @@ impl Finding {
     /// The slope that it speaks of.
     pub fn measured(&self) -> Option<&Measured> {
         match self {
-            Self::Agrees(m) | Self::Disagrees(m) | Self::Inconclusive(m) | Self::Kink(m) | Self::NoSubgradient(m) => Some(m),
+            Self::Agrees(m) | Self::Disagrees(m) | Self::Inconclusive(m) | Self::Kink(m) | Self::NoSubgradient(m) => {
+                Some(m)
+            }
             Self::NotFinite(_) => None,
         }
     }
@@ -271,11 +273,7 @@ impl Slope {
 }
 
 /// The slope from steps `step` and `step / 2`; or which value is not finite.
-fn measure(
-    slope: Slope,
-    step: f64,
-    phi: &mut impl FnMut(f64) -> (f64, Sample),
-) -> Result<Measured, NotFinite> {
+fn measure(slope: Slope, step: f64, phi: &mut impl FnMut(f64) -> (f64, Sample)) -> Result<Measured, NotFinite> {
     let mut largest = slope.center.abs();
     let mut crossed = None;
     let mut at = |t: f64| {

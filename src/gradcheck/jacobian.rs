@@ -48,12 +48,7 @@ impl fmt::Debug for Product<'_> {
 /// jacobian::check(f, Product::Right(&mut jvp), &at, &Options::default()).require()?;
 /// # Ok::<(), deltarule::Error>(())
 /// ```
-pub fn check(
-    mut f: impl FnMut(&[f64]) -> Vec<f64>,
-    mut product: Product<'_>,
-    at: &[f64],
-    options: &Options,
-) -> Report {
+pub fn check(mut f: impl FnMut(&[f64]) -> Vec<f64>, mut product: Product<'_>, at: &[f64], options: &Options) -> Report {
     let subject = match options.mode {
         Mode::Directions { .. } => Subject::Direction,
         _ => Subject::Coordinate,
@@ -78,11 +73,8 @@ pub fn check(
         Mode::EveryCoordinate => (0..n).map(|i| (unit(n, i), format!("coordinate {i}"))).collect(),
         Mode::Sample { per_tensor, seed } => {
             let mut rng = Rng::new(seed);
-            let chosen: std::collections::BTreeSet<_> = if per_tensor >= n {
-                (0..n).collect()
-            } else {
-                (0..per_tensor).map(|_| rng.below(n)).collect()
-            };
+            let chosen: std::collections::BTreeSet<_> =
+                if per_tensor >= n { (0..n).collect() } else { (0..per_tensor).map(|_| rng.below(n)).collect() };
             chosen.into_iter().map(|i| (unit(n, i), format!("coordinate {i}"))).collect()
         }
         Mode::Directions { count, seed } => (0..count)
@@ -94,7 +86,8 @@ pub fn check(
         Err(fault) => return report.refuse(Verdict::Wrong, fault),
     };
     let (combinations, analytic) = analytic;
-    let tensors = if combinations.is_some() { vec![Tensor { name: "all values".into(), range: 0..1 }] } else { tensors };
+    let tensors =
+        if combinations.is_some() { vec![Tensor { name: "all values".into(), range: 0..1 }] } else { tensors };
     let largest = analytic.iter().flatten().filter(|a| a.is_finite()).fold(0.0, |m: f64, a| m.max(a.abs()));
     // What was found on the way along the column at hand; columns are gone through for each value.
     let combine = |combination: Option<&Vec<f64>>, value: usize, found: &[f64]| match combination {
@@ -127,14 +120,8 @@ pub fn check(
                 let scale = self::scale(scale);
                 let noise = noise::fine(center, |t, side| phi(scale * if side == 0 { t } else { -t }));
                 let least = options.negligible * largest;
-                let slope = Slope {
-                    analytic: analytic[i][value],
-                    center,
-                    noise,
-                    scale,
-                    tolerance: options.tolerance,
-                    least,
-                };
+                let slope =
+                    Slope { analytic: analytic[i][value], center, noise, scale, tolerance: options.tolerance, least };
                 let finding = difference::judge(slope, &mut |t| (t, Sample::from(phi(t))));
                 let index = (value - tensor.range.start) * columns.len() + i;
                 let said = Testimony { index, slope, finding: Some(finding), dual: None, complex: None };
@@ -167,9 +154,9 @@ fn fault_of(at: &[f64], center: &[f64], again: &[f64]) -> Option<String> {
         return Some(format!("not a function: at one point it had {} values and then {}", center.len(), again.len()));
     }
     let differs = |k: &usize| center[*k].to_bits() != again[*k].to_bits();
-    (0..center.len()).find(differs).map(|k| {
-        format!("not a function: at one point value {} was {:e} and then {:e}", k + 1, center[k], again[k])
-    })
+    (0..center.len())
+        .find(differs)
+        .map(|k| format!("not a function: at one point value {} was {:e} and then {:e}", k + 1, center[k], again[k]))
 }
 
 /// The combinations of values that are compared, if values are not compared one by one; and for each column what the product says.
@@ -198,9 +185,10 @@ fn analytic(
                     (0..values).map(|_| rng.normal(0.0, 1.0)).collect()
                 })
                 .collect();
-            let found = combinations.iter().zip(columns).map(|(u, (v, _))| {
-                Ok(vec![dot(&sized(times(u), coordinates, "product u' J")?, v)])
-            });
+            let found = combinations
+                .iter()
+                .zip(columns)
+                .map(|(u, (v, _))| Ok(vec![dot(&sized(times(u), coordinates, "product u' J")?, v)]));
             let found = found.collect::<Result<_, String>>()?;
             Ok((Some(combinations), found))
         }

@@ -17,8 +17,7 @@ pub fn suites(reports: &[(&str, &Report)]) -> String {
     for (name, report) in reports {
         // A check that was refused has no tensors, and is one case by itself.
         let refused = report.tensors.is_empty() || report.counts.checked == 0;
-        let failures =
-            report.wrong_tensors().len() + usize::from(refused && report.verdict == Verdict::Wrong);
+        let failures = report.wrong_tensors().len() + usize::from(refused && report.verdict == Verdict::Wrong);
         let cases = report.tensors.len().max(1);
         let skipped = report.tensors.iter().filter(|t| t.verdict == Verdict::Inconclusive && !refused).count();
         let _ = writeln!(

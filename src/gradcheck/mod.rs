@@ -142,7 +142,8 @@ impl Options {
         if let Mode::Sample { per_tensor: 0, .. } | Mode::Directions { count: 0, .. } = self.mode {
             return Some(format!("mode: expected at least 1, found {:?}", self.mode));
         }
-        let ends = tensors.iter().try_fold(0, |end, t| (t.range.start == end && t.range.end >= end).then_some(t.range.end));
+        let ends =
+            tensors.iter().try_fold(0, |end, t| (t.range.start == end && t.range.end >= end).then_some(t.range.end));
         (ends != Some(length)).then(|| {
             let found: Vec<_> = tensors.iter().map(|t| format!("{} at {:?}", t.name, t.range)).collect();
             format!("tensors: expected 0..{length} without gaps, found {}", found.join(", "))
@@ -184,12 +185,7 @@ pub fn check(f: impl FnMut(&[f64]) -> f64, grad: &[f64], at: &[f64], options: &O
 /// assert_eq!(check_pieces(f, &[0.5, 0.5], &[1.0, 1.0], &Options::default()).verdict, Verdict::Kink);
 /// assert_eq!(check_pieces(f, &[2.0, -1.0], &[1.0, 1.0], &Options::default()).verdict, Verdict::Wrong);
 /// ```
-pub fn check_pieces(
-    mut f: impl FnMut(&[f64]) -> (f64, u64),
-    grad: &[f64],
-    at: &[f64],
-    options: &Options,
-) -> Report {
+pub fn check_pieces(mut f: impl FnMut(&[f64]) -> (f64, u64), grad: &[f64], at: &[f64], options: &Options) -> Report {
     let piece = f(at).1;
     check_function(&mut Pieces { f, piece }, grad, at, options)
 }
@@ -304,7 +300,8 @@ impl<F: Function> Checking<'_, F> {
             let rungs: Vec<_> = chunk.iter().map(|&i| first_rung(scale(at[i]))).collect();
             let mut samples = vec![Sample::from(f64::NAN); 4 * chunk.len()];
             if self.asks(Oracle::Differences) {
-                let moves = chunk.iter().zip(&rungs).flat_map(|(&i, rung)| rung.map(|t| Move { index: i, to: at[i] + t }));
+                let moves =
+                    chunk.iter().zip(&rungs).flat_map(|(&i, rung)| rung.map(|t| Move { index: i, to: at[i] + t }));
                 self.f.moved(at, &moves.collect::<Vec<_>>(), &mut samples);
             }
             for (k, &index) in chunk.iter().enumerate() {
@@ -323,7 +320,8 @@ impl<F: Function> Checking<'_, F> {
                 });
                 let [dual, complex] = exact.each_ref().map(|found| found.as_ref().map(|found| found[k]));
                 let said = Testimony { index, slope, finding, dual, complex };
-                let bench = Bench { exact: self.options.exact, largest: self.largest, rounding: self.rounding.as_deref() };
+                let bench =
+                    Bench { exact: self.options.exact, largest: self.largest, rounding: self.rounding.as_deref() };
                 bench.hear(&said, &mut self.report, || self.f.name(index).unwrap_or_else(|| local(index)));
             }
         }
@@ -366,9 +364,10 @@ impl<F: Function> Checking<'_, F> {
             .map(|oracle| if self.asks(oracle) { self.f.slope(oracle, at, direction) } else { None });
         // The sum over all entries rounds, too.
         let terms = || self.grad.iter().zip(direction).map(|(g, d)| (g * d).abs()).sum::<f64>();
-        let bound = self.rounding.as_ref().map(|bounds| {
-            bounds.iter().zip(direction).map(|(b, d)| b * d.abs()).sum::<f64>() + f64::EPSILON * terms()
-        });
+        let bound = self
+            .rounding
+            .as_ref()
+            .map(|bounds| bounds.iter().zip(direction).map(|(b, d)| b * d.abs()).sum::<f64>() + f64::EPSILON * terms());
         let bounds = bound.map(|bound| vec![bound; index + 1]);
         let bench = Bench { exact: self.options.exact, largest: terms(), rounding: bounds.as_deref() };
         bench.hear(&Testimony { index, slope, finding, dual, complex }, &mut self.report, name);

@@ -2,7 +2,7 @@
 
 use super::function::{Oracle, Tensor};
 use crate::error::{Error, Result};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::fmt;
 
 /// What an entry's index counts.
@@ -18,7 +18,7 @@ pub enum Subject {
 }
 
 /// The answer: of one entry, of a tensor, of all.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Verdict {
     /// Entry: every witness that could tell agrees. Tensor: some entries are, and none is wrong. All: each tensor is.
@@ -30,6 +30,22 @@ pub enum Verdict {
     Inconclusive,
     /// A witness disagrees, or something is not finite.
     Wrong,
+}
+
+impl Verdict {
+    /// The answer that those of all tensors amount to: one of which nothing is verified is not vouched for by its neighbours; one that is
+    /// all kinks has valid subgradients, and is.
+    pub fn of(tensors: impl Iterator<Item = Counts>) -> Self {
+        let (mut all, mut unknown) = (Counts::default(), false);
+        for counts in tensors {
+            all.absorb(&counts);
+            unknown |= counts.verdict() == Self::Inconclusive;
+        }
+        match all.verdict() {
+            Self::Verified if unknown => Self::Inconclusive,
+            verdict => verdict,
+        }
+    }
 }
 
 /// One comparison.
@@ -249,11 +265,15 @@ impl Report {
         for tensor in &mut self.tensors {
             tensor.verdict = tensor.counts.verdict();
         }
-        self.verdict = self.counts.verdict();
-        // A tensor of which nothing is verified is not vouched for by its neighbours; one that is all kinks has valid subgradients.
-        let unknown = |tensor: &&TensorReport| tensor.entries > 0 && tensor.verdict == Verdict::Inconclusive;
-        if let (Verdict::Verified, Some(tensor)) = (self.verdict, self.tensors.iter().find(unknown)) {
-            self.verdict = Verdict::Inconclusive;
+        // Tensors that were tried to find who is to blame do not count, nor do those without entries.
+        let tried = match self.subject {
+            Subject::Direction => &self.tensors[..self.tensors.len().min(1)],
+            _ => &self.tensors[..],
+        };
+        let tried = || tried.iter().filter(|tensor| tensor.entries > 0);
+        self.verdict = Verdict::of(tried().map(|tensor| tensor.counts));
+        let unknown = tried().find(|tensor| tensor.verdict == Verdict::Inconclusive);
+        if let (Verdict::Inconclusive, Some(tensor), true) = (self.verdict, unknown, self.counts.verified > 0) {
             self.message = self.message.take().or(Some(format!("nothing in {} could be verified", tensor.name)));
         }
         if self.counts.verified + self.counts.wrong + self.counts.inconclusive == 0 {

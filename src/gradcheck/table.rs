@@ -94,11 +94,7 @@ fn write_entries<'a>(
     entries: impl Iterator<Item = (&'a str, &'a Entry)> + Clone,
 ) -> fmt::Result {
     let width = entries.clone().map(|(name, _)| name.chars().count()).max().unwrap_or(0);
-    writeln!(
-        f,
-        "{:width$} {:>16} {:>16} {:>9} {:>9} {:>9}",
-        "", "analytic", "numeric", "error", "estimate", "step"
-    )?;
+    writeln!(f, "{:width$} {:>16} {:>16} {:>9} {:>9} {:>9}", "", "analytic", "numeric", "error", "estimate", "step")?;
     for (name, e) in entries {
         // Without differences, what another witness says.
         let numeric = if e.numeric.is_nan() { e.dual.or(e.complex).unwrap_or(f64::NAN) } else { e.numeric };

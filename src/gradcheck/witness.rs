@@ -95,12 +95,7 @@ impl Bench<'_> {
     }
 
     /// Every pair of those who have something to say.
-    fn cross_examine(
-        &self,
-        said: &Testimony,
-        exact: impl Iterator<Item = (Oracle, f64)> + Clone,
-        report: &mut Report,
-    ) {
+    fn cross_examine(&self, said: &Testimony, exact: impl Iterator<Item = (Oracle, f64)> + Clone, report: &mut Report) {
         let Testimony { index, slope, finding, .. } = said;
         let analytic = slope.analytic;
         let conclusive = match finding {

@@ -10,10 +10,10 @@
 use super::{Dtype, Model};
 use crate::error::{Error, Result};
 use crate::float::Float;
+use crate::gradcheck::{Counts, Report, TensorReport, Verdict};
 use crate::network::Spec;
 use serde::{Deserialize, Deserializer, Serialize};
 use sha2::{Digest, Sha256};
-use std::fmt;
 
 /// What a gradient check of this model found, kept with the model.
 ///
@@ -42,7 +42,7 @@ pub struct Certificate {
     /// What the gradient was compared with: `differences`, `dual`, `complex`.
     pub oracles: Vec<String>,
     /// The answer.
-    pub verdict: CertifiedVerdict,
+    pub verdict: Verdict,
     /// What was found in each of [`Spec::tensors`], in their order.
     pub tensors: Vec<CertifiedTensor>,
     /// The [checksum](Model::parameters_sha256) of the parameters that were checked.
@@ -77,53 +77,21 @@ pub struct CertifiedTensor {
     pub worst: String,
 }
 
-/// The answer of a check.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum CertifiedVerdict {
-    /// Every slope that exists agrees, and there is one.
-    Verified,
-    /// None disagrees, and at some places there is no slope.
-    Kink,
-    /// None disagrees, but some could not be measured, or there was nothing to compare.
-    Inconclusive,
-    /// At least one disagrees.
-    Wrong,
-}
-
-impl CertifiedVerdict {
-    /// Its name, as in JSON.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Verified => "verified",
-            Self::Kink => "kink",
-            Self::Inconclusive => "inconclusive",
-            Self::Wrong => "wrong",
-        }
-    }
-
-    /// The verdicts that do not contradict what was counted, the best first. Whether single kinks spoil a verdict is for the
-    /// check to say.
-    fn allowed(tensors: &[CertifiedTensor]) -> &'static [Self] {
-        let any = |count: fn(&CertifiedTensor) -> usize| tensors.iter().any(|tensor| count(tensor) > 0);
-        match (any(|t| t.verified), any(|t| t.kinks)) {
-            _ if any(|t| t.wrong) => &[Self::Wrong],
-            _ if any(|t| t.inconclusive) => &[Self::Inconclusive],
-            (true, true) => &[Self::Verified, Self::Kink],
-            (true, false) => &[Self::Verified],
-            (false, true) => &[Self::Kink, Self::Inconclusive],
-            (false, false) => &[Self::Inconclusive],
-        }
-    }
-}
-
-impl fmt::Display for CertifiedVerdict {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.name())
+impl From<&TensorReport> for CertifiedTensor {
+    fn from(report: &TensorReport) -> Self {
+        let Counts { checked, verified, kinks, inconclusive, wrong } = report.counts;
+        let (worst_error, worst) = report.worst.as_ref().map_or((0.0, String::new()), |w| (w.error, w.name.clone()));
+        let (name, entries) = (report.name.clone(), report.entries);
+        Self { name, entries, checked, verified, kinks, inconclusive, wrong, worst_error, worst }
     }
 }
 
 impl Certificate {
+    /// What `report` found, coordinate by coordinate, of each tensor.
+    pub fn tensors_of(report: &Report) -> Vec<CertifiedTensor> {
+        report.tensors.iter().map(Into::into).collect()
+    }
+
     /// The certificate with its checksum, and every error that is no number made infinite, as it is when read again.
     ///
     /// **Errors** if it contradicts itself, saying where.
@@ -203,15 +171,20 @@ impl Certificate {
             ));
         }
         self.tensors.iter().try_for_each(CertifiedTensor::check)?;
-        let allowed = CertifiedVerdict::allowed(&self.tensors);
-        if !allowed.contains(&self.verdict) {
-            return Err(format!("its certificate's verdict is {}, and its counts say {}", self.verdict, allowed[0]));
+        let counted = Verdict::of(self.tensors.iter().map(CertifiedTensor::counts));
+        if self.verdict != counted {
+            return Err(format!("its certificate's verdict is {}, and its counts say {counted}", self.verdict));
         }
         Ok(())
     }
 }
 
 impl CertifiedTensor {
+    fn counts(&self) -> Counts {
+        let Self { checked, verified, kinks, inconclusive, wrong, .. } = *self;
+        Counts { checked, verified, kinks, inconclusive, wrong }
+    }
+
     fn check(&self) -> std::result::Result<(), String> {
         let Self { name, entries, checked, verified, kinks, inconclusive, wrong, worst_error, .. } = self;
         let sum = [kinks, inconclusive, wrong].into_iter().try_fold(*verified, |sum, count| sum.checked_add(*count));

@@ -88,7 +88,12 @@ struct Errors {
 }
 
 impl Errors {
-    fn forward<A: ActivationFn, L: LossFn>(subject: &Subject<'_, A, L>, l: usize, below: Option<&[f64]>, u: f64) -> Self {
+    fn forward<A: ActivationFn, L: LossFn>(
+        subject: &Subject<'_, A, L>,
+        l: usize,
+        below: Option<&[f64]>,
+        u: f64,
+    ) -> Self {
         let (layer, block) = (&subject.spec.layers()[l], &subject.spec.blocks()[l]);
         let (rows, width) = (subject.batch.x.nrows(), block.outputs);
         let weights = absolute(&subject.params[block.weights.clone()]);
@@ -110,7 +115,9 @@ impl Errors {
         if layer.activation.builtin() == Some(Activation::Softmax) {
             let p = &subject.activations[l];
             let mut activation = vec![0.0; p.len()];
-            for ((to, p), e) in activation.chunks_exact_mut(width).zip(p.chunks_exact(width)).zip(sums.chunks_exact(width)) {
+            for ((to, p), e) in
+                activation.chunks_exact_mut(width).zip(p.chunks_exact(width)).zip(sums.chunks_exact(width))
+            {
                 let mean: f64 = p.iter().zip(e).map(|(p, e)| p * e).sum();
                 let own = (KERNEL + roundings(width)) * u;
                 to.iter_mut().zip(p).zip(e).for_each(|((to, p), e)| *to = p * (e + mean + own));
@@ -148,8 +155,12 @@ impl Errors {
             for (((p, p_error), d), e) in p.zip(delta.chunks_exact_mut(width)).zip(error.chunks_exact_mut(width)) {
                 let mean: f64 = p.iter().zip(&*d).map(|(p, d)| p * d).sum();
                 let size: f64 = p.iter().zip(&*d).map(|(p, d)| (p * d).abs()).sum();
-                let moved: f64 =
-                    p.iter().zip(p_error).zip(d.iter().zip(&*e)).map(|((p, pe), (d, e))| p * e + pe * (d.abs() + e)).sum();
+                let moved: f64 = p
+                    .iter()
+                    .zip(p_error)
+                    .zip(d.iter().zip(&*e))
+                    .map(|((p, pe), (d, e))| p * e + pe * (d.abs() + e))
+                    .sum();
                 for ((p, pe), (d, e)) in p.iter().zip(p_error).zip(d.iter_mut().zip(e)) {
                     let rounded = (roundings(width) + 4.0) * u * p * (d.abs() + size);
                     *e = p * (*e + moved) + pe * ((*d - mean).abs() + *e + moved) + rounded;

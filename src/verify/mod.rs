@@ -41,11 +41,7 @@ const NEGLIGIBLE: f64 = 1e-6;
 
 /// The parts of a network's parameters, by name: `layer 1, weights`, `layer 1, biases`, …
 pub fn tensors_of<A: ActivationFn>(spec: &Spec<A>) -> Vec<Tensor> {
-    let parts = |(l, block): (usize, &crate::network::spec::Block)| {
-        [("weights", block.weights.clone()), ("biases", block.bias.clone())]
-            .map(|(what, range)| Tensor { name: format!("layer {}, {what}", l + 1), range })
-    };
-    spec.blocks().iter().enumerate().flat_map(parts).filter(|tensor| !tensor.range.is_empty()).collect()
+    spec.tensors().into_iter().map(|(name, range)| Tensor { name, range }).collect()
 }
 
 /// Checks the gradient of the objective with respect to every parameter, in `f64` at the network's parameters, with all witnesses of
@@ -135,7 +131,11 @@ pub fn precision<T: Float, A: ActivationFn, L: LossFn>(
     let (wide, rows) = (net.cast::<f64>(), Rows::new(&batch));
     let subject = Subject::new(net.spec(), wide.params(), rows.batch(), objective, engine)?;
     let own: Vec<f64> = gradient_of(net, batch, objective, engine)?.into_iter().map(Scalar::real).collect();
-    let (unit, between) = if T::NAME == "f32" { (f64::from(f32::EPSILON) / 2.0, ["f32", "f64"]) } else { (f64::EPSILON / 2.0, ["f64", "loops"]) };
+    let (unit, between) = if T::NAME == "f32" {
+        (f64::from(f32::EPSILON) / 2.0, ["f32", "f64"])
+    } else {
+        (f64::EPSILON / 2.0, ["f64", "loops"])
+    };
     let reference = if T::NAME == "f32" {
         gradient_of(&wide, rows.batch(), objective, engine)?
     } else {
@@ -208,7 +208,8 @@ pub fn inputs<T: Float, A: ActivationFn>(
     let mut below = Array2::zeros(x.dim());
     let into = Some(below.view_mut());
     pass::backward(net.spec(), net.params(), x.view(), combination.view(), &mut workspace, &mut gradient, into)?;
-    let mut outputs_of = Outputs { net: &net, combination: &combination, workspace, base: x.clone(), values: Vec::new() };
+    let mut outputs_of =
+        Outputs { net: &net, combination: &combination, workspace, base: x.clone(), values: Vec::new() };
     outputs_of.values = outputs_of.rows_of(x.view());
     let (below, at) = (below.as_slice().expect("row-major"), x.as_slice().expect("row-major"));
     Ok(gradcheck::check_function(&mut outputs_of, below, at, options))
@@ -250,7 +251,8 @@ impl<A: ActivationFn> Function for Outputs<'_, A> {
             let mut row = self.base.slice(s![i..i + 1, ..]).to_owned();
             row[[0, j]] = to;
             let mut out = Array2::zeros((1, self.combination.ncols()));
-            let done = pass::predict_into(self.net.spec(), self.net.params(), row.view(), &mut self.workspace, out.view_mut());
+            let done =
+                pass::predict_into(self.net.spec(), self.net.params(), row.view(), &mut self.workspace, out.view_mut());
             let value: f64 = out.iter().zip(self.combination.row(i)).map(|(o, c)| o * c).sum();
             // In the order of rows, as the whole is summed.
             let all = self.values.iter().enumerate().map(|(r, &v)| if r == i { value } else { v });

@@ -256,9 +256,12 @@ impl<'a, A: ActivationFn, L: LossFn> Subject<'a, A, L> {
         let (mut delta, mut losses) = (vec![0.0; stacked.len()], vec![0.0; moves.len() * rows]);
         self.objective.loss.rows(isa, &stacked, &targets, &mut delta, width, &mut losses);
         let penalty = self.penalty();
-        for (((sample, m), losses), crossed) in samples.iter_mut().zip(moves).zip(losses.chunks_exact(rows)).zip(crossed) {
+        for (((sample, m), losses), crossed) in
+            samples.iter_mut().zip(moves).zip(losses.chunks_exact(rows)).zip(crossed)
+        {
             let mean: f64 = losses.iter().zip(&self.shares).map(|(loss, share)| loss * share).sum();
-            let penalty = penalty + if self.place(m.index).2.is_some() { self.penalty_change(m.index, m.to) } else { 0.0 };
+            let penalty =
+                penalty + if self.place(m.index).2.is_some() { self.penalty_change(m.index, m.to) } else { 0.0 };
             *sample = Sample { value: mean + penalty, crossed: self.tells_pieces.then_some(crossed) };
         }
     }

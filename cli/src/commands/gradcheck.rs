@@ -118,7 +118,8 @@ fn of_random_network(args: &Gradcheck, options: &Options) -> Result<(Report, Spe
         _ => Array2::from_shape_simple_fn((rows, args.outputs), || rng.normal::<f64>(0.0, 1.0)),
     };
     let batch = Batch { x: x.view(), y: y.view(), weights: None };
-    let report = verify::parameters(&net, batch, &Objective { loss, l1: 0.0, l2: args.l2 }, Engine::default(), options)?;
+    let report =
+        verify::parameters(&net, batch, &Objective { loss, l1: 0.0, l2: args.l2 }, Engine::default(), options)?;
     let hidden = if args.hidden == "none" { String::new() } else { format!("-{}", args.hidden.replace(',', "-")) };
     let what =
         format!("{}{hidden}-{} {activation}, {output} outputs, {loss}, {} rows", args.inputs, args.outputs, rows);

@@ -63,6 +63,8 @@ pub(super) struct Slope {
     pub tolerance: f64,
     /// The least size that an error is measured by.
     pub least: f64,
+    /// How far the analytic slope may be off by its own rounding.
+    pub slack: f64,
 }
 
 /// A measured slope.
@@ -217,7 +219,7 @@ impl Slope {
 
     /// The size below which an error is measured absolutely: there rounding alone reaches the tolerance.
     pub fn floor(&self, m: &Measured) -> f64 {
-        m.rounding / self.tolerance
+        (m.rounding + self.slack) / self.tolerance
     }
 
     /// The relative error that the tolerance is compared with.

@@ -102,7 +102,8 @@ fn at_points(mut f: impl Formula, points: &[f64]) -> Report {
     report.open(&Tensor { name: "points".into(), range: 0..points.len() });
     for (index, &x) in points.iter().enumerate() {
         let (center, scale, analytic) = (f.sample(x, x).value, scale(x), f.slope(x));
-        let mut slope = Slope { analytic, center, noise: 0.0, scale, tolerance: options.tolerance, least: 0.0 };
+        let mut slope =
+            Slope { analytic, center, noise: 0.0, scale, tolerance: options.tolerance, least: 0.0, slack: 0.0 };
         let finding = if x.is_finite() && center.is_finite() {
             slope.noise = noise::fine(center, |t, side| f.sample(x + if side == 0 { t } else { -t } * scale, x).value);
             difference::judge(slope, &mut |t| (x + t - x, f.sample(x + t, x)))
@@ -111,7 +112,12 @@ fn at_points(mut f: impl Formula, points: &[f64]) -> Report {
         };
         let [dual, complex] = [Oracle::Dual, Oracle::Complex].map(|oracle| f.exact(oracle, x));
         let said = Testimony { index, slope, finding: Some(finding), dual, complex };
-        let bench = Bench { exact: options.exact, largest: analytic.abs().min(f64::MAX), rounding: None };
+        let bench = Bench {
+            exact: options.exact,
+            absolute: options.absolute,
+            largest: analytic.abs().min(f64::MAX),
+            rounding: None,
+        };
         bench.hear(&said, &mut report, || format!("point {index}, at {x}"));
     }
     report.conclude()

@@ -120,16 +120,27 @@ pub fn check(mut f: impl FnMut(&[f64]) -> Vec<f64>, mut product: Product<'_>, at
                 let scale = self::scale(scale);
                 let noise = noise::fine(center, |t, side| phi(scale * if side == 0 { t } else { -t }));
                 let least = options.negligible * largest;
-                let slope =
-                    Slope { analytic: analytic[i][value], center, noise, scale, tolerance: options.tolerance, least };
+                let slope = Slope {
+                    analytic: analytic[i][value],
+                    center,
+                    noise,
+                    scale,
+                    tolerance: options.tolerance,
+                    least,
+                    slack: options.absolute,
+                };
                 let finding = difference::judge(slope, &mut |t| (t, Sample::from(phi(t))));
                 let index = (value - tensor.range.start) * columns.len() + i;
                 let said = Testimony { index, slope, finding: Some(finding), dual: None, complex: None };
                 let whole = tensor.range.len() == 1;
-                Bench { exact: options.exact, largest, rounding: None }.hear(&said, &mut report, || match whole {
-                    true => format!("{}, {name}", tensor.name),
-                    false => format!("{} {}, {name}", tensor.name, value - tensor.range.start),
-                });
+                Bench { exact: options.exact, absolute: options.absolute, largest, rounding: None }.hear(
+                    &said,
+                    &mut report,
+                    || match whole {
+                        true => format!("{}, {name}", tensor.name),
+                        false => format!("{} {}, {name}", tensor.name, value - tensor.range.start),
+                    },
+                );
             }
         }
     }

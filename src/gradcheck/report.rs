@@ -178,6 +178,8 @@ pub struct Report {
     /// What else is to be said, such as where a value is not finite.
     pub message: Option<String>,
     #[serde(skip)]
+    used: f64,
+    #[serde(skip)]
     pub(super) most_wrong: usize,
 }
 
@@ -194,6 +196,7 @@ impl Report {
             worst: None,
             faults: Vec::new(),
             message: None,
+            used: 0.0,
             most_wrong,
         }
     }
@@ -220,6 +223,8 @@ impl Report {
         let tensor = self.tensors.last_mut().expect("a tensor that was opened");
         tensor.counts.add(entry.verdict);
         self.counts.add(entry.verdict);
+        let used = (entry.analytic - entry.numeric).abs() / entry.estimate;
+        self.used = if entry.estimate > 0.0 { self.used.max(used) } else { self.used };
         let is_wrong = entry.verdict == Verdict::Wrong;
         let listed = is_wrong && self.faults.len() < self.most_wrong;
         let leads = |worst: &Option<Entry>| {
@@ -287,6 +292,11 @@ impl Report {
     /// The names of the tensors that hold something wrong.
     pub fn wrong_tensors(&self) -> Vec<&str> {
         self.tensors.iter().filter(|t| t.verdict == Verdict::Wrong).map(|t| t.name.as_str()).collect()
+    }
+
+    /// The largest difference in parts of its estimate: of a gradient that was compared to a bound on its rounding, how much of it was used.
+    pub fn worst_of_estimate(&self) -> f64 {
+        self.used
     }
 
     /// The part of the entries that no witness could judge.

@@ -15,6 +15,7 @@
 
 mod bound;
 mod structure;
+pub mod suite;
 mod witnesses;
 
 use crate::activation::ActivationFn;
@@ -38,6 +39,9 @@ use structure::Subject;
 /// Entries smaller than this part of the largest are compared with differences as if they had that size: at a tolerance of 1e-7 to
 /// 1e-13 of the largest, some hundred roundings of the sums that both come from. In a trained network some are as small as 1e-22.
 const NEGLIGIBLE: f64 = 1e-6;
+
+/// A second derivative along a random vector has some times the terms of the first, and rounds as much more.
+const SECOND_ROUNDING: f64 = 64.0;
 
 /// The parts of a network's parameters, by name: `layer 1, weights`, `layer 1, biases`, …
 pub fn tensors_of<A: ActivationFn>(spec: &Spec<A>) -> Vec<Tensor> {
@@ -180,10 +184,13 @@ pub fn curvature<T: Float, A: ActivationFn, L: LossFn>(
         let _ = generic::hessian_vector(net.spec(), net.params(), &batch, objective, vector, &mut product);
         product
     };
+    let subject = Subject::new(net.spec(), net.params(), batch.view(), objective, engine)?;
+    let rounding = subject.rounding().unwrap_or(&[]).iter().fold(0.0, |most: f64, bound| most.max(*bound));
     let options = Options {
         mode: Mode::Directions { count: vectors, seed },
         tensors: tensors_of(net.spec()),
         negligible: NEGLIGIBLE,
+        absolute: SECOND_ROUNDING * rounding,
         ..Options::default()
     };
     Ok(jacobian::check(gradient, Product::Right(&mut times), net.params(), &options))

@@ -71,6 +71,13 @@ pub struct Watched {
     pub inconclusive: bool,
 }
 
+impl Watched {
+    /// The largest error of the conclusive ones, if there is any.
+    pub fn largest_error(watched: &[Self]) -> Option<f64> {
+        watched.iter().filter(|check| !check.inconclusive).map(|check| check.error).reduce(f64::max)
+    }
+}
+
 /// What the checks need, allocated before the first step.
 #[derive(Debug)]
 pub(super) struct GradientWatch {

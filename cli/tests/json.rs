@@ -110,7 +110,7 @@ fn gradients_are_watched_and_nothing_else_changes() {
         assert_eq!(keys(watched), ["count", "inconclusive", "interval", "worst_error"]);
         assert_eq!((&watched["count"], &watched["interval"]), (&7.into(), &3.into()));
         let error = number(&watched["worst_error"]);
-        assert!(error < if dtype == "f32" { 1e-3 } else { 1e-5 }, "{error:e}");
+        assert!(error < if dtype == "f32" { 3e-4 } else { 1e-5 }, "{error:e}");
         assert_eq!(run.json()["parameters_sha256"], plain["parameters_sha256"]);
         let inconclusive = match number(&watched["inconclusive"]) {
             0.0 => String::new(),

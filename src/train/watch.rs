@@ -33,9 +33,11 @@ use std::ops::Range;
 const STEP: f64 = 1.0 / (1u64 << 20) as f64;
 
 /// The largest error of a sound slope. An `f32` gradient errs by some hundred roundings of 6e-8, an `f64` one by what the difference
-/// does.
+/// does: in 17,136 steps of smooth networks 1.3e-5 and 7.5e-8 were the most (`tests/watch.rs`). More comes near a minimum, where the
+/// rows' slopes cancel, and of kinks; both are looked into. A slope that is 1 % too large everywhere is seen in 97.6 % of directions
+/// in `f32`: in the others less than 0.03 of the gradient's length lies along them.
 fn tolerance<T: Float>() -> f64 {
-    T::either(1e-3, 1e-5)
+    T::either(3e-4, 1e-5)
 }
 
 /// How far from the parameters, in the step's unit, the points lie that a gradient is excused by: some sixty roundings of an `f32`,

@@ -184,28 +184,14 @@ impl GradientWatch {
         // Parameters that are all 0, or nearly, move as if they had one over the root of their number.
         let scale = (square.max(1.0) / params.len() as f64).sqrt();
         let mut probe = Probe { spec, params, objective, gradient, batch, point, workspace, scale, value: 0.0 };
-        let all = 0..params.len();
         rng.fill_bits(direction);
-        let slope = probe.look(all.clone(), direction, None)?;
+        let slope = probe.look(0..params.len(), direction, None)?;
         if !slope.analytic.is_finite() {
             return Ok(());
         }
         let mut seen = Watched { epoch: at.0, step: *step, error: slope.error(), inconclusive: false };
-        // Not `>`, which lets NaN pass.
-        if !(seen.error <= tolerance::<T>()) {
-            seen.inconclusive = !(slope.difference() > probe.rounding()) || {
-                let mut excuses = 0;
-                for _ in 0..NEIGHBOURS {
-                    rng.fill_bits(aside);
-                    let there = probe.look(all.clone(), direction, Some(aside))?;
-                    let is_excuse = !((there.numeric - slope.numeric).abs() < EXCUSE * slope.difference());
-                    excuses += usize::from(is_excuse);
-                    if excuses == EXCUSES {
-                        break;
-                    }
-                }
-                excuses == EXCUSES
-            };
+        if seen.error.is_nan() || seen.error > tolerance::<T>() {
+            seen.inconclusive = probe.is_rounding(slope) || probe.is_excused(slope, rng, direction, aside)?;
             if !seen.inconclusive {
                 let to_blame = probe.tensors_to_blame(rng, direction)?;
                 return Err(Error::Check(format!(
@@ -272,6 +258,26 @@ impl<T: Float, A: ActivationFn, L: LossFn> Probe<'_, T, A, L> {
         ROUNDINGS * self.value * (f64::EPSILON / STEP + of_type) / self.scale
     }
 
+    /// Whether the slopes differ by no more than [`rounding`](Self::rounding), or the values were not finite.
+    fn is_rounding(&self, slope: Slope) -> bool {
+        slope.difference().is_nan() || slope.difference() <= self.rounding()
+    }
+
+    /// Whether the numeric slope around the parameters differs from the one at them as the analytic does.
+    fn is_excused(&mut self, slope: Slope, rng: &mut Rng, direction: &[u64], aside: &mut [u64]) -> Result<bool> {
+        let mut excuses = 0;
+        for _ in 0..NEIGHBOURS {
+            rng.fill_bits(aside);
+            let there = self.look(0..self.params.len(), direction, Some(aside))?;
+            let apart = (there.numeric - slope.numeric).abs();
+            excuses += usize::from(apart.is_nan() || apart >= EXCUSE * slope.difference());
+            if excuses == EXCUSES {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
     /// The tensors whose gradients are wrong by themselves, each looked at along a direction of its own; or the one that is most.
     fn tensors_to_blame(&mut self, rng: &mut Rng, direction: &mut [u64]) -> Result<String> {
         let (mut names, mut most, spec) = (Vec::new(), (0.0, String::from("no single tensor")), self.spec);
@@ -283,7 +289,7 @@ impl<T: Float, A: ActivationFn, L: LossFn> Probe<'_, T, A, L> {
                 rng.fill_bits(direction);
                 let slope = self.look(range.clone(), direction, None)?;
                 let name = format!("layer {}, {what}", l + 1);
-                if slope.error() > tolerance::<T>() && slope.difference() > self.rounding() {
+                if slope.error() > tolerance::<T>() && !self.is_rounding(slope) {
                     names.push(name.clone());
                 }
                 if slope.error() > most.0 {

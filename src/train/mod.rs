@@ -76,7 +76,8 @@ pub struct Trainer<L = Loss> {
     pub stopping: Stopping,
     /// Holds the gradient of the first step, and of every so many after it, against central differences in `f64` along a random
     /// direction, and ends the training where one is wrong; for [`Solver::Steps`] alone. The parameters keep the same bits with and
-    /// without it. Each check costs two forward passes in `f64`: some two steps.
+    /// without it. A check costs two forward passes in `f64`, some two steps;
+    /// one that disagrees, be it for a kink, up to fifty.
     pub watch_gradients: Option<usize>,
     /// Instruction set and GEMM backend.
     pub engine: Engine,

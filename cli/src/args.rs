@@ -189,6 +189,9 @@ pub struct Train {
     /// Hold back this share of the training rows, stop when their loss stalls, keep the best parameters
     #[arg(long, value_name = "SHARE", help_heading = "Training")]
     pub early_stopping: Option<f64>,
+    /// Hold the gradient of the first step, and of every N-th after it, against central differences, and stop where one is wrong (exit code 1); for adam and sgd
+    #[arg(long, value_name = "N", help_heading = "Training")]
+    pub watch_gradients: Option<usize>,
     #[command(flatten)]
     pub machine: Machine,
 

@@ -30,8 +30,19 @@ fn number(value: &Value) -> f64 {
     value.as_f64().unwrap_or_else(|| panic!("expected a number, found {value}"))
 }
 
-const TRAIN: [&str; 10] =
-    ["baseline", "epochs", "interval", "parameters_sha256", "rows", "seconds", "stopped", "task", "test", "train"];
+const TRAIN: [&str; 11] = [
+    "baseline",
+    "epochs",
+    "interval",
+    "parameters_sha256",
+    "rows",
+    "seconds",
+    "stopped",
+    "task",
+    "test",
+    "train",
+    "watched",
+];
 const INSPECT: [&str; 10] = [
     "certificate",
     "certificate_fits",
@@ -91,7 +102,7 @@ fn what_is_not_defined_is_null() {
     // Cross-validation has no single training; a model to be saved is one.
     let run = folder.must("train t.csv --target y --cv 4x2 --epochs 5 --json").json();
     assert_eq!(keys(&run), [&["baseline", "cv"], &TRAIN[1..]].concat());
-    for key in ["epochs", "stopped", "train", "test", "baseline", "interval", "parameters_sha256"] {
+    for key in ["epochs", "stopped", "train", "test", "baseline", "interval", "parameters_sha256", "watched"] {
         assert!(run[key].is_null(), "{key}");
     }
     assert_eq!(keys(&run["cv"]), ["accuracy", "balanced_accuracy", "folds", "log_loss", "repetitions"]);
@@ -100,6 +111,37 @@ fn what_is_not_defined_is_null() {
     let all = folder.must("train t.csv --target y --test 0 --epochs 5 --json").json();
     assert_eq!(run["parameters_sha256"], all["parameters_sha256"]);
     assert_eq!(folder.must("inspect cv.st --json").json()["parameters_sha256"], all["parameters_sha256"]);
+}
+
+#[test]
+fn gradients_are_watched_and_nothing_else_changes() {
+    let folder = folder();
+    for dtype in ["f32", "f64"] {
+        // 32 rows in batches of 10: 4 steps an epoch, of which every third is watched, the first first.
+        let line = format!("train t.csv --target y --epochs 5 --batch 10 --l1 1e-4 --dtype {dtype} --json");
+        let plain = folder.must(&line).json();
+        assert!(plain["watched"].is_null());
+        let run = folder.must(&format!("{line} --watch-gradients 3 --plot {dtype}.svg"));
+        let watched = &run.json()["watched"];
+        assert_eq!(keys(watched), ["count", "inconclusive", "interval", "worst_error"]);
+        assert_eq!((&watched["count"], &watched["interval"]), (&7.into(), &3.into()));
+        let error = number(&watched["worst_error"]);
+        assert!(error < if dtype == "f32" { 3e-4 } else { 1e-5 }, "{error:e}");
+        assert_eq!(run.json()["parameters_sha256"], plain["parameters_sha256"]);
+        let inconclusive = match number(&watched["inconclusive"]) {
+            0.0 => String::new(),
+            some => format!(" ({some} inconclusive)"),
+        };
+        let says = format!("gradients watched 7 times{inconclusive}, largest error {error:.1e}, none wrong");
+        assert!(run.stderr.contains(&says), "no '{says}' in {}", run.stderr);
+        let picture = String::from_utf8(folder.read(format!("{dtype}.svg"))).expect("text");
+        let says = format!("error of watched gradients (7 checks, largest {error:.1e})");
+        assert!(picture.contains(&says), "no '{says}' in the picture");
+    }
+    // Of every fold, and of the model on all rows.
+    let line = "train t.csv --target y --epochs 2 --batch 10 --cv 4x2 --watch-gradients 3 --json";
+    assert_eq!(folder.must(line).json()["watched"]["count"], 8 * 2);
+    assert_eq!(folder.must(&format!("{line} --model m.st")).json()["watched"]["count"], 8 * 2 + 3);
 }
 
 /// Work is cut by shape: whole batches of small layers into shards of rows, wide layers into tiles.

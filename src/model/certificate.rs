@@ -8,10 +8,12 @@
 //! parameters that lie there too is another question, as these may have been trained on: [`Certificate::fits`].
 
 use super::{Dtype, Model};
+use crate::engine::Engine;
 use crate::error::{Error, Result};
 use crate::float::Float;
-use crate::gradcheck::{Counts, Report, TensorReport, Verdict};
+use crate::gradcheck::{Counts, Mode, Options, Report, TensorReport, Verdict};
 use crate::network::Spec;
+use crate::network::objective::Objective;
 use serde::{Deserialize, Deserializer, Serialize};
 use sha2::{Digest, Sha256};
 
@@ -87,9 +89,44 @@ impl From<&TensorReport> for CertifiedTensor {
 }
 
 impl Certificate {
-    /// What `report` found, coordinate by coordinate, of each tensor.
-    pub fn tensors_of(report: &Report) -> Vec<CertifiedTensor> {
-        report.tensors.iter().map(Into::into).collect()
+    /// The sealed certificate of a check of `model`'s parameters, coordinate by coordinate (not along directions).
+    ///
+    /// `parameters` is the report on the gradient in double precision; `precision`, if there is one, that on the gradient in the model's own
+    /// type. If the latter is wrong, the certificate is of it. **Errors** if the check was refused, or is not of this network.
+    pub fn of<T: Float>(
+        model: &Model<T>,
+        (objective, rows): (&Objective, usize),
+        (engine, options): (Engine, &Options),
+        parameters: &Report,
+        precision: Option<&Report>,
+    ) -> Result<Self> {
+        let worse = precision.filter(|report| report.verdict == Verdict::Wrong && parameters.verdict != Verdict::Wrong);
+        let report = worse.unwrap_or(parameters);
+        if let (Some(message), true) = (&report.message, report.tensors.is_empty()) {
+            return Err(Error::Unsupported(format!("a check that compared nothing certifies nothing: {message}")));
+        }
+        let core = engine.backend().blas().and_then(|library| library.about().core.clone());
+        let own = precision.map(|_| Dtype::F64.name().to_string()).filter(|_| T::NAME == "f32");
+        let witnesses = options.oracles.iter().map(|oracle| oracle.name().to_string());
+        Self {
+            version: env!("CARGO_PKG_VERSION").into(),
+            isa: engine.isa().name().into(),
+            gemm: engine.backend().to_string() + &core.map(|core| format!(", {core}")).unwrap_or_default(),
+            architecture: model.network.spec().architecture(),
+            objective: format!("{}, l1 {}, l2 {}", objective.loss, objective.l1, objective.l2),
+            dtype: if own.is_some() { Dtype::of::<T>() } else { Dtype::F64 },
+            rows,
+            mode: match (worse, options.mode) {
+                (None, Mode::Sample { per_tensor, .. }) => format!("{per_tensor} entries of each tensor"),
+                _ => "every coordinate".into(),
+            },
+            oracles: if worse.is_some() { own.into_iter().collect() } else { witnesses.chain(own).collect() },
+            verdict: Verdict::of(report.tensors.iter().map(|tensor| tensor.counts)),
+            tensors: report.tensors.iter().map(Into::into).collect(),
+            parameters_sha256: model.parameters_sha256(),
+            sha256: String::new(),
+        }
+        .seal()
     }
 
     /// The certificate with its checksum, and every error that is no number made infinite, as it is when read again.

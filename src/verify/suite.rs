@@ -13,6 +13,7 @@ use crate::activation::{Activation, ActivationFn};
 use crate::engine::Engine;
 use crate::error::Result;
 use crate::float::Float;
+use crate::gradcheck::junit::Case;
 use crate::gradcheck::{Counts, Mode, Options, Report, Verdict};
 use crate::loss::{Loss, LossFn};
 use crate::network::objective::{Batch, Objective};
@@ -373,6 +374,25 @@ fn smallest(number: usize, mut subject: Subject, engine: Engine) -> Failure {
 }
 
 impl Findings {
+    /// A test case for each class of networks, and for each failure that was made smaller.
+    pub fn cases(&self) -> Vec<Case> {
+        let class = |class: &Class| {
+            let Counts { checked, verified, kinks, inconclusive, wrong } = class.counts;
+            let summary = format!(
+                "{} networks, {checked} entries: {verified} verified, {kinks} at a kink, {inconclusive} inconclusive, {wrong} wrong",
+                class.networks
+            );
+            Case { name: class.name.clone(), verdict: class.counts.verdict(), summary, detail: String::new() }
+        };
+        let failure = |Failure { network, smallest, report }: &Failure| Case {
+            name: format!("network {network}"),
+            verdict: Verdict::Wrong,
+            summary: smallest.clone(),
+            detail: report.clone(),
+        };
+        self.classes.iter().map(class).chain(self.failures.iter().map(failure)).collect()
+    }
+
     fn add(&mut self, kind: Kind, reports: &[(&'static str, Result<Report>)]) {
         let penalty = match kind {
             Kind { l1, .. } if l1 > 0.0 => "l1",

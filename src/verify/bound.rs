@@ -22,12 +22,15 @@
 use super::structure::Subject;
 use crate::activation::{Activation, ActivationFn};
 use crate::engine::Engine;
+use crate::float::Float;
 use crate::gemm::{Mat, MatMut, gemm};
 use crate::loss::LossFn;
 use crate::network::objective::Objective;
 
 /// Units of roundoff that a kernel's value or slope may be off by: the proof's table has at most 2 in the last place, which are 4.
 const KERNEL: f64 = 8.0;
+/// The unit roundoff of single precision.
+const SINGLE: f64 = f32::EPSILON as f64 / 2.0;
 /// Standard deviations of independent errors: far beyond any that occurs, for errors are not quite independent.
 const DEVIATIONS: f64 = 16.0;
 
@@ -61,16 +64,21 @@ impl Norm {
     }
 }
 
-/// Bounds on the errors of the gradient computed with unit roundoff `u` (2^-24 for `f32`), parameter by parameter; nothing for
-/// activations whose own errors nobody knows.
-pub(super) fn rounding<A: ActivationFn, L: LossFn>(subject: &Subject<'_, A, L>, u: f64) -> Option<Vec<f64>> {
+/// Bounds on the errors of the gradient computed in numbers of type `T`, parameter by parameter; nothing for activations whose own errors
+/// nobody knows.
+pub(super) fn rounding<T: Float, A: ActivationFn, L: LossFn>(subject: &Subject<'_, A, L>) -> Option<Vec<f64>> {
+    let single = T::NAME == f32::NAME;
+    let u = if single { SINGLE } else { f64::EPSILON / 2.0 };
     let spec = subject.spec;
     if spec.layers().iter().any(|layer| layer.activation.builtin().is_none()) || spec.check_differentiable().is_err() {
         return None;
     }
     let mut bounds = powers(subject, Norm::Certain, u);
     let likely = powers(subject, Norm::Likely, u).into_iter().map(|power| DEVIATIONS * Norm::Likely.root(power));
-    bounds.iter_mut().zip(likely).for_each(|(bound, likely)| *bound = bound.min(likely));
+    // What is smaller than any normal number may be lost, in each row.
+    let tiny = if single { f64::from(f32::MIN_POSITIVE) } else { f64::MIN_POSITIVE };
+    let lost = tiny * (1 + subject.batch.x.nrows()) as f64;
+    bounds.iter_mut().zip(likely).for_each(|(bound, likely)| *bound = bound.min(likely) + lost);
     Some(bounds)
 }
 
@@ -240,18 +248,37 @@ fn loss_gradient<A: ActivationFn, L: LossFn>(
             output[j] = here;
             error.iter_mut().zip(most).for_each(|(e, m)| *e += norm.power(m));
         }
-        // A cross-entropy's gradient is a difference of numbers up to 1, whose exponents round with the logits.
-        let unit = match loss.link() {
-            None => 0.0,
-            Some(_) => output.iter().fold(1.0, |m: f64, o| m.max(1.0 + o.abs())),
-        };
-        for (d, e) in delta.iter_mut().zip(error) {
-            *e += norm.power(KERNEL * u * (d.abs() + unit));
+        let own = loss_rounding(loss, &output, target, u);
+        for ((d, e), own) in delta.iter_mut().zip(error).zip(own) {
+            *e += norm.power(own);
             *d *= share;
             *e = *e * norm.power(*share) + norm.power(3.0 * u * *d);
         }
     }
     (delta, error)
+}
+
+/// What the loss itself rounds in its gradient of one row.
+///
+/// Exponents of logits round as the logits are large. What else its formula does is measured: in single precision against double at the
+/// same numbers, and scaled to `u`; but where a target is neither 0 nor 1, one measurement may be small by chance, for there a
+/// cross-entropy is a difference of numbers up to 1.
+fn loss_rounding<L: LossFn>(loss: &L, output: &[f64], target: &[f64], u: f64) -> Vec<f64> {
+    let single = |numbers: &[f64]| numbers.iter().map(|&x| x as f32).collect::<Vec<f32>>();
+    let (output_f32, target_f32) = (single(output), single(target));
+    let wide = |numbers: &[f32]| numbers.iter().map(|&x| f64::from(x)).collect::<Vec<f64>>();
+    let (mut rough, mut exact) = (vec![0.0_f32; output.len()], vec![0.0; output.len()]);
+    loss.row(&output_f32, &target_f32, &mut rough);
+    loss.row(&wide(&output_f32), &wide(&target_f32), &mut exact);
+    let largest = output.iter().fold(0.0, |m: f64, o| m.max(o.abs()));
+    let linked = loss.link().is_some();
+    let own = |((&rough, &exact), &t): ((&f32, &f64), &f64)| {
+        let measured = (f64::from(rough) - exact).abs() / SINGLE;
+        let unit = if linked && t != 0.0 && t != 1.0 { 1.0 } else { 0.0 };
+        let exponents = if linked { 1.0 + 2.0 * largest } else { 1.0 };
+        KERNEL * u * (measured + exponents * (exact.abs() + unit))
+    };
+    rough.iter().zip(&exact).zip(target).map(own).collect()
 }
 
 fn product(a: Mat<'_, f64>, b: Mat<'_, f64>, beta: f64, to: &mut [f64]) {

@@ -135,23 +135,17 @@ pub fn precision<T: Float, A: ActivationFn, L: LossFn>(
     let (wide, rows) = (net.cast::<f64>(), Rows::new(&batch));
     let subject = Subject::new(net.spec(), wide.params(), rows.batch(), objective, engine)?;
     let own: Vec<f64> = gradient_of(net, batch, objective, engine)?.into_iter().map(Scalar::real).collect();
-    let (unit, between) = if T::NAME == "f32" {
-        (f64::from(f32::EPSILON) / 2.0, ["f32", "f64"])
-    } else {
-        (f64::EPSILON / 2.0, ["f64", "loops"])
-    };
-    let reference = if T::NAME == "f32" {
-        gradient_of(&wide, rows.batch(), objective, engine)?
+    let bounds = bound::rounding::<T, _, _>(&subject).ok_or_else(|| {
+        Error::Unsupported("the rounding of an activation that is not built in is not known: no bound follows".into())
+    })?;
+    let (between, reference, bounds) = if T::NAME == f32::NAME {
+        (["f32", "f64"], gradient_of(&wide, rows.batch(), objective, engine)?, bounds)
     } else {
         let mut gradient = vec![0.0; own.len()];
         generic::objective(net.spec(), wide.params(), &rows.batch(), objective, Some(&mut gradient))?;
-        gradient
+        // Here both sides have rounded.
+        (["f64", "loops"], gradient, bounds.iter().map(|bound| 2.0 * bound).collect())
     };
-    let bounds = bound::rounding(&subject, unit).ok_or_else(|| {
-        Error::Unsupported("the rounding of an activation that is not built in is not known: no bound follows".into())
-    })?;
-    // Both sides have rounded.
-    let bounds: Vec<f64> = if T::NAME == "f32" { bounds } else { bounds.iter().map(|b| 2.0 * b).collect() };
     let name = |index| net.spec().parameter_name(index);
     Ok(gradcheck::against(between, &own, &reference, &bounds, &tensors_of(net.spec()), name))
 }

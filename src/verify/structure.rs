@@ -81,7 +81,7 @@ impl<'a, A: ActivationFn, L: LossFn> Subject<'a, A, L> {
         };
         (subject.sums, subject.activations) = subject.forward(params);
         subject.loss_pieces = subject.pieces_of_loss(&subject.activations[spec.layers().len() - 1]);
-        subject.bounds = bound::rounding(&subject, f64::EPSILON / 2.0);
+        subject.bounds = bound::rounding::<f64, _, _>(&subject);
         Ok(subject)
     }
 

@@ -95,7 +95,7 @@ pub fn activation(f: &impl ActivationFn, points: &[f64]) -> Report {
 
 fn at_points(mut f: impl Formula, points: &[f64]) -> Report {
     let options = Options::default();
-    let mut report = Report::new(Subject::Point, options.tolerance, options.most_wrong);
+    let mut report = Report::new(Subject::Point, Some(options.tolerance), options.most_wrong);
     if points.is_empty() {
         return report.conclude();
     }
@@ -136,7 +136,7 @@ fn at_points(mut f: impl Formula, points: &[f64]) -> Report {
 /// ```
 pub fn loss(loss: &impl LossFn, output: &[f64], target: &[f64]) -> Report {
     if output.len() != target.len() {
-        let report = Report::new(Subject::Coordinate, Options::default().tolerance, 0);
+        let report = Report::new(Subject::Coordinate, None, 0);
         return report.refuse(Verdict::Wrong, format!("{} outputs, and targets for {}", output.len(), target.len()));
     }
     let mut gradient = vec![f64::NAN; output.len()];

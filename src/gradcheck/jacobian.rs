@@ -53,7 +53,7 @@ pub fn check(mut f: impl FnMut(&[f64]) -> Vec<f64>, mut product: Product<'_>, at
         Mode::Directions { .. } => Subject::Direction,
         _ => Subject::Coordinate,
     };
-    let mut report = Report::new(subject, options.tolerance, options.most_wrong);
+    let mut report = Report::new(subject, Some(options.tolerance), options.most_wrong);
     let (center, again) = (f(at), f(at));
     let values = center.len();
     let tensors = match options.tensors.is_empty() {

@@ -214,7 +214,7 @@ pub fn check_function(f: &mut impl Function, grad: &[f64], at: &[f64], options: 
     if tensors.is_empty() {
         tensors.push(Tensor { name: "coordinate".into(), range: 0..at.len() });
     }
-    let report = Report::new(subject, options.tolerance, options.most_wrong);
+    let report = Report::new(subject, Some(options.tolerance), options.most_wrong);
     if let Some(fault) = options.fault(at.len(), &tensors) {
         return report.refuse(Verdict::Inconclusive, fault);
     }

@@ -160,8 +160,8 @@ pub struct Report {
     pub verdict: Verdict,
     /// What was compared.
     pub subject: Subject,
-    /// The largest relative error that agrees with differences.
-    pub tolerance: f64,
+    /// The largest relative error that agrees with differences; of a gradient that was held against another to bounds, nothing.
+    pub tolerance: Option<f64>,
     /// The answers of all entries.
     #[serde(flatten)]
     pub counts: Counts,
@@ -184,7 +184,7 @@ pub struct Report {
 }
 
 impl Report {
-    pub(super) fn new(subject: Subject, tolerance: f64, most_wrong: usize) -> Self {
+    pub(super) fn new(subject: Subject, tolerance: Option<f64>, most_wrong: usize) -> Self {
         Self {
             verdict: Verdict::Inconclusive,
             subject,

@@ -38,6 +38,11 @@
 //! # Ok::<(), deltarule::error::Error>(())
 //! ```
 
+/// The page on checking one's own: its examples are tests.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/checking-gradients.md")]
+struct Page;
+
 mod against;
 mod difference;
 mod formulas;

@@ -110,9 +110,10 @@ impl Subject {
     fn gradient(&self) -> Result<(f64, Vec<f64>), String> {
         let (spec, params) = (self.net.spec(), self.net.params());
         let mut gradient = vec![0.0; params.len()];
-        let value = Workspace::new(spec, self.x.nrows(), Engine::default(), Threads::one()).and_then(|mut workspace| {
-            pass::value_and_gradient(spec, params, self.batch(), &self.objective, &mut workspace, &mut gradient)
-        });
+        let value =
+            Workspace::new(spec, self.x.nrows(), Engine::default(), Threads::one()).and_then(|mut workspace| {
+                pass::value_and_gradient(spec, params, self.batch(), &self.objective, &mut workspace, &mut gradient)
+            });
         Ok((value.map_err(|error| error.to_string())?.loss, gradient))
     }
 }

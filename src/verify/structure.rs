@@ -4,7 +4,8 @@
 //! only what hangs on one column of activations. So the point's weighted sums are kept; a moved parameter gives a new column; the next
 //! layer's sums are the old ones plus that column's change times one row of weights; and only the layers after that are products, of the
 //! rows of many moved parameters stacked on each other. For 784-100-10 on 32 rows each of 79,510 parameters costs 32 softmaxes a value
-//! instead of 32 passes.
+//! instead of 32 passes, and none
+//! in rows whose number in that column stays as it is.
 //!
 //! ```text
 //! z_l[:, j] + t x[:, i]  ->  a_l[:, j]  ->  z_(l+1) + (a' - a) w_(l+1)[j, :]  ->  A_(l+1) W_(l+2) + b ...  ->  losses
@@ -22,7 +23,7 @@ use crate::error::Result;
 use crate::gemm::{Mat, MatMut, affine};
 use crate::gradcheck::{Function, Move, Oracle, Sample, Tensor, slope_of};
 use crate::loss::LossFn;
-use crate::network::objective::{Batch, Objective, total_weight};
+use crate::network::objective::{Batch, Objective, penalty, total_weight};
 use crate::network::workspace::Workspace;
 use crate::network::{Spec, generic, pass};
 use crate::threads::Threads;
@@ -44,11 +45,44 @@ pub(super) struct Subject<'a, A, L> {
     /// At the point, layer by layer: weighted sums and activations.
     pub sums: Vec<Vec<f64>>,
     pub activations: Vec<Vec<f64>>,
-    /// Of each row, the piece of its loss.
+    /// Of each row, its loss and the piece of it.
+    losses: Vec<f64>,
     loss_pieces: Vec<u64>,
+    penalty: f64,
     /// Whether every activation and the loss tell their pieces.
     tells_pieces: bool,
     bounds: Option<Vec<f64>>,
+    room: Room,
+}
+
+/// Room for the values of some moves, kept from one call to the next.
+#[derive(Default)]
+struct Room {
+    column: Vec<f64>,
+    touched: Vec<Touched>,
+    stacked: Vec<f64>,
+    other: Vec<f64>,
+    targets: Vec<f64>,
+    /// Of what is touched; and of all rows of each move.
+    losses: Vec<f64>,
+    all: Vec<f64>,
+    crossed: Vec<usize>,
+}
+
+/// A row of the batch that a move changes.
+struct Touched {
+    which: usize,
+    row: usize,
+    /// The number in it that changes first, what it becomes and by how much.
+    unit: usize,
+    to: f64,
+    change: f64,
+}
+
+/// So many of `value`, whatever was there.
+fn refill<T: Copy>(numbers: &mut Vec<T>, length: usize, value: T) {
+    numbers.clear();
+    numbers.resize(length, value);
 }
 
 impl<'a, A: ActivationFn, L: LossFn> Subject<'a, A, L> {
@@ -75,12 +109,19 @@ impl<'a, A: ActivationFn, L: LossFn> Subject<'a, A, L> {
             shares,
             sums: Vec::new(),
             activations: Vec::new(),
+            losses: Vec::new(),
             loss_pieces: Vec::new(),
+            penalty: penalty(spec, params, objective, engine, None),
             tells_pieces: spec.layers().iter().all(told) && objective.loss.is_piecewise().is_some(),
             bounds: None,
+            room: Room::default(),
         };
         (subject.sums, subject.activations) = subject.forward(params);
-        subject.loss_pieces = subject.pieces_of_loss(&subject.activations[spec.layers().len() - 1]);
+        let outputs = &subject.activations[spec.layers().len() - 1];
+        let (mut losses, mut unused) = (vec![0.0; rows], vec![0.0; outputs.len()]);
+        objective.loss.rows(engine.isa(), outputs, subject.y(), &mut unused, spec.outputs(), &mut losses);
+        subject.loss_pieces = subject.pieces_of_loss(outputs, subject.y());
+        subject.losses = losses;
         subject.bounds = bound::rounding(&subject, f64::EPSILON / 2.0);
         Ok(subject)
     }
@@ -137,14 +178,10 @@ impl<'a, A: ActivationFn, L: LossFn> Subject<'a, A, L> {
         !matches!(self.spec.layers()[l].activation.builtin(), None | Some(Activation::Softmax))
     }
 
-    fn pieces_of_loss(&self, outputs: &[f64]) -> Vec<u64> {
+    fn pieces_of_loss(&self, outputs: &[f64], targets: &[f64]) -> Vec<u64> {
         let width = self.spec.outputs();
-        let targets = self.y().chunks_exact(width).cycle();
+        let targets = targets.chunks_exact(width);
         outputs.chunks_exact(width).zip(targets).map(|(o, t)| self.objective.loss.piece(o, t)).collect()
-    }
-
-    fn penalty(&self) -> f64 {
-        crate::network::objective::penalty(self.spec, self.params, self.objective, self.engine, None)
     }
 
     /// By how much one weight's part of the penalty changes.
@@ -154,28 +191,30 @@ impl<'a, A: ActivationFn, L: LossFn> Subject<'a, A, L> {
         l2 / 2.0 * (to - from) * (to + from) + l1 * (to.abs() - from.abs())
     }
 
-    /// How many pieces of layer `l`'s sums differ from the point's, move by move.
-    fn count_pieces(&self, l: usize, sums: &[f64], crossed: &mut [usize]) {
-        let activation = &self.spec.layers()[l].activation;
+    /// How many pieces of layer `l`'s sums differ from the point's: rows of any moves, of each of which it is told the move and the row
+    /// of the batch.
+    fn count_pieces(&self, l: usize, sums: &[f64], of: impl Iterator<Item = (usize, usize)>, crossed: &mut [usize]) {
+        let (activation, width) = (&self.spec.layers()[l].activation, self.spec.layers()[l].outputs);
         if activation.is_piecewise() != Some(true) {
             return;
         }
-        let here = &self.sums[l];
-        for (moved, crossed) in sums.chunks_exact(here.len()).zip(crossed) {
+        for (sums, (which, row)) in sums.chunks_exact(width).zip(of) {
+            let here = &self.sums[l][row * width..(row + 1) * width];
             let differ = |(a, b): &(&f64, &f64)| activation.piece(**a) != activation.piece(**b);
-            *crossed += moved.iter().zip(here).filter(differ).count();
+            crossed[which] += sums.iter().zip(here).filter(differ).count();
         }
     }
 
     /// The values of moves in layer `l`, and how many pieces each crosses.
-    fn moved_in(&self, l: usize, moves: &[Move], samples: &mut [Sample]) {
+    fn moved_in(&self, l: usize, moves: &[Move], samples: &mut [Sample], room: &mut Room) {
         let (rows, last) = (self.batch.x.nrows(), self.spec.layers().len() - 1);
         let (layer, block) = (&self.spec.layers()[l], &self.spec.blocks()[l]);
         let isa = self.engine.isa();
-        let mut crossed = vec![0; moves.len()];
+        let Room { column, touched, stacked, other, targets, losses, all, crossed } = room;
+        refill(crossed, moves.len(), 0);
         // The column that each move changes.
-        let mut column = vec![0.0; moves.len() * rows];
-        for ((to, m), crossed) in column.chunks_exact_mut(rows).zip(moves).zip(&mut crossed) {
+        refill(column, moves.len() * rows, 0.0);
+        for ((to, m), crossed) in column.chunks_exact_mut(rows).zip(moves).zip(&mut *crossed) {
             let (_, unit, from) = self.place(m.index);
             let t = m.to - self.params[m.index];
             let sums = self.sums[l].iter().skip(unit).step_by(block.outputs);
@@ -183,7 +222,7 @@ impl<'a, A: ActivationFn, L: LossFn> Subject<'a, A, L> {
                 None => to.iter_mut().zip(sums).for_each(|(to, z)| *to = z + t),
                 Some(i) => {
                     let x = self.input(l).iter().skip(i).step_by(block.inputs);
-                    to.iter_mut().zip(sums.clone().zip(x)).for_each(|(to, (z, x))| *to = t.mul_add(*x, *z));
+                    to.iter_mut().zip(sums.zip(x)).for_each(|(to, (z, x))| *to = z + t * x);
                 }
             }
             if layer.activation.is_piecewise() == Some(true) {
@@ -197,69 +236,78 @@ impl<'a, A: ActivationFn, L: LossFn> Subject<'a, A, L> {
         let linked = self.linked && l == last;
         let elementwise = linked || self.is_elementwise(l);
         if elementwise && !linked {
-            layer.activation.apply(isa, &mut column, 1);
+            layer.activation.apply(isa, column, 1);
         }
-        let (mut stacked, next) = if l < last && elementwise {
+        let here = if elementwise { &self.activations[l] } else { &self.sums[l] };
+        // A row whose number stays as it is, behind an input of 0 or a unit that is off, has the loss that it has at the point.
+        touched.clear();
+        for (which, (column, m)) in column.chunks_exact(rows).zip(moves).enumerate() {
+            let (_, unit, _) = self.place(m.index);
+            let before = here.iter().skip(unit).step_by(block.outputs);
+            let rows = column.iter().zip(before).enumerate().filter(|(_, (a, before))| a != before);
+            touched.extend(rows.map(|(row, (&to, before))| Touched { which, row, unit, to, change: to - before }));
+        }
+        let of = || touched.iter().map(|t| (t.which, t.row));
+        stacked.clear();
+        let next = if l < last && elementwise {
             // The next layer's sums, by the change of one column.
             let next = &self.spec.blocks()[l + 1];
-            let mut z = self.sums[l + 1].repeat(moves.len());
-            for ((z, column), m) in z.chunks_exact_mut(rows * next.outputs).zip(column.chunks_exact(rows)).zip(moves) {
-                let (_, unit, _) = self.place(m.index);
-                let weights = next.weights.start + unit * next.outputs;
+            for t in &*touched {
+                let weights = next.weights.start + t.unit * next.outputs;
                 let weights = &self.params[weights..weights + next.outputs];
-                let before = self.activations[l].iter().skip(unit).step_by(block.outputs);
-                for ((z, a), before) in z.chunks_exact_mut(next.outputs).zip(column).zip(before) {
-                    let change = a - before;
-                    z.iter_mut().zip(weights).for_each(|(z, w)| *z += change * w);
-                }
+                let sums = &self.sums[l + 1][t.row * next.outputs..(t.row + 1) * next.outputs];
+                stacked.extend(sums.iter().zip(weights).map(|(z, w)| z + t.change * w));
             }
-            self.count_pieces(l + 1, &z, &mut crossed);
+            self.count_pieces(l + 1, stacked, of(), crossed);
             if !(self.linked && l + 1 == last) {
-                self.spec.layers()[l + 1].activation.apply(isa, &mut z, next.outputs);
+                self.spec.layers()[l + 1].activation.apply(isa, stacked, next.outputs);
             }
-            (z, l + 2)
+            l + 2
         } else {
             // Whole rows of this layer: it is the last, or its units look at each other.
-            let from = if elementwise { &self.activations[l] } else { &self.sums[l] };
-            let mut a = from.repeat(moves.len());
-            for ((a, column), m) in a.chunks_exact_mut(from.len()).zip(column.chunks_exact(rows)).zip(moves) {
-                let (_, unit, _) = self.place(m.index);
-                a.iter_mut().skip(unit).step_by(block.outputs).zip(column).for_each(|(a, c)| *a = *c);
+            for t in &*touched {
+                let at = stacked.len() + t.unit;
+                stacked.extend_from_slice(&here[t.row * block.outputs..(t.row + 1) * block.outputs]);
+                stacked[at] = t.to;
             }
             if !elementwise {
-                layer.activation.apply(isa, &mut a, block.outputs);
+                layer.activation.apply(isa, stacked, block.outputs);
             }
-            (a, l + 1)
+            l + 1
         };
         for l in next..=last {
             let (layer, block) = (&self.spec.layers()[l], &self.spec.blocks()[l]);
-            let count = moves.len() * rows;
-            let mut z = vec![0.0; count * block.outputs];
+            refill(other, touched.len() * block.outputs, 0.0);
             let weights = Mat::new(&self.params[block.weights.clone()], block.inputs, block.outputs);
-            let to = MatMut::new(&mut z, count, block.outputs);
-            let input = Mat::new(&stacked, count, block.inputs);
+            let to = MatMut::new(other, touched.len(), block.outputs);
+            let input = Mat::new(stacked, touched.len(), block.inputs);
             affine(self.engine, input, weights, &self.params[block.bias.clone()], to);
-            self.count_pieces(l, &z, &mut crossed);
+            self.count_pieces(l, other, of(), crossed);
             if !(self.linked && l == last) {
-                layer.activation.apply(isa, &mut z, block.outputs);
+                layer.activation.apply(isa, other, block.outputs);
             }
-            stacked = z;
+            std::mem::swap(stacked, other);
         }
         let width = self.spec.outputs();
+        targets.clear();
+        touched.iter().for_each(|t| targets.extend_from_slice(&self.y()[t.row * width..(t.row + 1) * width]));
         if self.objective.loss.is_piecewise() == Some(true) {
-            let pieces = self.pieces_of_loss(&stacked);
-            for (pieces, crossed) in pieces.chunks_exact(rows).zip(&mut crossed) {
-                *crossed += pieces.iter().zip(&self.loss_pieces).filter(|(a, b)| a != b).count();
+            for (piece, (which, row)) in self.pieces_of_loss(stacked, targets).into_iter().zip(of()) {
+                crossed[which] += usize::from(piece != self.loss_pieces[row]);
             }
         }
-        let targets = self.y().repeat(moves.len());
-        let (mut delta, mut losses) = (vec![0.0; stacked.len()], vec![0.0; moves.len() * rows]);
-        self.objective.loss.rows(isa, &stacked, &targets, &mut delta, width, &mut losses);
-        let penalty = self.penalty();
-        for (((sample, m), losses), crossed) in samples.iter_mut().zip(moves).zip(losses.chunks_exact(rows)).zip(crossed) {
+        refill(other, stacked.len(), 0.0);
+        refill(losses, touched.len(), 0.0);
+        self.objective.loss.rows(isa, stacked, targets, other, width, losses);
+        all.clear();
+        moves.iter().for_each(|_| all.extend_from_slice(&self.losses));
+        losses.iter().zip(of()).for_each(|(&loss, (which, row))| all[which * rows + row] = loss);
+        for (((sample, m), losses), &crossed) in
+            samples.iter_mut().zip(moves).zip(all.chunks_exact(rows)).zip(&*crossed)
+        {
             let mean: f64 = losses.iter().zip(&self.shares).map(|(loss, share)| loss * share).sum();
-            let penalty = penalty + if self.place(m.index).2.is_some() { self.penalty_change(m.index, m.to) } else { 0.0 };
-            *sample = Sample { value: mean + penalty, crossed: self.tells_pieces.then_some(crossed) };
+            let change = if self.place(m.index).2.is_some() { self.penalty_change(m.index, m.to) } else { 0.0 };
+            *sample = Sample { value: mean + (self.penalty + change), crossed: self.tells_pieces.then_some(crossed) };
         }
     }
 
@@ -303,8 +351,9 @@ impl<A: ActivationFn, L: LossFn> Function for Subject<'_, A, L> {
         }
         let (sums, activations) = self.forward(x);
         let mut crossed = [0];
-        sums.iter().enumerate().for_each(|(l, sums)| self.count_pieces(l, sums, &mut crossed));
-        let pieces = self.pieces_of_loss(&activations[activations.len() - 1]);
+        let rows = || (0..self.batch.x.nrows()).map(|row| (0, row));
+        sums.iter().enumerate().for_each(|(l, sums)| self.count_pieces(l, sums, rows(), &mut crossed));
+        let pieces = self.pieces_of_loss(&activations[activations.len() - 1], self.y());
         crossed[0] += pieces.iter().zip(&self.loss_pieces).filter(|(a, b)| a != b).count();
         if self.objective.l1 > 0.0 {
             let weights = self.spec.blocks().iter().flat_map(|b| b.weights.clone());
@@ -314,15 +363,19 @@ impl<A: ActivationFn, L: LossFn> Function for Subject<'_, A, L> {
     }
 
     fn moved(&mut self, _: &[f64], moves: &[Move], samples: &mut [Sample]) {
-        let widest = self.spec.layers().iter().map(|layer| layer.outputs).max().unwrap_or(1);
-        let most = (STACKED / (widest * self.batch.x.nrows())).max(1);
+        let mut room = std::mem::take(&mut self.room);
         let mut from = 0;
         while from < moves.len() {
             let l = self.place(moves[from].index).0;
+            // Rows of this layer are stacked only where the next one's cannot be had from the change of a column.
+            let first = if l + 1 < self.spec.layers().len() && self.is_elementwise(l) { l + 1 } else { l };
+            let widest = self.spec.layers()[first..].iter().map(|layer| layer.outputs).max().unwrap_or(1);
+            let most = (STACKED / (widest * self.batch.x.nrows())).max(1);
             let same = moves[from..].iter().take(most).take_while(|m| self.place(m.index).0 == l).count();
-            self.moved_in(l, &moves[from..from + same], &mut samples[from..from + same]);
+            self.moved_in(l, &moves[from..from + same], &mut samples[from..from + same], &mut room);
             from += same;
         }
+        self.room = room;
     }
 
     fn slope(&mut self, oracle: Oracle, at: &[f64], direction: &[f64]) -> Option<f64> {

@@ -14,6 +14,7 @@
 //! Nothing of this knows a derivative. That it gives the values of the pass itself is tried for each tensor before it is believed
 //! ([`Subject::agrees_with_the_pass`]). The same road is taken in dual and complex numbers (`witnesses.rs`).
 
+use super::witnesses::{self, Known};
 use super::{bound, tensors_of};
 use crate::activation::{Activation, ActivationFn};
 use crate::complex::Complex;
@@ -45,6 +46,10 @@ pub(super) struct Subject<'a, A, L> {
     /// At the point, layer by layer: weighted sums and activations.
     pub sums: Vec<Vec<f64>>,
     pub activations: Vec<Vec<f64>>,
+    /// The same and the batch's inputs, unit after unit: a move reads a few of these columns.
+    x_columns: Vec<f64>,
+    sum_columns: Vec<Vec<f64>>,
+    activation_columns: Vec<Vec<f64>>,
     /// Of each row, its loss and the piece of it.
     losses: Vec<f64>,
     loss_pieces: Vec<u64>,
@@ -53,6 +58,8 @@ pub(super) struct Subject<'a, A, L> {
     tells_pieces: bool,
     bounds: Option<Vec<f64>>,
     room: Room,
+    /// The slopes that the exact witnesses have found so far.
+    known: [Known; 2],
 }
 
 /// Room for the values of some moves, kept from one call to the next.
@@ -77,6 +84,12 @@ struct Touched {
     unit: usize,
     to: f64,
     change: f64,
+}
+
+/// A matrix of so many rows, column after column.
+fn transposed(numbers: &[f64], rows: usize) -> Vec<f64> {
+    let cols = numbers.len() / rows;
+    (0..numbers.len()).map(|i| numbers[i % rows * cols + i / rows]).collect()
 }
 
 /// So many of `value`, whatever was there.
@@ -109,14 +122,22 @@ impl<'a, A: ActivationFn, L: LossFn> Subject<'a, A, L> {
             shares,
             sums: Vec::new(),
             activations: Vec::new(),
+            x_columns: Vec::new(),
+            sum_columns: Vec::new(),
+            activation_columns: Vec::new(),
             losses: Vec::new(),
             loss_pieces: Vec::new(),
             penalty: penalty(spec, params, objective, engine, None),
             tells_pieces: spec.layers().iter().all(told) && objective.loss.is_piecewise().is_some(),
             bounds: None,
             room: Room::default(),
+            known: Default::default(),
         };
         (subject.sums, subject.activations) = subject.forward(params);
+        let columns = |layers: &[Vec<f64>]| layers.iter().map(|numbers| transposed(numbers, rows)).collect();
+        subject.x_columns = transposed(subject.x(), rows);
+        subject.sum_columns = columns(&subject.sums);
+        subject.activation_columns = columns(&subject.activations);
         let outputs = &subject.activations[spec.layers().len() - 1];
         let (mut losses, mut unused) = (vec![0.0; rows], vec![0.0; outputs.len()]);
         objective.loss.rows(engine.isa(), outputs, subject.y(), &mut unused, spec.outputs(), &mut losses);
@@ -217,16 +238,16 @@ impl<'a, A: ActivationFn, L: LossFn> Subject<'a, A, L> {
         for ((to, m), crossed) in column.chunks_exact_mut(rows).zip(moves).zip(&mut *crossed) {
             let (_, unit, from) = self.place(m.index);
             let t = m.to - self.params[m.index];
-            let sums = self.sums[l].iter().skip(unit).step_by(block.outputs);
+            let sums = &self.sum_columns[l][unit * rows..(unit + 1) * rows];
             match from {
                 None => to.iter_mut().zip(sums).for_each(|(to, z)| *to = z + t),
                 Some(i) => {
-                    let x = self.input(l).iter().skip(i).step_by(block.inputs);
-                    to.iter_mut().zip(sums.zip(x)).for_each(|(to, (z, x))| *to = z + t * x);
+                    let inputs = if l == 0 { &self.x_columns } else { &self.activation_columns[l - 1] };
+                    let x = &inputs[i * rows..(i + 1) * rows];
+                    to.iter_mut().zip(sums).zip(x).for_each(|((to, z), x)| *to = z + t * x);
                 }
             }
             if layer.activation.is_piecewise() == Some(true) {
-                let sums = self.sums[l].iter().skip(unit).step_by(block.outputs);
                 let differ = |(a, b): &(&f64, &f64)| layer.activation.piece(**a) != layer.activation.piece(**b);
                 *crossed += to.iter().zip(sums).filter(differ).count();
             }
@@ -238,14 +259,19 @@ impl<'a, A: ActivationFn, L: LossFn> Subject<'a, A, L> {
         if elementwise && !linked {
             layer.activation.apply(isa, column, 1);
         }
-        let here = if elementwise { &self.activations[l] } else { &self.sums[l] };
+        let (here, columns) = match elementwise {
+            true => (&self.activations[l], &self.activation_columns[l]),
+            false => (&self.sums[l], &self.sum_columns[l]),
+        };
         // A row whose number stays as it is, behind an input of 0 or a unit that is off, has the loss that it has at the point.
         touched.clear();
         for (which, (column, m)) in column.chunks_exact(rows).zip(moves).enumerate() {
             let (_, unit, _) = self.place(m.index);
-            let before = here.iter().skip(unit).step_by(block.outputs);
-            let rows = column.iter().zip(before).enumerate().filter(|(_, (a, before))| a != before);
-            touched.extend(rows.map(|(row, (&to, before))| Touched { which, row, unit, to, change: to - before }));
+            for (row, (&to, before)) in column.iter().zip(&columns[unit * rows..(unit + 1) * rows]).enumerate() {
+                if to != *before {
+                    touched.push(Touched { which, row, unit, to, change: to - before });
+                }
+            }
         }
         let of = || touched.iter().map(|t| (t.which, t.row));
         stacked.clear();
@@ -255,8 +281,9 @@ impl<'a, A: ActivationFn, L: LossFn> Subject<'a, A, L> {
             for t in &*touched {
                 let weights = next.weights.start + t.unit * next.outputs;
                 let weights = &self.params[weights..weights + next.outputs];
-                let sums = &self.sums[l + 1][t.row * next.outputs..(t.row + 1) * next.outputs];
-                stacked.extend(sums.iter().zip(weights).map(|(z, w)| z + t.change * w));
+                let from = stacked.len();
+                stacked.extend_from_slice(&self.sums[l + 1][t.row * next.outputs..(t.row + 1) * next.outputs]);
+                stacked[from..].iter_mut().zip(weights).for_each(|(z, w)| *z += t.change * w);
             }
             self.count_pieces(l + 1, stacked, of(), crossed);
             if !(self.linked && l + 1 == last) {
@@ -390,7 +417,11 @@ impl<A: ActivationFn, L: LossFn> Function for Subject<'_, A, L> {
     }
 
     fn slopes(&mut self, oracle: Oracle, _: &[f64], indices: &[usize], slopes: &mut [f64]) -> bool {
-        super::witnesses::slopes(self, oracle, indices, slopes)
+        let which = usize::from(oracle == Oracle::Complex);
+        let mut known = std::mem::take(&mut self.known[which]);
+        let asked = witnesses::slopes(self, oracle, indices, &mut known, slopes);
+        self.known[which] = known;
+        asked
     }
 
     fn tensors(&self) -> Vec<Tensor> {

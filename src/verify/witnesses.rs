@@ -2,6 +2,11 @@
 //!
 //! The moved column is the point's own with a slope in it; what hangs on it is computed in the numbers of the witness, the rest is lifted
 //! from the point. Formulas are those of the open traits over any [`Scalar`], not the kernels.
+//!
+//! A weight moves a weighted sum by its input times its own move, and all weights into one unit move the same sum. So what a row's loss
+//! does as that sum moves is asked once, at a step of 1, and kept: for 784-100-10 on 32 rows 3,520 losses instead of 2.5 million. That a
+//! slope at `x` times the step is `x` times the slope is exact in dual numbers, by what they are, and of a complex step as exact as the
+//! step, whose square vanishes.
 
 use super::structure::Subject;
 use crate::activation::ActivationFn;
@@ -11,23 +16,27 @@ use crate::gradcheck::Oracle;
 use crate::loss::LossFn;
 use crate::scalar::Scalar;
 
-/// The slopes of the parameters `indices`; whether `oracle` is such a witness.
+/// Layer by layer, for each unit and each row the slope of the row's loss along the unit's weighted sum; NaN where nobody has asked.
+#[derive(Default)]
+pub(super) struct Known(Vec<Vec<f64>>);
+
+/// The slopes of the parameters `indices`; whether `oracle` is such a witness. What it finds on the way is kept in `known`, which is
+/// to be the same witness's.
 pub(super) fn slopes<A: ActivationFn, L: LossFn>(
     subject: &Subject<'_, A, L>,
     oracle: Oracle,
     indices: &[usize],
+    known: &mut Known,
     slopes: &mut [f64],
 ) -> bool {
     match oracle {
         Oracle::Dual => {
-            let mut road = Road::new(subject);
-            let step = Dual { value: 0.0, slope: 1.0 };
-            slopes.iter_mut().zip(indices).for_each(|(slope, &index)| *slope = road.value(index, step).slope);
+            let mut road = Road::new(subject, known, Dual { value: 0.0, slope: 1.0 }, |found| found.slope);
+            slopes.iter_mut().zip(indices).for_each(|(slope, &index)| *slope = road.slope(index));
         }
         Oracle::Complex => {
-            let mut road = Road::new(subject);
-            let step = Complex { re: 0.0, im: STEP };
-            slopes.iter_mut().zip(indices).for_each(|(slope, &index)| *slope = road.value(index, step).im / STEP);
+            let mut road = Road::new(subject, known, Complex { re: 0.0, im: STEP }, |found| found.im / STEP);
+            slopes.iter_mut().zip(indices).for_each(|(slope, &index)| *slope = road.slope(index));
         }
         _ => return false,
     }
@@ -37,6 +46,10 @@ pub(super) fn slopes<A: ActivationFn, L: LossFn>(
 /// A subject in other numbers, and room for one row of it.
 struct Road<'s, 'a, S, A, L> {
     subject: &'s Subject<'a, A, L>,
+    known: &'s mut Known,
+    /// What a number is moved by, and the slope that comes of it.
+    step: S,
+    slope_in: fn(S) -> f64,
     targets: Vec<S>,
     /// One row of two layers, and what is of no use here.
     row: Vec<S>,
@@ -45,37 +58,44 @@ struct Road<'s, 'a, S, A, L> {
 }
 
 impl<'s, 'a, S: Scalar, A: ActivationFn, L: LossFn> Road<'s, 'a, S, A, L> {
-    fn new(subject: &'s Subject<'a, A, L>) -> Self {
+    fn new(subject: &'s Subject<'a, A, L>, known: &'s mut Known, step: S, slope_in: fn(S) -> f64) -> Self {
         let widest = subject.spec.layers().iter().map(|layer| layer.outputs).max().unwrap_or(0);
         let room = || Vec::with_capacity(widest);
         let targets = subject.y().iter().map(|&t| S::from_f64(t)).collect();
-        Self { subject, targets, row: room(), next: room(), unused: vec![S::ZERO; widest] }
+        if known.0.is_empty() {
+            known.0 = subject.sums.iter().map(|sums| vec![f64::NAN; sums.len()]).collect();
+        }
+        Self { subject, known, step, slope_in, targets, row: room(), next: room(), unused: vec![S::ZERO; widest] }
     }
 
-    /// The objective, less what does not depend on the parameter `index`, moved by `step`.
-    fn value(&mut self, index: usize, step: S) -> S {
+    /// The slope of the objective along the parameter `index`.
+    fn slope(&mut self, index: usize) -> f64 {
         let subject = self.subject;
         let (l, unit, from) = subject.place(index);
-        let block = &subject.spec.blocks()[l];
-        let mut value = S::ZERO;
+        let (rows, block) = (subject.shares.len(), &subject.spec.blocks()[l]);
+        let mut slope = 0.0;
         for (r, &share) in subject.shares.iter().enumerate().filter(|(_, share)| **share > 0.0) {
             let x = from.map_or(1.0, |i| subject.input(l)[r * block.inputs + i]);
             // Where nothing comes in, nothing changes.
             if x != 0.0 {
-                value += S::from_f64(share) * self.loss(r, l, unit, step * S::from_f64(x));
+                let at = unit * rows + r;
+                if self.known.0[l][at].is_nan() {
+                    self.known.0[l][at] = (self.slope_in)(self.loss(r, l, unit, self.step));
+                }
+                slope += share * x * self.known.0[l][at];
             }
         }
         if from.is_some() {
-            let weight = S::from_f64(subject.params[index]) + step;
-            value += S::from_f64(subject.objective.l2 / 2.0) * weight * weight;
-            value += S::from_f64(subject.objective.l1) * weight.abs();
+            let weight = S::from_f64(subject.params[index]) + self.step;
+            let l2 = S::from_f64(subject.objective.l2 / 2.0) * weight * weight;
+            slope += (self.slope_in)(l2 + S::from_f64(subject.objective.l1) * weight.abs());
         }
-        value
+        slope
     }
 
     /// The loss of row `r` whose sum at `unit` of layer `l` is moved by `by`.
     fn loss(&mut self, r: usize, l: usize, unit: usize, by: S) -> S {
-        let Self { subject, targets, row, next, unused } = self;
+        let Self { subject, targets, row, next, unused, .. } = self;
         let last = subject.spec.layers().len() - 1;
         let lifted = |numbers: &[f64], width: usize, to: &mut Vec<S>| {
             to.clear();

@@ -26,7 +26,7 @@ from compare_sides import Process, Strangers, cores, import_torch, processor, qu
 
 # Nanoseconds of one measurement: some checks of the small networks, one of the others.
 SLICE = 200_000_000
-# So many rounds of a network this large: PyTorch takes a minute for each.
+# So many rounds of a network this large: PyTorch takes half a minute for each.
 LARGE, ROUNDS_OF_LARGE = 10_000, 3
 
 TITLES = {"differences": "differences alone", "all": "all witnesses", "torch": "PyTorch"}
@@ -200,7 +200,7 @@ class Side:
         for request, expected in ((("verdict",), "right"), (("spoiled", index), "wrong")):
             answer = self.process.ask(*request)
             if answer.partition(",")[0] != expected:
-                raise SystemExit(f"compare: {TITLES[self.name]} says '{answer}' of {row.title()} where it is {expected}")
+                raise SystemExit(f"compare: {TITLES[self.name]} says '{answer}' of {title(row)} where it is {expected}")
 
     def time(self, repetitions):
         return int(self.process.ask("time", repetitions)) / repetitions
@@ -279,7 +279,7 @@ def markdown(facts, rounds, records):
 
 - {facts[0]}
 - {facts[1]}
-- Medians of {rounds} rounds ({ROUNDS_OF_LARGE} of a network above {LARGE:,} parameters), sides alternating, and in brackets the
+- Medians of {rounds} rounds ({min(rounds, ROUNDS_OF_LARGE)} of a network above {LARGE:,} parameters), sides alternating, and in brackets the
   quartiles: of the times, and of how many times as long PyTorch takes.
 - Every parameter of a softmax network by itself, f64, cross-entropy averaged over the rows. Before any time is taken, all sides have
   the same gradient, find it right, and find it wrong with its largest entry off by one hundredth.

@@ -4,8 +4,7 @@
 //! only what hangs on one column of activations. So the point's weighted sums are kept; a moved parameter gives a new column; the next
 //! layer's sums are the old ones plus that column's change times one row of weights; and only the layers after that are products, of the
 //! rows of many moved parameters stacked on each other. For 784-100-10 on 32 rows each of 79,510 parameters costs 32 softmaxes a value
-//! instead of 32 passes, and none
-//! in rows whose number in that column stays as it is.
+//! instead of 32 passes, and fewer where a row's number in that column stays as it is.
 //!
 //! ```text
 //! z_l[:, j] + t x[:, i]  ->  a_l[:, j]  ->  z_(l+1) + (a' - a) w_(l+1)[j, :]  ->  A_(l+1) W_(l+2) + b ...  ->  losses
@@ -14,7 +13,6 @@
 //! Nothing of this knows a derivative. That it gives the values of the pass itself is tried for each tensor before it is believed
 //! ([`Subject::agrees_with_the_pass`]). The same road is taken in dual and complex numbers (`witnesses.rs`).
 
-use super::witnesses::{self, Known};
 use super::{bound, tensors_of};
 use crate::activation::{Activation, ActivationFn};
 use crate::complex::Complex;
@@ -58,9 +56,14 @@ pub(super) struct Subject<'a, A, L> {
     tells_pieces: bool,
     bounds: Option<Vec<f64>>,
     room: Room,
-    /// The slopes that the exact witnesses have found so far.
+    /// What dual numbers and complex ones have found so far.
     known: [Known; 2],
 }
+
+/// Layer by layer, for each unit and each row the slope of the row's loss along the unit's weighted sum, as an exact witness found it;
+/// NaN where it was not asked.
+#[derive(Default)]
+pub(super) struct Known(pub Vec<Vec<f64>>);
 
 /// Room for the values of some moves, kept from one call to the next.
 #[derive(Default)]
@@ -419,7 +422,7 @@ impl<A: ActivationFn, L: LossFn> Function for Subject<'_, A, L> {
     fn slopes(&mut self, oracle: Oracle, _: &[f64], indices: &[usize], slopes: &mut [f64]) -> bool {
         let which = usize::from(oracle == Oracle::Complex);
         let mut known = std::mem::take(&mut self.known[which]);
-        let asked = witnesses::slopes(self, oracle, indices, &mut known, slopes);
+        let asked = super::witnesses::slopes(self, oracle, indices, &mut known, slopes);
         self.known[which] = known;
         asked
     }

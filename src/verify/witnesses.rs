@@ -8,17 +8,13 @@
 //! slope at `x` times the step is `x` times the slope is exact in dual numbers, by what they are, and of a complex step as exact as the
 //! step, whose square vanishes.
 
-use super::structure::Subject;
+use super::structure::{Known, Subject};
 use crate::activation::ActivationFn;
 use crate::complex::{Complex, STEP};
 use crate::dual::Dual;
 use crate::gradcheck::Oracle;
 use crate::loss::LossFn;
 use crate::scalar::Scalar;
-
-/// Layer by layer, for each unit and each row the slope of the row's loss along the unit's weighted sum; NaN where nobody has asked.
-#[derive(Default)]
-pub(super) struct Known(Vec<Vec<f64>>);
 
 /// The slopes of the parameters `indices`; whether `oracle` is such a witness. What it finds on the way is kept in `known`, which is
 /// to be the same witness's.

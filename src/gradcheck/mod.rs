@@ -362,6 +362,7 @@ impl<F: Function> Checking<'_, F> {
         }
         // Who is to blame? These are no further directions: what was counted stays as it is.
         let (counts, wrong) = (self.report.counts, self.report.faults.len());
+        self.report.judged = Some(self.report.tensors.len());
         for (i, tensor) in tensors.iter().enumerate() {
             self.report.open(tensor);
             let mut only = direction(self.at, &mut Rng::with_stream(seed, (count + i) as u64));

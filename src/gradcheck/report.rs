@@ -179,6 +179,9 @@ pub struct Report {
     pub message: Option<String>,
     #[serde(skip)]
     used: f64,
+    /// How many tensors the verdict is of, where others were tried to find who is to blame.
+    #[serde(skip)]
+    pub(super) judged: Option<usize>,
     #[serde(skip)]
     pub(super) most_wrong: usize,
 }
@@ -197,6 +200,7 @@ impl Report {
             faults: Vec::new(),
             message: None,
             used: 0.0,
+            judged: None,
             most_wrong,
         }
     }
@@ -270,11 +274,7 @@ impl Report {
         for tensor in &mut self.tensors {
             tensor.verdict = tensor.counts.verdict();
         }
-        // Tensors that were tried to find who is to blame do not count, nor do those without entries.
-        let tried = match self.subject {
-            Subject::Direction => &self.tensors[..self.tensors.len().min(1)],
-            _ => &self.tensors[..],
-        };
+        let tried = &self.tensors[..self.judged.unwrap_or(self.tensors.len())];
         let tried = || tried.iter().filter(|tensor| tensor.entries > 0);
         self.verdict = Verdict::of(tried().map(|tensor| tensor.counts));
         let unknown = tried().find(|tensor| tensor.verdict == Verdict::Inconclusive);

@@ -200,7 +200,8 @@ pub fn hessian_vector<A: ActivationFn, L: LossFn>(
     Ok(())
 }
 
-fn check<S, A: ActivationFn>(spec: &Spec<A>, params: &[S], batch: &Batch<'_, f64>) -> Result<()> {
+/// Refuses shapes that do not fit.
+pub(crate) fn check<S, A: ActivationFn>(spec: &Spec<A>, params: &[S], batch: &Batch<'_, f64>) -> Result<()> {
     if params.len() != spec.parameters() {
         return Err(Error::shape("parameters", spec.parameters(), params.len()));
     }

@@ -19,7 +19,7 @@
 //! **Source**: Higham, Accuracy and Stability of Numerical Algorithms (2002), sections 3.1 and 3.3; Higham and Mary, A new approach to
 //! probabilistic rounding error analysis (SIAM J. Sci. Comput. 41, 2019).
 
-use super::structure::Subject;
+use super::point::Point;
 use crate::activation::{Activation, ActivationFn};
 use crate::engine::Engine;
 use crate::float::Float;
@@ -66,38 +66,38 @@ impl Norm {
 
 /// Bounds on the errors of the gradient computed in numbers of type `T`, parameter by parameter; nothing for activations whose own errors
 /// nobody knows.
-pub(super) fn rounding<T: Float, A: ActivationFn, L: LossFn>(subject: &Subject<'_, A, L>) -> Option<Vec<f64>> {
+pub(super) fn rounding<T: Float, A: ActivationFn, L: LossFn>(point: &Point<'_, A, L>) -> Option<Vec<f64>> {
     let single = T::NAME == f32::NAME;
     let u = if single { SINGLE } else { f64::EPSILON / 2.0 };
-    let spec = subject.spec;
+    let spec = point.spec;
     if spec.layers().iter().any(|layer| layer.activation.builtin().is_none()) || spec.check_differentiable().is_err() {
         return None;
     }
-    let mut bounds = powers(subject, Norm::Certain, u);
-    let likely = powers(subject, Norm::Likely, u).into_iter().map(|power| DEVIATIONS * Norm::Likely.root(power));
+    let mut bounds = powers(point, Norm::Certain, u);
+    let likely = powers(point, Norm::Likely, u).into_iter().map(|power| DEVIATIONS * Norm::Likely.root(power));
     // What is smaller than any normal number may be lost, in each row.
     let tiny = if single { f64::from(f32::MIN_POSITIVE) } else { f64::MIN_POSITIVE };
-    let lost = tiny * (1 + subject.batch.x.nrows()) as f64;
+    let lost = tiny * (1 + point.batch.x.nrows()) as f64;
     bounds.iter_mut().zip(likely).for_each(|(bound, likely)| *bound = bound.min(likely) + lost);
     Some(bounds)
 }
 
 /// The powers of the gradient's errors.
-fn powers<A: ActivationFn, L: LossFn>(subject: &Subject<'_, A, L>, norm: Norm, u: f64) -> Vec<f64> {
-    let spec = subject.spec;
-    let rows = subject.batch.x.nrows();
+fn powers<A: ActivationFn, L: LossFn>(point: &Point<'_, A, L>, norm: Norm, u: f64) -> Vec<f64> {
+    let spec = point.spec;
+    let rows = point.batch.x.nrows();
     let mut forward: Vec<Errors> = Vec::new();
     for l in 0..spec.layers().len() {
-        let errors = Errors::forward(subject, l, forward.last().map(|below| &below.activation[..]), norm, u);
+        let errors = Errors::forward(point, l, forward.last().map(|below| &below.activation[..]), norm, u);
         forward.push(errors);
     }
-    let (mut delta, mut error) = loss_gradient(subject, &forward[forward.len() - 1].activation, norm, u);
+    let (mut delta, mut error) = loss_gradient(point, &forward[forward.len() - 1].activation, norm, u);
     let mut bounds = vec![0.0; spec.parameters()];
     for (l, block) in spec.blocks().iter().enumerate().rev() {
         let (inputs, outputs) = (block.inputs, block.outputs);
-        forward[l].backward(subject, l, &mut delta, &mut error, norm, u);
+        forward[l].backward(point, l, &mut delta, &mut error, norm, u);
         let size = norm.powers(&delta);
-        let input = norm.powers(subject.input(l));
+        let input = norm.powers(point.input(l));
         let none = vec![0.0; input.len()];
         let below = if l == 0 { &none } else { &forward[l - 1].activation };
         // |A|' E(D) + E(A)' (|D| + E(D)) + s(rows) u |A|' |D|; some rows more for sums of shards and blocks.
@@ -109,12 +109,12 @@ fn powers<A: ActivationFn, L: LossFn>(subject: &Subject<'_, A, L>, norm: Norm, u
         let bias = &mut bounds[block.bias.clone()];
         both.chunks_exact(outputs).for_each(|row| bias.iter_mut().zip(row).for_each(|(b, e)| *b += e));
         // The penalty's own roundings, and that of adding it.
-        let Objective { l1, l2, .. } = *subject.objective;
+        let Objective { l1, l2, .. } = *point.objective;
         for i in block.weights.clone().filter(|_| l1 > 0.0 || l2 > 0.0) {
-            bounds[i] += norm.power(4.0 * u * (l2 * subject.params[i].abs() + l1));
+            bounds[i] += norm.power(4.0 * u * (l2 * point.params[i].abs() + l1));
         }
         if l > 0 {
-            let weights = &subject.params[block.weights.clone()];
+            let weights = &point.params[block.weights.clone()];
             let both = plus(norm.summed(outputs, u));
             error = vec![0.0; rows * inputs];
             let sizes = norm.powers(weights);
@@ -136,38 +136,38 @@ struct Errors {
 
 impl Errors {
     fn forward<A: ActivationFn, L: LossFn>(
-        subject: &Subject<'_, A, L>,
+        point: &Point<'_, A, L>,
         l: usize,
         below: Option<&[f64]>,
         norm: Norm,
         u: f64,
     ) -> Self {
-        let (layer, block) = (&subject.spec.layers()[l], &subject.spec.blocks()[l]);
-        let (rows, width) = (subject.batch.x.nrows(), block.outputs);
-        let weights = norm.powers(&subject.params[block.weights.clone()]);
+        let (layer, block) = (&point.spec.layers()[l], &point.spec.blocks()[l]);
+        let (rows, width) = (point.batch.x.nrows(), block.outputs);
+        let weights = norm.powers(&point.params[block.weights.clone()]);
         let added = norm.summed(block.inputs + 1, u);
-        let mut input: Vec<f64> = subject.input(l).iter().map(|&x| added * norm.power(x)).collect();
+        let mut input: Vec<f64> = point.input(l).iter().map(|&x| added * norm.power(x)).collect();
         if let Some(below) = below {
             input.iter_mut().zip(below).for_each(|(x, e)| *x += e);
         }
         let mut sums = vec![0.0; rows * width];
         product(Mat::new(&input, rows, block.inputs), Mat::new(&weights, block.inputs, width), 0.0, &mut sums);
         for row in sums.chunks_exact_mut(width) {
-            let bias = &subject.params[block.bias.clone()];
+            let bias = &point.params[block.bias.clone()];
             row.iter_mut().zip(bias).for_each(|(e, &b)| *e += added * norm.power(b));
         }
         let mut errors = Self { activation: Vec::new(), slope: Vec::new(), slope_error: Vec::new() };
-        if subject.linked && l + 1 == subject.spec.layers().len() {
+        if point.linked && l + 1 == point.spec.layers().len() {
             errors.activation = sums;
         } else if layer.activation.builtin() == Some(Activation::Softmax) {
-            for (p, e) in subject.activations[l].chunks_exact(width).zip(sums.chunks_exact(width)) {
+            for (p, e) in point.activations[l].chunks_exact(width).zip(sums.chunks_exact(width)) {
                 let mean: f64 = p.iter().zip(e).map(|(&p, e)| norm.power(p) * e).sum();
                 let own = norm.power(KERNEL * u) + norm.summed(width, u);
                 errors.activation.extend(p.iter().zip(e).map(|(&p, e)| norm.power(p) * (e + mean + own)));
             }
         } else {
             let at = |z: f64| layer.activation.value_and_slope(z);
-            for (&z, &e) in subject.sums[l].iter().zip(&sums) {
+            for (&z, &e) in point.sums[l].iter().zip(&sums) {
                 let e = norm.root(e);
                 let ((a, s), (a_up, s_up), (a_down, s_down)) = (at(z), at(z + e), at(z - e));
                 let changed = |up: f64, down: f64, here: f64| norm.power((up - here).abs().max((down - here).abs()));
@@ -183,19 +183,19 @@ impl Errors {
     /// From the gradient with respect to the activations to that with respect to the sums, with its errors.
     fn backward<A: ActivationFn, L: LossFn>(
         &self,
-        subject: &Subject<'_, A, L>,
+        point: &Point<'_, A, L>,
         l: usize,
         delta: &mut [f64],
         error: &mut [f64],
         norm: Norm,
         u: f64,
     ) {
-        if subject.linked && l + 1 == subject.spec.layers().len() {
+        if point.linked && l + 1 == point.spec.layers().len() {
             return;
         }
-        let width = subject.spec.blocks()[l].outputs;
-        if subject.spec.layers()[l].activation.builtin() == Some(Activation::Softmax) {
-            let p = subject.activations[l].chunks_exact(width).zip(self.activation.chunks_exact(width));
+        let width = point.spec.blocks()[l].outputs;
+        if point.spec.layers()[l].activation.builtin() == Some(Activation::Softmax) {
+            let p = point.activations[l].chunks_exact(width).zip(self.activation.chunks_exact(width));
             for (((p, p_error), d), e) in p.zip(delta.chunks_exact_mut(width)).zip(error.chunks_exact_mut(width)) {
                 let mean: f64 = p.iter().zip(&*d).map(|(p, d)| p * d).sum();
                 let size: f64 = p.iter().zip(&*d).map(|(p, d)| norm.power(p * d)).sum();
@@ -220,19 +220,19 @@ impl Errors {
 
 /// The gradient with respect to what the loss reads, and the powers of its errors, of rows that count as they do.
 fn loss_gradient<A: ActivationFn, L: LossFn>(
-    subject: &Subject<'_, A, L>,
+    point: &Point<'_, A, L>,
     output_errors: &[f64],
     norm: Norm,
     u: f64,
 ) -> (Vec<f64>, Vec<f64>) {
-    let width = subject.spec.outputs();
-    let loss = &subject.objective.loss;
-    let outputs = &subject.activations[subject.activations.len() - 1];
+    let width = point.spec.outputs();
+    let loss = &point.objective.loss;
+    let outputs = &point.activations[point.activations.len() - 1];
     let (mut delta, mut error) = (vec![0.0; outputs.len()], vec![0.0; outputs.len()]);
     let mut moved = vec![0.0; width];
-    for (r, share) in subject.shares.iter().enumerate() {
+    for (r, share) in point.shares.iter().enumerate() {
         let row = r * width..(r + 1) * width;
-        let (target, output_error) = (&subject.y()[row.clone()], &output_errors[row.clone()]);
+        let (target, output_error) = (&point.y()[row.clone()], &output_errors[row.clone()]);
         let mut output = outputs[row.clone()].to_vec();
         let (delta, error) = (&mut delta[row.clone()], &mut error[row]);
         loss.row(&output, target, delta);

@@ -14,6 +14,7 @@
 //! Row 6 of the house: imports everything below.
 
 mod bound;
+mod point;
 mod structure;
 pub mod suite;
 mod witnesses;
@@ -34,6 +35,7 @@ use crate::rng::Rng;
 use crate::scalar::Scalar;
 use crate::threads::Threads;
 use ndarray::{Array2, ArrayView2, s};
+use point::Point;
 use structure::Subject;
 
 /// Entries smaller than this part of the largest are compared with differences as if they had that size: at a tolerance of 1e-7 to
@@ -96,7 +98,7 @@ pub fn claimed<A: ActivationFn, L: LossFn>(
         return Err(Error::shape("gradient", net.params().len(), gradient.len()));
     }
     let rows = Rows::new(&batch);
-    let mut subject = Subject::new(net.spec(), net.params(), rows.batch(), objective, engine)?;
+    let mut subject = Subject::new(Point::new(net.spec(), net.params(), rows.batch(), objective, engine)?)?;
     let options = Options { negligible: options.negligible.max(NEGLIGIBLE), ..options.clone() };
     if let Some(fault) = subject.agrees_with_the_pass() {
         return Err(Error::Check(fault));
@@ -133,9 +135,9 @@ pub fn precision<T: Float, A: ActivationFn, L: LossFn>(
     engine: Engine,
 ) -> Result<Report> {
     let (wide, rows) = (net.cast::<f64>(), Rows::new(&batch));
-    let subject = Subject::new(net.spec(), wide.params(), rows.batch(), objective, engine)?;
+    let point = Point::new(net.spec(), wide.params(), rows.batch(), objective, engine)?;
     let own: Vec<f64> = gradient_of(net, batch, objective, engine)?.into_iter().map(Scalar::real).collect();
-    let bounds = bound::rounding::<T, _, _>(&subject).ok_or_else(|| {
+    let bounds = bound::rounding::<T, _, _>(&point).ok_or_else(|| {
         Error::Unsupported("the rounding of an activation that is not built in is not known: no bound follows".into())
     })?;
     let (between, reference, bounds) = if T::NAME == f32::NAME {
@@ -178,8 +180,8 @@ pub fn curvature<T: Float, A: ActivationFn, L: LossFn>(
         let _ = generic::hessian_vector(net.spec(), net.params(), &batch, objective, vector, &mut product);
         product
     };
-    let subject = Subject::new(net.spec(), net.params(), batch.view(), objective, engine)?;
-    let rounding = subject.rounding().unwrap_or(&[]).iter().fold(0.0, |most: f64, bound| most.max(*bound));
+    let bounds = bound::rounding::<f64, _, _>(&Point::new(net.spec(), net.params(), batch.view(), objective, engine)?);
+    let rounding = bounds.unwrap_or_default().iter().fold(0.0, |most: f64, bound| most.max(*bound));
     let options = Options {
         mode: Mode::Directions { count: vectors, seed },
         tensors: tensors_of(net.spec()),

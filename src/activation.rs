@@ -362,7 +362,7 @@ impl ActivationFn for Activation {
             *z = (*z - top).exp();
             sum += *z;
         }
-        z.iter_mut().for_each(|z| *z = *z / sum);
+        z.iter_mut().for_each(|z| *z /= sum);
     }
 
     fn backward_row<T: Scalar>(&self, a: &[T], slope: &[T], delta: &mut [T]) {

@@ -48,13 +48,34 @@ impl fmt::Debug for Product<'_> {
 /// jacobian::check(f, Product::Right(&mut jvp), &at, &Options::default()).require()?;
 /// # Ok::<(), deltarule::Error>(())
 /// ```
-pub fn check(mut f: impl FnMut(&[f64]) -> Vec<f64>, mut product: Product<'_>, at: &[f64], options: &Options) -> Report {
+pub fn check(mut f: impl FnMut(&[f64]) -> Vec<f64>, product: Product<'_>, at: &[f64], options: &Options) -> Report {
+    check_values(|x| Values { values: f(x), crossed: None }, &[], product, at, options)
+}
+
+/// What a function of many values is at a point.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Values {
+    /// The values.
+    pub values: Vec<f64>,
+    /// How many of its parts are in another smooth piece than at the point that is checked; `None` if it does not tell.
+    pub crossed: Option<usize>,
+}
+
+/// [`check`] for a function that tells which of its pieces it was in, and how its values round: `rounding` has a standard deviation for
+/// each of them, or is empty where that is not known and measured.
+pub fn check_values(
+    mut f: impl FnMut(&[f64]) -> Values,
+    rounding: &[f64],
+    mut product: Product<'_>,
+    at: &[f64],
+    options: &Options,
+) -> Report {
     let subject = match options.mode {
         Mode::Directions { .. } => Subject::Direction,
         _ => Subject::Coordinate,
     };
     let mut report = Report::new(subject, Some(options.tolerance), options.most_wrong);
-    let (center, again) = (f(at), f(at));
+    let (center, again) = (f(at).values, f(at).values);
     let values = center.len();
     let tensors = match options.tensors.is_empty() {
         true => (0..values).map(|k| Tensor { name: format!("value {}", k + 1), range: k..k + 1 }).collect(),
@@ -94,7 +115,7 @@ pub fn check(mut f: impl FnMut(&[f64]) -> Vec<f64>, mut product: Product<'_>, at
         None => found[value],
         Some(u) => u.iter().zip(found).map(|(u, f)| u * f).sum(),
     };
-    let mut reached: Vec<Vec<(f64, Vec<f64>)>> = vec![Vec::new(); columns.len()];
+    let mut reached: Vec<Vec<(f64, Values)>> = vec![Vec::new(); columns.len()];
     for tensor in &tensors {
         report.open(&Tensor { name: tensor.name.clone(), range: 0..tensor.range.len() * columns.len() });
         for value in tensor.range.clone() {
@@ -112,13 +133,20 @@ pub fn check(mut f: impl FnMut(&[f64]) -> Vec<f64>, mut product: Product<'_>, at
                         }
                     };
                     // A function that changes how many values it has, has not this one here.
-                    if found.len() == values { combine(combination, value, found) } else { f64::NAN }
+                    let there = found.values.len() == values;
+                    let number = if there { combine(combination, value, &found.values) } else { f64::NAN };
+                    Sample { value: number, crossed: found.crossed }
                 };
                 let center = combine(combination, value, &center);
                 // Random directions are in units of the coordinates already.
                 let scale = if subject == Subject::Direction { 1.0 } else { dot(column, at).abs() }.max(1.0);
                 let scale = self::scale(scale);
-                let noise = noise::fine(center, |t, side| phi(scale * if side == 0 { t } else { -t }));
+                let noise = noise::fine(center, |t, side| phi(scale * if side == 0 { t } else { -t }).value);
+                let noise = noise.max(match combination {
+                    _ if rounding.is_empty() => 0.0,
+                    None => rounding[value],
+                    Some(u) => u.iter().zip(rounding).map(|(u, r)| (u * r).powi(2)).sum::<f64>().sqrt(),
+                });
                 let least = options.negligible * largest;
                 let slope = Slope {
                     analytic: analytic[i][value],
@@ -129,7 +157,7 @@ pub fn check(mut f: impl FnMut(&[f64]) -> Vec<f64>, mut product: Product<'_>, at
                     least,
                     slack: options.absolute,
                 };
-                let finding = difference::judge(slope, &mut |t| (t, Sample::from(phi(t))));
+                let finding = difference::judge(slope, &mut |t| (t, phi(t)));
                 let index = (value - tensor.range.start) * columns.len() + i;
                 let said = Testimony { index, slope, finding: Some(finding), dual: None, complex: None };
                 let whole = tensor.range.len() == 1;

@@ -25,7 +25,7 @@ use crate::dual::Dual;
 use crate::engine::Engine;
 use crate::error::{Error, Result};
 use crate::float::Float;
-use crate::gradcheck::jacobian::{self, Product};
+use crate::gradcheck::jacobian::{self, Product, Values};
 use crate::gradcheck::{self, Function, Mode, Move, Options, Oracle, Report, Sample, Tensor, slope_of};
 use crate::loss::LossFn;
 use crate::network::objective::{Batch, Objective};
@@ -44,6 +44,9 @@ const NEGLIGIBLE: f64 = 1e-6;
 
 /// A second derivative along a random vector has some times the terms of the first, and rounds as much more.
 const SECOND_ROUNDING: f64 = 64.0;
+
+/// So many standard deviations of a gradient's rounding errors are in its bound, or more.
+const BOUND_DEVIATIONS: f64 = 64.0;
 
 /// The parts of a network's parameters, by name: `layer 1, weights`, `layer 1, biases`, …
 pub fn tensors_of<A: ActivationFn>(spec: &Spec<A>) -> Vec<Tensor> {
@@ -170,26 +173,29 @@ pub fn curvature<T: Float, A: ActivationFn, L: LossFn>(
     let mut product = vec![0.0; net.params().len()];
     // Shapes are refused here; below they have been tried.
     generic::hessian_vector(net.spec(), net.params(), &batch, objective, net.params(), &mut product)?;
+    let mut subject = Subject::new(Point::new(net.spec(), net.params(), batch.view(), objective, engine)?)?;
+    let bounds = subject.rounding().map(<[f64]>::to_vec).unwrap_or_default();
+    let largest = bounds.iter().fold(0.0, |most: f64, bound| most.max(*bound));
+    let deviations: Vec<f64> = bounds.iter().map(|bound| bound / BOUND_DEVIATIONS).collect();
     let gradient = |params: &[f64]| {
-        let mut gradient = vec![f64::NAN; params.len()];
-        let _ = pass::value_and_gradient(net.spec(), params, batch.view(), objective, &mut workspace, &mut gradient);
-        gradient
+        let mut values = vec![f64::NAN; params.len()];
+        let _ = pass::value_and_gradient(net.spec(), params, batch.view(), objective, &mut workspace, &mut values);
+        Values { values, crossed: subject.sample(params).crossed }
     };
     let mut times = |vector: &[f64]| {
         let mut product = vec![f64::NAN; vector.len()];
         let _ = generic::hessian_vector(net.spec(), net.params(), &batch, objective, vector, &mut product);
         product
     };
-    let bounds = bound::rounding::<f64, _, _>(&Point::new(net.spec(), net.params(), batch.view(), objective, engine)?);
-    let rounding = bounds.unwrap_or_default().iter().fold(0.0, |most: f64, bound| most.max(*bound));
     let options = Options {
         mode: Mode::Directions { count: vectors, seed },
         tensors: tensors_of(net.spec()),
         negligible: NEGLIGIBLE,
-        absolute: SECOND_ROUNDING * rounding,
+        absolute: SECOND_ROUNDING * largest,
         ..Options::default()
     };
-    Ok(jacobian::check(gradient, Product::Right(&mut times), net.params(), &options))
+    let product = Product::Right(&mut times);
+    Ok(jacobian::check_values(gradient, &deviations, product, net.params(), &options))
 }
 
 /// Checks [`pass::backward`] with respect to the inputs, in `f64`: the gradient of a random combination of the outputs.
@@ -214,6 +220,7 @@ pub fn inputs<T: Float, A: ActivationFn>(
     let mut outputs_of =
         Outputs { net: &net, combination: &combination, workspace, base: x.clone(), values: Vec::new() };
     outputs_of.values = outputs_of.rows_of(x.view());
+    let options = &Options { negligible: options.negligible.max(NEGLIGIBLE), ..options.clone() };
     let (below, at) = (below.as_slice().expect("row-major"), x.as_slice().expect("row-major"));
     Ok(gradcheck::check_function(&mut outputs_of, below, at, options))
 }

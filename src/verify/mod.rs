@@ -14,6 +14,7 @@
 //! Row 6 of the house: imports everything below.
 
 mod bound;
+pub mod specimens;
 mod structure;
 mod witnesses;
 

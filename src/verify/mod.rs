@@ -6,15 +6,16 @@
 //! - [`precision`]: the gradient in the network's own precision against the one in double precision at the same numbers, to a bound
 //!   from the roundings on the way.
 //! - [`inputs`]: the gradient with respect to the inputs. [`curvature`]: the Hessian's product with vectors.
-
+//! - [`suite`]: thousands of random networks of every kind. [`specimens`]: gradients that are wrong in every way we know of.
 //!
-//! `structure.rs` is how every parameter of a network is checked by little work, `witnesses.rs` the same in dual and complex numbers,
+//! `point.rs` is what a forward pass leaves at the point, `structure.rs` how every parameter of a network is checked by little work, `witnesses.rs` the same in dual and complex numbers,
 //! `bound.rs` the bound on rounding.
 //!
 //! Row 6 of the house: imports everything below.
 
 mod bound;
 mod point;
+pub mod specimens;
 mod structure;
 pub mod suite;
 mod witnesses;

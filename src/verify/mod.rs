@@ -8,8 +8,8 @@
 //! - [`inputs`]: the gradient with respect to the inputs. [`curvature`]: the Hessian's product with vectors.
 //! - [`suite`]: thousands of random networks of every kind. [`specimens`]: gradients that are wrong in every way we know of.
 //!
-//! `point.rs` is what a forward pass leaves at the point, `structure.rs` how every parameter of a network is checked by little work, `witnesses.rs` the same in dual and complex numbers,
-//! `bound.rs` the bound on rounding.
+//! `point.rs` is what a forward pass leaves at the point, `structure.rs` how every parameter is checked by little work, `witnesses.rs` the
+//! same in dual and complex numbers, `bound.rs` the bound on rounding.
 //!
 //! Row 6 of the house: imports everything below.
 

@@ -9,7 +9,7 @@
 
 //!
 //! `structure.rs` is how every parameter of a network is checked by little work, `witnesses.rs` the same in dual and complex numbers,
-//! `bound.rs` the bound on rounding.
+//! `bound.rs` the bound on rounding. That all this finds what is wrong is measured in [`specimens`].
 //!
 //! Row 6 of the house: imports everything below.
 

@@ -33,7 +33,8 @@ const KEPT: f64 = 0.75;
 pub(super) fn examine(slip: Slip, rng: &mut Rng) -> [Report; 2] {
     let widths = [3 + rng.below(3), 4 + rng.below(3), 2 + rng.below(3)];
     let rows = 5 + rng.below(5);
-    let mut numbers = |count: usize, deviation: f64| -> Vec<f64> { (0..count).map(|_| rng.normal(0.0, deviation)).collect() };
+    let mut numbers =
+        |count: usize, deviation: f64| -> Vec<f64> { (0..count).map(|_| rng.normal(0.0, deviation)).collect() };
     let (x, y) = (numbers(rows * widths[0], 1.0), numbers(rows * widths[2], 1.5));
     let sizes = [widths[0] * widths[1], widths[1], widths[1] * widths[2], widths[2]];
     let at = numbers(sizes.iter().sum(), 0.5);

@@ -307,13 +307,13 @@ impl ActivationFn for Activation {
             Self::GeluTanh => {
                 let root = (2.0 / std::f64::consts::PI).sqrt();
                 let cubic = constant(root * 0.044_715) * z * z;
-                let t = (z * (constant(root) + cubic)).tanh();
-                let slope = constant(root) + constant(3.0) * cubic;
-                let half = constant(0.5);
-                let gate = half * (T::ONE + t);
+                // (1 + tanh(x)) / 2 is sigmoid(2x), which keeps its digits in the tail.
+                let twice = (z + z) * (constant(root) + cubic);
+                let (gate, shut) = (twice.sigmoid(), (-twice).sigmoid());
+                let slope = constant(2.0 * root) + constant(6.0) * cubic;
                 // Once the gate is fully open or shut its slope is 0, also where `slope` has overflowed.
-                let shut = T::ONE - t * t;
-                gated(z, gate, if shut == T::ZERO { T::ZERO } else { half * shut * slope })
+                let product = gate * shut;
+                gated(z, gate, if product == T::ZERO { T::ZERO } else { product * slope })
             }
             // Of a row that is this unit alone; rows go through `apply`.
             Self::Softmax => (if z.is_finite() { T::ONE } else { T::from_f64(f64::NAN) }, T::ZERO),
@@ -362,7 +362,7 @@ impl ActivationFn for Activation {
             *z = (*z - top).exp();
             sum += *z;
         }
-        z.iter_mut().for_each(|z| *z = *z / sum);
+        z.iter_mut().for_each(|z| *z /= sum);
     }
 
     fn backward_row<T: Scalar>(&self, a: &[T], slope: &[T], delta: &mut [T]) {

@@ -165,7 +165,11 @@ mod tests {
         ("sqrt of 1 + x^2", |x| (Dual::ONE + x * x).sqrt(), |x| x / libm::sqrt(1.0 + x * x)),
         ("sigmoid", |x| x.sigmoid(), |x| 1.0 / (1.0 + libm::exp(-x)) / (1.0 + libm::exp(x))),
         ("softplus", |x| x.softplus(), |x| 1.0 / (1.0 + libm::exp(-x))),
-        ("1 / (2 + x^2)", |x| Dual::ONE / (Dual::from_f64(2.0) + x * x), |x| -2.0 * x / ((2.0 + x * x) * (2.0 + x * x))),
+        (
+            "1 / (2 + x^2)",
+            |x| Dual::ONE / (Dual::from_f64(2.0) + x * x),
+            |x| -2.0 * x / ((2.0 + x * x) * (2.0 + x * x)),
+        ),
     ];
 
     #[test]

@@ -38,6 +38,11 @@ impl Rng {
         T::from_f64(mean + deviation * self.0.sample::<f64, _>(StandardNormal))
     }
 
+    /// Fills the words with random bits.
+    pub fn fill_bits(&mut self, words: &mut [u64]) {
+        words.iter_mut().for_each(|word| *word = self.0.random());
+    }
+
     /// A uniform integer in `0..bound`.
     ///
     /// **Panics** if `bound` is 0.
@@ -59,6 +64,8 @@ pub mod stream {
     pub const WEIGHTS: u64 = 1;
     /// Which rows are held out or form which fold.
     pub const SPLIT: u64 = 2;
+    /// The directions along which gradients are watched. (3 is a second split's.)
+    pub const WATCH: u64 = 4;
     /// The order of rows: this plus the epoch's number.
     pub const SHUFFLE: u64 = 1 << 32;
 }

@@ -168,7 +168,8 @@ const ENTRIES: usize = 2;
 #[test]
 fn an_epoch_of_the_trainer_allocates_nothing_but_its_line_of_history() {
     let _alone = alone();
-    for (count, allowed) in [(1, 0), (2, ENTRIES)] {
+    for (count, allowed, watch_gradients) in [(1, 0, None), (2, ENTRIES, None), (1, 0, Some(1)), (2, ENTRIES, Some(1))]
+    {
         let threads = Threads::new(count).unwrap();
         let mut steps = Steps::<f32>::new(Activation::Tanh, Loss::SoftmaxCrossEntropy, Method::adam(), &threads);
         warm_up(&threads, &|| {
@@ -179,6 +180,7 @@ fn an_epoch_of_the_trainer_allocates_nothing_but_its_line_of_history() {
             batch: 300,
             epochs: 16,
             stopping: Stopping::NEVER,
+            watch_gradients,
             threads,
             ..Trainer::default()
         };
@@ -188,9 +190,11 @@ fn an_epoch_of_the_trainer_allocates_nothing_but_its_line_of_history() {
             seen[epoch.number - 1] = counting::count();
             Continue(())
         };
-        trainer.fit(&mut steps.net, rows, None, observe).unwrap();
-        // The history grows at its 5th and 9th line; from the 9th to the 16th nothing does.
-        assert!(seen[15] - seen[8] <= allowed, "{count} threads: {seen:?}");
+        let history = trainer.fit(&mut steps.net, rows, None, observe).unwrap();
+        assert_eq!(history.watched.len(), if watch_gradients.is_some() { 64 } else { 0 });
+        // The history grows at its 5th and 9th line; from the 9th to the 16th nothing does. The list of gradients watched, of 4 an
+        // epoch, makes room before the first step of the 9th.
+        assert!(seen[15] - seen[8] <= allowed, "{count} threads, watching {watch_gradients:?}: {seen:?}");
         assert!(seen[8] > seen[7], "the history's growth is seen: {seen:?}");
     }
 }
@@ -226,12 +230,15 @@ fn a_training_takes_the_bytes_that_it_says_it_will() {
     let _alone = alone();
     let steps = [Method::adam(), Method::sgd()].map(Solver::Steps);
     for solver in steps.into_iter().chain([Solver::Lbfgs, Solver::Perceptron]) {
-        for (batch, shuffle) in [(32, true), (ROWS, true), (32, false)] {
+        for (batch, shuffle, watched) in [(32, true, false), (ROWS, true, false), (32, false, false), (32, true, true)]
+        {
             for held_back in [false, true] {
-                if held_back && solver == Solver::Perceptron {
+                let steps = matches!(solver, Solver::Steps(_));
+                if held_back && solver == Solver::Perceptron || watched && !steps {
                     continue;
                 }
-                let trainer = Trainer { solver, batch, shuffle, epochs: 2, ..Trainer::default() };
+                let watch_gradients = watched.then_some(50);
+                let trainer = Trainer { solver, batch, shuffle, watch_gradients, epochs: 2, ..Trainer::default() };
                 check::<f32>(&trainer, held_back);
                 check::<f64>(&trainer, held_back);
             }

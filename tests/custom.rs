@@ -156,7 +156,10 @@ fn learns<T: Float, A: ActivationFn, L: LossFn>(net: &Network<T, A>, loss: L) ->
         let history = trainer.fit(&mut trained, rows, None, &mut |_| Continue(())).unwrap();
         let last = history.training[history.training.len() - 1];
         assert!(last < 0.5 * history.training[0], "{solver:?} {}: {last} of {}", T::NAME, history.training[0]);
-        verify::parameters(&trained, rows, &trainer.objective, Engine::default(), &Options::default()).unwrap().require().unwrap();
+        verify::parameters(&trained, rows, &trainer.objective, Engine::default(), &Options::default())
+            .unwrap()
+            .require()
+            .unwrap();
         least = least.min(last);
     }
     verify::parameters(net, rows, &objective, Engine::default(), &Options::default()).unwrap().require().unwrap();
@@ -273,7 +276,11 @@ fn wrong_functions_are_refused_by_the_check() {
         // Of one layer, for two wrong signs make a right one.
         let spec = Spec::mlp(2, &[], wrong.clone(), 1, wrong.clone()).unwrap();
         let net = Network::<f64, _>::new(spec, None, &mut Rng::new(3)).unwrap();
-        assert_eq!(verify::inputs(&net, x.view(), Engine::default(), &Options::default()).unwrap().verdict, Verdict::Wrong, "{wrong:?}");
+        assert_eq!(
+            verify::inputs(&net, x.view(), Engine::default(), &Options::default()).unwrap().verdict,
+            Verdict::Wrong,
+            "{wrong:?}"
+        );
     }
 }
 

@@ -125,7 +125,9 @@ fn check_all(pairs: &[(Activation, usize, Activation)], loss: Loss, tally: &mut 
             let net = network(hidden, depth, output, bias, i as u64);
             let data = Data::new(5, INPUTS, OUTPUTS, loss, i as u64);
             let objective = Objective { loss, l1: 0.0, l2 };
-            let report = verify::parameters(&net, data.batch(weighted), &objective, Engine::default(), &Options::default()).unwrap();
+            let report =
+                verify::parameters(&net, data.batch(weighted), &objective, Engine::default(), &Options::default())
+                    .unwrap();
             assert_eq!(report.counts.checked, net.spec().parameters());
             let what = format!("{depth} x {hidden}, {output}, {loss}, weights {weighted}, l2 {l2}, bias {bias}");
             tally.add(&report, &what);
@@ -191,7 +193,8 @@ fn a_step_is_refused_by_its_layer_and_a_hidden_softmax_at_once() {
         let expected = format!("layer {} has an activation without a usable slope (Step)", l + 1);
         let options = Options::default();
         let errors = [
-            verify::parameters(&net, data.batch(false), &Objective::<Loss>::default(), Engine::default(), &options).unwrap_err(),
+            verify::parameters(&net, data.batch(false), &Objective::<Loss>::default(), Engine::default(), &options)
+                .unwrap_err(),
             verify::inputs(&net, data.x.view(), Engine::default(), &options).unwrap_err(),
         ];
         for error in errors {

@@ -21,7 +21,7 @@ pub enum Command {
     Predict(Predict),
     /// Measure a model on rows whose target is known
     Evaluate(Evaluate),
-    /// Check gradients against central differences
+    /// Check gradients: of a model, of a random network, or of thousands
     Gradcheck(Box<Gradcheck>),
     /// Show what is inside a model file
     Inspect(Inspect),
@@ -60,6 +60,13 @@ pub struct Machine {
     /// Threads; 0 means one for each core. The result has the same bits for any number
     #[arg(long, value_name = "N", default_value_t = 0, help_heading = "Machine")]
     pub threads: usize,
+    #[command(flatten)]
+    pub multiply: Multiply,
+}
+
+/// Who multiplies matrices.
+#[derive(Args, Clone, Debug)]
+pub struct Multiply {
     /// Who multiplies matrices: embedded; a BLAS library by its path, its name, or as openblas, mkl, blis or accelerate; or blas where one was built in
     #[arg(long, value_name = "BACKEND", default_value = "embedded", help_heading = "Machine")]
     pub gemm: String,
@@ -189,6 +196,9 @@ pub struct Train {
     /// Hold back this share of the training rows, stop when their loss stalls, keep the best parameters
     #[arg(long, value_name = "SHARE", help_heading = "Training")]
     pub early_stopping: Option<f64>,
+    /// Hold the gradient of the first step, and of every N-th after it, against central differences, and stop where one is wrong (exit code 1); for adam and sgd
+    #[arg(long, value_name = "N", help_heading = "Training")]
+    pub watch_gradients: Option<usize>,
     #[command(flatten)]
     pub machine: Machine,
 
@@ -258,48 +268,108 @@ pub struct Evaluate {
 #[command(allow_negative_numbers = true)]
 pub struct Gradcheck {
     /// A model file, to be checked on rows of DATA
-    #[arg(requires = "data", conflicts_with_all = ["inputs", "hidden", "outputs", "activation", "output_activation", "loss"])]
+    #[arg(requires = "data", conflicts_with_all = ["inputs", "hidden", "outputs", "activation", "output_activation", "loss", "dtype"])]
     pub model: Option<PathBuf>,
     /// The data file; '-' is standard input
     pub data: Option<PathBuf>,
     #[command(flatten)]
     pub reading: Reading,
+    /// Run the suite: thousands of random networks of every kind, and a catalogue of wrong gradients that must be found
+    #[arg(long, conflicts_with_all = [
+        "model", "inputs", "hidden", "outputs", "activation", "output_activation", "loss", "dtype", "l1", "l2", "rows",
+        "directions", "sample", "oracles", "checks", "tolerance",
+    ])]
+    pub suite: bool,
+    /// Of the suite, only the network of this number
+    #[arg(long, value_name = "N", requires = "suite")]
+    pub network: Option<usize>,
     /// Without a model: inputs of a random network
-    #[arg(long, value_name = "N", default_value_t = 20)]
+    #[arg(long, value_name = "N", default_value_t = 20, help_heading = "Random network")]
     pub inputs: usize,
     /// Units of each hidden layer, or 'none'
-    #[arg(long, value_name = "N,…", default_value = "10")]
+    #[arg(long, value_name = "N,…", default_value = "10", help_heading = "Random network")]
     pub hidden: String,
     /// Outputs
-    #[arg(long, value_name = "N", default_value_t = 3)]
+    #[arg(long, value_name = "N", default_value_t = 3, help_heading = "Random network")]
     pub outputs: usize,
     /// The hidden layers' activation
-    #[arg(long, value_name = "NAME", default_value = "tanh")]
+    #[arg(long, value_name = "NAME", default_value = "tanh", help_heading = "Random network")]
     pub activation: String,
     /// The output layer's activation
-    #[arg(long, value_name = "NAME", default_value = "softmax")]
+    #[arg(long, value_name = "NAME", default_value = "softmax", help_heading = "Random network")]
     pub output_activation: String,
     /// The loss
-    #[arg(long, value_name = "NAME", default_value = "softmax_cross_entropy")]
+    #[arg(long, value_name = "NAME", default_value = "softmax_cross_entropy", help_heading = "Random network")]
     pub loss: String,
+    /// The type of the network's numbers
+    #[arg(long, value_enum, default_value_t = Dtype::F64, help_heading = "Random network")]
+    pub dtype: Dtype,
+    /// The penalty on the size of weights
+    #[arg(long, value_name = "F", default_value_t = 0.0)]
+    pub l1: f64,
     /// The penalty on squared weights
     #[arg(long, value_name = "F", default_value_t = 0.0)]
     pub l2: f64,
     /// How many rows to check on
     #[arg(long, value_name = "N", default_value_t = 16)]
     pub rows: usize,
+    /// What to check: parameters (before all witnesses), precision (the gradient in the network's own type against f64, to a bound on
+    /// rounding), inputs (their gradient), curvature (products with the Hessian)
+    #[arg(long, value_name = "NAME,…", value_enum, value_delimiter = ',', default_value = "parameters,precision")]
+    pub checks: Vec<Check>,
     /// Check so many random directions instead of every parameter
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", conflicts_with = "sample")]
     pub directions: Option<usize>,
-    /// The largest relative error that passes
+    /// Check so many parameters of each layer's weights and of its biases instead of every parameter
+    #[arg(long, value_name = "N")]
+    pub sample: Option<usize>,
+    /// The witnesses: central differences, dual numbers, a complex step
+    #[arg(long, value_name = "NAME,…", value_enum, value_delimiter = ',', default_value = "differences,dual,complex")]
+    pub oracles: Vec<Oracle>,
+    /// The largest relative error that passes as a difference's
     #[arg(long, value_name = "F", default_value_t = 1e-7)]
     pub tolerance: f64,
     /// The seed of random networks, rows and directions
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub seed: u64,
+    /// Keep what was found in the model's file, as a certificate
+    #[arg(long, requires = "model", conflicts_with = "directions")]
+    pub certify: bool,
+    /// Write the report as a JUnit file, a test case for each layer's weights and biases
+    #[arg(long, value_name = "FILE")]
+    pub junit: Option<PathBuf>,
+    /// Replace FILE if it exists
+    #[arg(long)]
+    pub force: bool,
+    #[command(flatten)]
+    pub multiply: Multiply,
     /// Print the report as one JSON object on standard output
     #[arg(long)]
     pub json: bool,
+}
+
+/// What a gradient check checks.
+#[derive(ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Check {
+    /// The gradient of every parameter
+    Parameters,
+    /// The gradient in the network's own type
+    Precision,
+    /// The gradient of the inputs
+    Inputs,
+    /// Products with the Hessian
+    Curvature,
+}
+
+/// A witness against a gradient.
+#[derive(ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Oracle {
+    /// Central differences
+    Differences,
+    /// Dual numbers
+    Dual,
+    /// A complex step
+    Complex,
 }
 
 /// `deltarule inspect`.

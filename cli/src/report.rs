@@ -2,8 +2,10 @@
 
 use deltarule::metrics::{Interval, Metrics};
 use deltarule::model::{Evaluation, Input};
+use deltarule::train::Watched;
 use deltarule::{Error, Result};
 use serde::Serialize;
+use serde_json::{Value, json};
 use std::io::Write;
 use std::path::Path;
 
@@ -80,6 +82,7 @@ pub fn flag(setting: &str) -> &str {
         "l2" => "--l2",
         "tolerance" => "--tolerance",
         "patience" => "--patience",
+        "watch gradients" => "--watch-gradients",
         "threads" => "--threads",
         "gemm" => "--gemm",
         "BLAS core" => "--blas-core",
@@ -90,6 +93,27 @@ pub fn flag(setting: &str) -> &str {
         "inputs" => "--inputs",
         other => other,
     }
+}
+
+/// What watching gradients came to, in a line, if any were.
+pub fn watched(watched: &[Watched]) -> Option<String> {
+    let inconclusive = watched.iter().filter(|check| check.inconclusive).count();
+    let without = if inconclusive == 0 { String::new() } else { format!(" ({inconclusive} inconclusive)") };
+    let largest = Watched::largest_error(watched).map_or(String::new(), |error| format!(", largest error {error:.1e}"));
+    let times = count(watched.len(), "time");
+    (!watched.is_empty()).then(|| format!("gradients watched {times}{without}{largest}, none wrong"))
+}
+
+/// The same for machines; null unless every so many steps were to be watched.
+pub fn watched_json(watched: &[Watched], interval: Option<usize>) -> Value {
+    interval.map_or(Value::Null, |interval| {
+        json!({
+            "interval": interval,
+            "count": watched.len(),
+            "inconclusive": watched.iter().filter(|check| check.inconclusive).count(),
+            "worst_error": Watched::largest_error(watched),
+        })
+    })
 }
 
 /// What the inputs of a network are, in words.

@@ -7,7 +7,8 @@ use command::Folder;
 use command::certified::certify;
 use command::data::{blobs, classes, csv, numbers, points};
 use deltarule::file::Existing;
-use deltarule::model::{CertifiedVerdict, Model};
+use deltarule::gradcheck::Verdict;
+use deltarule::model::Model;
 use serde_json::Value;
 use std::collections::HashSet;
 
@@ -29,8 +30,19 @@ fn number(value: &Value) -> f64 {
     value.as_f64().unwrap_or_else(|| panic!("expected a number, found {value}"))
 }
 
-const TRAIN: [&str; 10] =
-    ["baseline", "epochs", "interval", "parameters_sha256", "rows", "seconds", "stopped", "task", "test", "train"];
+const TRAIN: [&str; 11] = [
+    "baseline",
+    "epochs",
+    "interval",
+    "parameters_sha256",
+    "rows",
+    "seconds",
+    "stopped",
+    "task",
+    "test",
+    "train",
+    "watched",
+];
 const INSPECT: [&str; 10] = [
     "certificate",
     "certificate_fits",
@@ -90,7 +102,7 @@ fn what_is_not_defined_is_null() {
     // Cross-validation has no single training; a model to be saved is one.
     let run = folder.must("train t.csv --target y --cv 4x2 --epochs 5 --json").json();
     assert_eq!(keys(&run), [&["baseline", "cv"], &TRAIN[1..]].concat());
-    for key in ["epochs", "stopped", "train", "test", "baseline", "interval", "parameters_sha256"] {
+    for key in ["epochs", "stopped", "train", "test", "baseline", "interval", "parameters_sha256", "watched"] {
         assert!(run[key].is_null(), "{key}");
     }
     assert_eq!(keys(&run["cv"]), ["accuracy", "balanced_accuracy", "folds", "log_loss", "repetitions"]);
@@ -99,6 +111,37 @@ fn what_is_not_defined_is_null() {
     let all = folder.must("train t.csv --target y --test 0 --epochs 5 --json").json();
     assert_eq!(run["parameters_sha256"], all["parameters_sha256"]);
     assert_eq!(folder.must("inspect cv.st --json").json()["parameters_sha256"], all["parameters_sha256"]);
+}
+
+#[test]
+fn gradients_are_watched_and_nothing_else_changes() {
+    let folder = folder();
+    for dtype in ["f32", "f64"] {
+        // 32 rows in batches of 10: 4 steps an epoch, of which every third is watched, the first first.
+        let line = format!("train t.csv --target y --epochs 5 --batch 10 --l1 1e-4 --dtype {dtype} --json");
+        let plain = folder.must(&line).json();
+        assert!(plain["watched"].is_null());
+        let run = folder.must(&format!("{line} --watch-gradients 3 --plot {dtype}.svg"));
+        let watched = &run.json()["watched"];
+        assert_eq!(keys(watched), ["count", "inconclusive", "interval", "worst_error"]);
+        assert_eq!((&watched["count"], &watched["interval"]), (&7.into(), &3.into()));
+        let error = number(&watched["worst_error"]);
+        assert!(error < if dtype == "f32" { 3e-4 } else { 1e-5 }, "{error:e}");
+        assert_eq!(run.json()["parameters_sha256"], plain["parameters_sha256"]);
+        let inconclusive = match number(&watched["inconclusive"]) {
+            0.0 => String::new(),
+            some => format!(" ({some} inconclusive)"),
+        };
+        let says = format!("gradients watched 7 times{inconclusive}, largest error {error:.1e}, none wrong");
+        assert!(run.stderr.contains(&says), "no '{says}' in {}", run.stderr);
+        let picture = String::from_utf8(folder.read(format!("{dtype}.svg"))).expect("text");
+        let says = format!("error of watched gradients (7 checks, largest {error:.1e})");
+        assert!(picture.contains(&says), "no '{says}' in the picture");
+    }
+    // Of every fold, and of the model on all rows.
+    let line = "train t.csv --target y --epochs 2 --batch 10 --cv 4x2 --watch-gradients 3 --json";
+    assert_eq!(folder.must(line).json()["watched"]["count"], 8 * 2);
+    assert_eq!(folder.must(&format!("{line} --model m.st")).json()["watched"]["count"], 8 * 2 + 3);
 }
 
 /// Work is cut by shape: whole batches of small layers into shards of rows, wide layers into tiles.
@@ -255,35 +298,92 @@ fn predictions_agree_with_the_evaluation() {
     }
 }
 
+const GRADCHECK: [&str; 12] = [
+    "certificate",
+    "checked",
+    "inconclusive",
+    "inconclusive_share",
+    "kinks",
+    "network",
+    "parameters",
+    "reports",
+    "seconds",
+    "verdict",
+    "verified",
+    "wrong",
+];
+
 #[test]
-fn gradcheck_says_right_or_ends_with_1() {
+fn gradcheck_says_verified_or_ends_with_1() {
     let folder = folder();
     let check = |line: &str, code: i32, verdict: &str| {
         let run = folder.run(&format!("gradcheck --json {line}"));
         assert_eq!(run.code(), code, "{line}: {}", run.text());
         let report = run.json();
-        let expected = ["agreed", "checked", "disagreed", "inconclusive", "kinks", "message", "network", "parameters"];
-        assert_eq!(keys(&report), [&expected[..], &["tolerance", "verdict", "worst", "wrong"]].concat());
+        assert_eq!(keys(&report), GRADCHECK);
         assert_eq!(report["verdict"], verdict, "{line}");
         report
     };
     for loss in ["squared_error", "absolute_error", "huber=0.5"] {
-        check(&format!("--loss {loss} --output-activation identity --l2 0.1"), 0, "right");
+        check(&format!("--loss {loss} --output-activation identity --l2 0.1 --l1 0.01"), 0, "verified");
     }
-    check("--loss logistic_cross_entropy --output-activation sigmoid --activation gelu", 0, "right");
-    let report = check("--directions 5 --hidden 30,20", 0, "right");
-    assert_eq!((&report["checked"], &report["agreed"]), (&5.into(), &5.into()));
-    let report = check("", 0, "right");
-    assert_eq!((&report["checked"], &report["parameters"]), (&243.into(), &243.into()));
-    assert!(number(&report["worst"]["error"]) < 1e-7);
+    check("--loss logistic_cross_entropy --output-activation sigmoid --activation gelu", 0, "verified");
+    let report = check("--directions 5 --hidden 30,20 --checks parameters", 0, "verified");
+    assert_eq!((&report["checked"], &report["verified"]), (&5.into(), &5.into()));
+    let report = check("--sample 4 --hidden 30,20 --checks parameters", 0, "verified");
+    assert_eq!(report["checked"], 4 + 4 + 4 + 4 + 4 + 3);
+    for dtype in ["f32", "f64"] {
+        let report = check(&format!("--checks parameters,precision,inputs,curvature --dtype {dtype}"), 0, "verified");
+        assert_eq!((&report["checked"], &report["parameters"]), (&(3 * 243 + 16 * 20).into(), &243.into()));
+        assert_eq!(keys(&report["reports"]), ["curvature", "inputs", "parameters", "precision"]);
+        let parameters = &report["reports"]["parameters"];
+        assert!(number(&parameters["worst"]["error"]) < 1e-7);
+        assert_eq!(parameters["tensors"][1]["name"], "layer 1, biases");
+        // The gradient and three witnesses: six pairs.
+        assert_eq!(parameters["disagreements"].as_array().map(Vec::len), Some(6));
+    }
+    let report = check("--checks parameters --oracles dual", 0, "verified");
+    assert_eq!(report["reports"]["parameters"]["disagreements"].as_array().map(Vec::len), Some(1));
     for (data, dtype) in [("t.csv", "f32"), ("n.csv", "f64")] {
         folder.must(&format!("train {data} --target y --hidden 8 --dtype {dtype} --model {dtype}.st"));
-        check(&format!("{dtype}.st {data}"), 0, "right");
+        check(&format!("{dtype}.st {data}"), 0, "verified");
     }
     // A row so far away that the squared error is no number: there is no gradient to be right.
     folder.write("far.csv", "a,b,y\n1,2,3\n1e200,1,4\n");
     let report = check("f64.st far.csv", 1, "wrong");
-    assert!(report["message"].as_str().is_some_and(|text| text.contains("the function is inf")), "{report}");
+    let message = &report["reports"]["parameters"]["message"];
+    assert!(message.as_str().is_some_and(|text| text.contains("the function is inf")), "{report}");
+}
+
+#[test]
+fn the_suite_checks_the_network_of_a_number_again() {
+    let folder = folder();
+    let run = folder.must("gradcheck --suite --network 2700 --json").json();
+    let suite = &run["suite"];
+    assert_eq!((&suite["verdict"], &suite["networks"]), (&"verified".into(), &1.into()));
+    assert!(suite["classes"].as_array().expect("a list").iter().any(|class| class["name"] == "wide"));
+    assert_eq!((&run["machine"]["gemm"], &run["specimens"]), (&"embedded".into(), &Value::Null));
+}
+
+#[test]
+fn a_gradient_check_is_kept_in_the_models_file_and_written_for_continuous_integration() {
+    let folder = folder();
+    folder.must("train t.csv --target y --hidden 5 --epochs 3 --model m.st");
+    let predicted = || folder.must("predict m.st t.csv").stdout.clone();
+    let before = (folder.must("inspect m.st --json").json(), predicted());
+    let run = folder.must("gradcheck m.st t.csv --certify --junit checks.xml --json").json();
+    let after = folder.must("inspect m.st --json").json();
+    assert_eq!(after["certificate"], run["certificate"]);
+    assert_eq!((&after["certificate_fits"], &after["certificate"]["verdict"]), (&true.into(), &"verified".into()));
+    assert_eq!(after["certificate"]["oracles"], serde_json::json!(["differences", "dual", "complex", "f64"]));
+    assert_eq!((&before.0["parameters_sha256"], before.1), (&after["parameters_sha256"], predicted()));
+    let xml = String::from_utf8(folder.read("checks.xml")).expect("text");
+    assert_eq!(xml.matches("<testcase ").count(), 8, "{xml}");
+    assert_eq!(xml.matches("failures=\"0\"").count(), 2, "{xml}");
+    assert!(xml.contains("classname=\"parameters\" name=\"layer 2, biases\""), "{xml}");
+    // It is not written over without leave.
+    assert_eq!(folder.run("gradcheck m.st t.csv --junit checks.xml").code(), 6);
+    folder.must("gradcheck m.st t.csv --junit checks.xml --force");
 }
 
 #[test]
@@ -367,7 +467,7 @@ fn inspect_says_what_a_check_found_amiss() {
         first.worst_error = f64::NAN;
         (second.checked, second.verified, second.worst_error) = (0, 0, 0.0);
         second.worst.clear();
-        (certificate.verdict, certificate.rows) = (CertifiedVerdict::Wrong, 1);
+        (certificate.verdict, certificate.rows) = (Verdict::Wrong, 1);
         // Whatever stands in a file, no control character reaches a terminal, and no name makes a line.
         certificate.gemm = "em\u{1b}[31m\nbedded".into();
     });

@@ -63,6 +63,8 @@ pub(super) struct Slope {
     pub tolerance: f64,
     /// The least size that an error is measured by.
     pub least: f64,
+    /// How far the analytic slope may be off by its own rounding.
+    pub slack: f64,
 }
 
 /// A measured slope.
@@ -106,7 +108,9 @@ impl Finding {
     /// The slope that it speaks of.
     pub fn measured(&self) -> Option<&Measured> {
         match self {
-            Self::Agrees(m) | Self::Disagrees(m) | Self::Inconclusive(m) | Self::Kink(m) | Self::NoSubgradient(m) => Some(m),
+            Self::Agrees(m) | Self::Disagrees(m) | Self::Inconclusive(m) | Self::Kink(m) | Self::NoSubgradient(m) => {
+                Some(m)
+            }
             Self::NotFinite(_) => None,
         }
     }
@@ -215,7 +219,7 @@ impl Slope {
 
     /// The size below which an error is measured absolutely: there rounding alone reaches the tolerance.
     pub fn floor(&self, m: &Measured) -> f64 {
-        m.rounding / self.tolerance
+        (m.rounding + self.slack) / self.tolerance
     }
 
     /// The relative error that the tolerance is compared with.
@@ -271,11 +275,7 @@ impl Slope {
 }
 
 /// The slope from steps `step` and `step / 2`; or which value is not finite.
-fn measure(
-    slope: Slope,
-    step: f64,
-    phi: &mut impl FnMut(f64) -> (f64, Sample),
-) -> Result<Measured, NotFinite> {
+fn measure(slope: Slope, step: f64, phi: &mut impl FnMut(f64) -> (f64, Sample)) -> Result<Measured, NotFinite> {
     let mut largest = slope.center.abs();
     let mut crossed = None;
     let mut at = |t: f64| {

@@ -95,14 +95,15 @@ pub fn activation(f: &impl ActivationFn, points: &[f64]) -> Report {
 
 fn at_points(mut f: impl Formula, points: &[f64]) -> Report {
     let options = Options::default();
-    let mut report = Report::new(Subject::Point, options.tolerance, options.most_wrong);
+    let mut report = Report::new(Subject::Point, Some(options.tolerance), options.most_wrong);
     if points.is_empty() {
         return report.conclude();
     }
     report.open(&Tensor { name: "points".into(), range: 0..points.len() });
     for (index, &x) in points.iter().enumerate() {
         let (center, scale, analytic) = (f.sample(x, x).value, scale(x), f.slope(x));
-        let mut slope = Slope { analytic, center, noise: 0.0, scale, tolerance: options.tolerance, least: 0.0 };
+        let mut slope =
+            Slope { analytic, center, noise: 0.0, scale, tolerance: options.tolerance, least: 0.0, slack: 0.0 };
         let finding = if x.is_finite() && center.is_finite() {
             slope.noise = noise::fine(center, |t, side| f.sample(x + if side == 0 { t } else { -t } * scale, x).value);
             difference::judge(slope, &mut |t| (x + t - x, f.sample(x + t, x)))
@@ -111,7 +112,13 @@ fn at_points(mut f: impl Formula, points: &[f64]) -> Report {
         };
         let [dual, complex] = [Oracle::Dual, Oracle::Complex].map(|oracle| f.exact(oracle, x));
         let said = Testimony { index, slope, finding: Some(finding), dual, complex };
-        let bench = Bench { exact: options.exact, largest: analytic.abs().min(f64::MAX), rounding: None };
+        let bench = Bench {
+            exact: options.exact,
+            // Formulas such as 1 - tanh(z)^2 round as numbers of size 1 do.
+            absolute: 16.0 * f64::EPSILON * center.abs().max(1.0),
+            largest: analytic.abs().min(f64::MAX),
+            rounding: None,
+        };
         bench.hear(&said, &mut report, || format!("point {index}, at {x}"));
     }
     report.conclude()
@@ -130,7 +137,7 @@ fn at_points(mut f: impl Formula, points: &[f64]) -> Report {
 /// ```
 pub fn loss(loss: &impl LossFn, output: &[f64], target: &[f64]) -> Report {
     if output.len() != target.len() {
-        let report = Report::new(Subject::Coordinate, Options::default().tolerance, 0);
+        let report = Report::new(Subject::Coordinate, None, 0);
         return report.refuse(Verdict::Wrong, format!("{} outputs, and targets for {}", output.len(), target.len()));
     }
     let mut gradient = vec![f64::NAN; output.len()];

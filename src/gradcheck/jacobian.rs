@@ -48,8 +48,24 @@ impl fmt::Debug for Product<'_> {
 /// jacobian::check(f, Product::Right(&mut jvp), &at, &Options::default()).require()?;
 /// # Ok::<(), deltarule::Error>(())
 /// ```
-pub fn check(
-    mut f: impl FnMut(&[f64]) -> Vec<f64>,
+pub fn check(mut f: impl FnMut(&[f64]) -> Vec<f64>, product: Product<'_>, at: &[f64], options: &Options) -> Report {
+    check_values(|x| Values { values: f(x), crossed: None }, &[], product, at, options)
+}
+
+/// What a function of many values is at a point.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Values {
+    /// The values.
+    pub values: Vec<f64>,
+    /// How many of its parts are in another smooth piece than at the point that is checked; `None` if it does not tell.
+    pub crossed: Option<usize>,
+}
+
+/// [`check`] for a function that tells which of its pieces it was in, and how its values round: `rounding` has a standard deviation for
+/// each of them, or is empty where that is not known and measured.
+pub fn check_values(
+    mut f: impl FnMut(&[f64]) -> Values,
+    rounding: &[f64],
     mut product: Product<'_>,
     at: &[f64],
     options: &Options,
@@ -58,8 +74,8 @@ pub fn check(
         Mode::Directions { .. } => Subject::Direction,
         _ => Subject::Coordinate,
     };
-    let mut report = Report::new(subject, options.tolerance, options.most_wrong);
-    let (center, again) = (f(at), f(at));
+    let mut report = Report::new(subject, Some(options.tolerance), options.most_wrong);
+    let (center, again) = (f(at).values, f(at).values);
     let values = center.len();
     let tensors = match options.tensors.is_empty() {
         true => (0..values).map(|k| Tensor { name: format!("value {}", k + 1), range: k..k + 1 }).collect(),
@@ -78,11 +94,8 @@ pub fn check(
         Mode::EveryCoordinate => (0..n).map(|i| (unit(n, i), format!("coordinate {i}"))).collect(),
         Mode::Sample { per_tensor, seed } => {
             let mut rng = Rng::new(seed);
-            let chosen: std::collections::BTreeSet<_> = if per_tensor >= n {
-                (0..n).collect()
-            } else {
-                (0..per_tensor).map(|_| rng.below(n)).collect()
-            };
+            let chosen: std::collections::BTreeSet<_> =
+                if per_tensor >= n { (0..n).collect() } else { (0..per_tensor).map(|_| rng.below(n)).collect() };
             chosen.into_iter().map(|i| (unit(n, i), format!("coordinate {i}"))).collect()
         }
         Mode::Directions { count, seed } => (0..count)
@@ -94,14 +107,15 @@ pub fn check(
         Err(fault) => return report.refuse(Verdict::Wrong, fault),
     };
     let (combinations, analytic) = analytic;
-    let tensors = if combinations.is_some() { vec![Tensor { name: "all values".into(), range: 0..1 }] } else { tensors };
+    let tensors =
+        if combinations.is_some() { vec![Tensor { name: "all values".into(), range: 0..1 }] } else { tensors };
     let largest = analytic.iter().flatten().filter(|a| a.is_finite()).fold(0.0, |m: f64, a| m.max(a.abs()));
     // What was found on the way along the column at hand; columns are gone through for each value.
     let combine = |combination: Option<&Vec<f64>>, value: usize, found: &[f64]| match combination {
         None => found[value],
         Some(u) => u.iter().zip(found).map(|(u, f)| u * f).sum(),
     };
-    let mut reached: Vec<Vec<(f64, Vec<f64>)>> = vec![Vec::new(); columns.len()];
+    let mut reached: Vec<Vec<(f64, Values)>> = vec![Vec::new(); columns.len()];
     for tensor in &tensors {
         report.open(&Tensor { name: tensor.name.clone(), range: 0..tensor.range.len() * columns.len() });
         for value in tensor.range.clone() {
@@ -119,13 +133,20 @@ pub fn check(
                         }
                     };
                     // A function that changes how many values it has, has not this one here.
-                    if found.len() == values { combine(combination, value, found) } else { f64::NAN }
+                    let there = found.values.len() == values;
+                    let number = if there { combine(combination, value, &found.values) } else { f64::NAN };
+                    Sample { value: number, crossed: found.crossed }
                 };
                 let center = combine(combination, value, &center);
                 // Random directions are in units of the coordinates already.
                 let scale = if subject == Subject::Direction { 1.0 } else { dot(column, at).abs() }.max(1.0);
                 let scale = self::scale(scale);
-                let noise = noise::fine(center, |t, side| phi(scale * if side == 0 { t } else { -t }));
+                let noise = noise::fine(center, |t, side| phi(scale * if side == 0 { t } else { -t }).value);
+                let noise = noise.max(match combination {
+                    _ if rounding.is_empty() => 0.0,
+                    None => rounding[value],
+                    Some(u) => u.iter().zip(rounding).map(|(u, r)| (u * r).powi(2)).sum::<f64>().sqrt(),
+                });
                 let least = options.negligible * largest;
                 let slope = Slope {
                     analytic: analytic[i][value],
@@ -134,15 +155,20 @@ pub fn check(
                     scale,
                     tolerance: options.tolerance,
                     least,
+                    slack: options.absolute,
                 };
-                let finding = difference::judge(slope, &mut |t| (t, Sample::from(phi(t))));
+                let finding = difference::judge(slope, &mut |t| (t, phi(t)));
                 let index = (value - tensor.range.start) * columns.len() + i;
                 let said = Testimony { index, slope, finding: Some(finding), dual: None, complex: None };
                 let whole = tensor.range.len() == 1;
-                Bench { exact: options.exact, largest, rounding: None }.hear(&said, &mut report, || match whole {
-                    true => format!("{}, {name}", tensor.name),
-                    false => format!("{} {}, {name}", tensor.name, value - tensor.range.start),
-                });
+                Bench { exact: options.exact, absolute: options.absolute, largest, rounding: None }.hear(
+                    &said,
+                    &mut report,
+                    || match whole {
+                        true => format!("{}, {name}", tensor.name),
+                        false => format!("{} {}, {name}", tensor.name, value - tensor.range.start),
+                    },
+                );
             }
         }
     }
@@ -167,9 +193,9 @@ fn fault_of(at: &[f64], center: &[f64], again: &[f64]) -> Option<String> {
         return Some(format!("not a function: at one point it had {} values and then {}", center.len(), again.len()));
     }
     let differs = |k: &usize| center[*k].to_bits() != again[*k].to_bits();
-    (0..center.len()).find(differs).map(|k| {
-        format!("not a function: at one point value {} was {:e} and then {:e}", k + 1, center[k], again[k])
-    })
+    (0..center.len())
+        .find(differs)
+        .map(|k| format!("not a function: at one point value {} was {:e} and then {:e}", k + 1, center[k], again[k]))
 }
 
 /// The combinations of values that are compared, if values are not compared one by one; and for each column what the product says.
@@ -198,9 +224,10 @@ fn analytic(
                     (0..values).map(|_| rng.normal(0.0, 1.0)).collect()
                 })
                 .collect();
-            let found = combinations.iter().zip(columns).map(|(u, (v, _))| {
-                Ok(vec![dot(&sized(times(u), coordinates, "product u' J")?, v)])
-            });
+            let found = combinations
+                .iter()
+                .zip(columns)
+                .map(|(u, (v, _))| Ok(vec![dot(&sized(times(u), coordinates, "product u' J")?, v)]));
             let found = found.collect::<Result<_, String>>()?;
             Ok((Some(combinations), found))
         }

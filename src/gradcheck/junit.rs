@@ -1,55 +1,66 @@
-//! A report for continuous integration: JUnit's XML, a test case for each tensor.
+//! Findings for continuous integration: JUnit's XML, which every such service reads.
 
 use super::report::{Entry, Report, Verdict};
 use std::fmt::Write;
 
+/// One test case: a tensor, or a class of networks.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Case {
+    /// Its name.
+    pub name: String,
+    /// What is wrong has failed; what nobody could judge is skipped.
+    pub verdict: Verdict,
+    /// What was counted.
+    pub summary: String,
+    /// What is to be said of a failure.
+    pub detail: String,
+}
+
 impl Report {
-    /// The report as a JUnit file: one suite called `name`, a test case for each tensor. What is wrong has failed; what nobody could
-    /// judge is skipped, with the reason.
-    pub fn junit(&self, name: &str) -> String {
-        suites(&[(name, self)])
+    /// A test case for each tensor; one for the whole check if it was refused.
+    pub fn cases(&self) -> Vec<Case> {
+        if self.tensors.is_empty() || self.counts.checked == 0 {
+            let summary = self.message.clone().unwrap_or_else(|| "there was nothing to compare".into());
+            return vec![Case { name: "gradient".into(), verdict: self.verdict, summary, detail: String::new() }];
+        }
+        let case = |tensor: &super::TensorReport| {
+            let c = &tensor.counts;
+            let summary = format!(
+                "{} of {} entries checked: {} verified, {} at a kink, {} inconclusive, {} wrong",
+                c.checked, tensor.entries, c.verified, c.kinks, c.inconclusive, c.wrong
+            );
+            let detail = tensor.worst.as_ref().map(told).unwrap_or_default();
+            Case { name: tensor.name.clone(), verdict: tensor.verdict, summary, detail }
+        };
+        self.tensors.iter().map(case).collect()
     }
 }
 
-/// Several reports as one JUnit file.
-pub fn suites(reports: &[(&str, &Report)]) -> String {
+/// The text of a JUnit file with a suite for each list of cases.
+///
+/// ```
+/// use deltarule::gradcheck::{check, junit, Options};
+///
+/// let report = check(|x: &[f64]| x[0] * x[0], &[2.0], &[1.0], &Options::default());
+/// let xml = junit::xml(&[("square", report.cases())]);
+/// assert!(xml.contains("<testsuite name=\"square\" tests=\"1\" failures=\"0\""));
+/// ```
+pub fn xml(suites: &[(&str, Vec<Case>)]) -> String {
     let mut xml = String::from("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites>\n");
-    for (name, report) in reports {
-        // A check that was refused has no tensors, and is one case by itself.
-        let refused = report.tensors.is_empty() || report.counts.checked == 0;
-        let failures =
-            report.wrong_tensors().len() + usize::from(refused && report.verdict == Verdict::Wrong);
-        let cases = report.tensors.len().max(1);
-        let skipped = report.tensors.iter().filter(|t| t.verdict == Verdict::Inconclusive && !refused).count();
-        let _ = writeln!(
-            xml,
-            "  <testsuite name=\"{}\" tests=\"{cases}\" failures=\"{failures}\" errors=\"0\" skipped=\"{skipped}\">",
-            escaped(name)
-        );
-        if refused {
-            let message = report.message.as_deref().unwrap_or("there was nothing to compare");
-            let element = if report.verdict == Verdict::Wrong { "failure" } else { "skipped" };
-            let _ = writeln!(xml, "    <testcase classname=\"{0}\" name=\"gradient\">", escaped(name));
-            let _ = writeln!(xml, "      <{element} message=\"{}\"/>\n    </testcase>", escaped(message));
-        }
-        for tensor in report.tensors.iter().filter(|_| !refused) {
-            let counts = &tensor.counts;
-            let _ = write!(xml, "    <testcase classname=\"{}\" name=\"{}\"", escaped(name), escaped(&tensor.name));
-            let summary = format!(
-                "{} of {} entries checked: {} verified, {} at a kink, {} inconclusive, {} wrong",
-                counts.checked, tensor.entries, counts.verified, counts.kinks, counts.inconclusive, counts.wrong
-            );
-            let element = match tensor.verdict {
-                Verdict::Wrong => "failure",
-                Verdict::Inconclusive => "skipped",
-                Verdict::Verified | Verdict::Kink => {
-                    let _ = writeln!(xml, ">\n      <system-out>{}</system-out>\n    </testcase>", escaped(&summary));
-                    continue;
-                }
+    for (name, cases) in suites {
+        let suite = escaped(name);
+        let count = |verdict: Verdict| cases.iter().filter(|case| case.verdict == verdict).count();
+        let (failures, skipped) = (count(Verdict::Wrong), count(Verdict::Inconclusive));
+        let _ = write!(xml, "  <testsuite name=\"{suite}\" tests=\"{}\" failures=\"{failures}\"", cases.len());
+        let _ = writeln!(xml, " errors=\"0\" skipped=\"{skipped}\">");
+        for case in cases {
+            let (summary, detail) = (escaped(&case.summary), escaped(&case.detail));
+            let _ = writeln!(xml, "    <testcase classname=\"{suite}\" name=\"{}\">", escaped(&case.name));
+            let _ = match case.verdict {
+                Verdict::Wrong => writeln!(xml, "      <failure message=\"{summary}\">{detail}</failure>"),
+                Verdict::Inconclusive => writeln!(xml, "      <skipped message=\"{summary}\"/>"),
+                Verdict::Verified | Verdict::Kink => writeln!(xml, "      <system-out>{summary}</system-out>"),
             };
-            let _ = writeln!(xml, ">\n      <{element} message=\"{}\">{}</{element}>", escaped(&summary), {
-                tensor.worst.as_ref().map(|worst| escaped(&told(worst))).unwrap_or_default()
-            });
             xml.push_str("    </testcase>\n");
         }
         xml.push_str("  </testsuite>\n");
@@ -60,9 +71,8 @@ pub fn suites(reports: &[(&str, &Report)]) -> String {
 
 fn told(entry: &Entry) -> String {
     let Entry { name, analytic, numeric, error, estimate, step, .. } = entry;
-    let mut text = format!(
-        "worst: {name}: analytic {analytic:e}, numeric {numeric:e}, error {error:.3e}, estimate {estimate:.3e}, step {step:.3e}"
-    );
+    let mut text = format!("worst: {name}: analytic {analytic:e}, numeric {numeric:e}, error {error:.3e}");
+    let _ = write!(text, ", estimate {estimate:.3e}, step {step:.3e}");
     for (witness, found) in [("dual", entry.dual), ("complex", entry.complex)] {
         if let Some(found) = found {
             let _ = write!(text, ", {witness} {found:e}");
@@ -80,7 +90,8 @@ fn escaped(text: &str) -> String {
             '<' => out.push_str("&lt;"),
             '>' => out.push_str("&gt;"),
             '"' => out.push_str("&quot;"),
-            '\n' | '\t' => out.push(' '),
+            '\n' => out.push_str("&#10;"),
+            '\t' => out.push(' '),
             c if c.is_control() || matches!(c, '\u{fffe}' | '\u{ffff}') => out.push('\u{fffd}'),
             c => out.push(c),
         }

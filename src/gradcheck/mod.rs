@@ -38,6 +38,11 @@
 //! # Ok::<(), deltarule::error::Error>(())
 //! ```
 
+/// The page on checking one's own: its examples are tests.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/checking-gradients.md")]
+struct Page;
+
 mod against;
 mod difference;
 mod formulas;
@@ -100,6 +105,8 @@ pub struct Options {
     /// Entries smaller than this part of the largest one are compared as if they had that size. 0, the default, compares each
     /// by its own size, as coordinates of different units ask for.
     pub negligible: f64,
+    /// An absolute error that always agrees: what rounding makes of an entry that is 0. The default is 0, for it has the function's unit.
+    pub absolute: f64,
     /// Whom to ask; a function that has no such witness is not asked.
     pub oracles: Vec<Oracle>,
     /// The names of the coordinates' parts, in order and without gaps; without any, they are one.
@@ -115,6 +122,7 @@ impl Default for Options {
             tolerance: 1e-7,
             exact: 1e-10,
             negligible: 0.0,
+            absolute: 0.0,
             oracles: Oracle::ALL.to_vec(),
             tensors: Vec::new(),
             most_wrong: 10,
@@ -133,6 +141,9 @@ impl Options {
         if !(self.negligible >= 0.0 && self.negligible < 1.0) {
             return Some(format!("negligible: expected a number from 0 to below 1, found {}", self.negligible));
         }
+        if !(self.absolute >= 0.0 && self.absolute.is_finite()) {
+            return Some(format!("absolute: expected a finite number of at least 0, found {}", self.absolute));
+        }
         if self.oracles.is_empty() {
             return Some("oracles: expected at least one, found none".into());
         }
@@ -142,7 +153,8 @@ impl Options {
         if let Mode::Sample { per_tensor: 0, .. } | Mode::Directions { count: 0, .. } = self.mode {
             return Some(format!("mode: expected at least 1, found {:?}", self.mode));
         }
-        let ends = tensors.iter().try_fold(0, |end, t| (t.range.start == end && t.range.end >= end).then_some(t.range.end));
+        let ends =
+            tensors.iter().try_fold(0, |end, t| (t.range.start == end && t.range.end >= end).then_some(t.range.end));
         (ends != Some(length)).then(|| {
             let found: Vec<_> = tensors.iter().map(|t| format!("{} at {:?}", t.name, t.range)).collect();
             format!("tensors: expected 0..{length} without gaps, found {}", found.join(", "))
@@ -184,12 +196,7 @@ pub fn check(f: impl FnMut(&[f64]) -> f64, grad: &[f64], at: &[f64], options: &O
 /// assert_eq!(check_pieces(f, &[0.5, 0.5], &[1.0, 1.0], &Options::default()).verdict, Verdict::Kink);
 /// assert_eq!(check_pieces(f, &[2.0, -1.0], &[1.0, 1.0], &Options::default()).verdict, Verdict::Wrong);
 /// ```
-pub fn check_pieces(
-    mut f: impl FnMut(&[f64]) -> (f64, u64),
-    grad: &[f64],
-    at: &[f64],
-    options: &Options,
-) -> Report {
+pub fn check_pieces(mut f: impl FnMut(&[f64]) -> (f64, u64), grad: &[f64], at: &[f64], options: &Options) -> Report {
     let piece = f(at).1;
     check_function(&mut Pieces { f, piece }, grad, at, options)
 }
@@ -212,7 +219,7 @@ pub fn check_function(f: &mut impl Function, grad: &[f64], at: &[f64], options: 
     if tensors.is_empty() {
         tensors.push(Tensor { name: "coordinate".into(), range: 0..at.len() });
     }
-    let report = Report::new(subject, options.tolerance, options.most_wrong);
+    let report = Report::new(subject, Some(options.tolerance), options.most_wrong);
     if let Some(fault) = options.fault(at.len(), &tensors) {
         return report.refuse(Verdict::Inconclusive, fault);
     }
@@ -224,7 +231,15 @@ pub fn check_function(f: &mut impl Function, grad: &[f64], at: &[f64], options: 
     let rounding = f.rounding().map(<[f64]>::to_vec);
     let noise = if options.oracles.contains(&Oracle::Differences) { noise_of(f, center, at) } else { 0.0 };
     let least = options.negligible * largest;
-    let slope = Slope { analytic: 0.0, center, noise, scale: 1.0, tolerance: options.tolerance, least };
+    let slope = Slope {
+        analytic: 0.0,
+        center,
+        noise,
+        scale: 1.0,
+        tolerance: options.tolerance,
+        least,
+        slack: options.absolute,
+    };
     let mut checking = Checking { f, grad, at, options, largest, rounding, slope, report };
     match options.mode {
         Mode::EveryCoordinate => tensors.iter().for_each(|tensor| checking.coordinates(tensor, tensor.range.clone())),
@@ -304,11 +319,13 @@ impl<F: Function> Checking<'_, F> {
             let rungs: Vec<_> = chunk.iter().map(|&i| first_rung(scale(at[i]))).collect();
             let mut samples = vec![Sample::from(f64::NAN); 4 * chunk.len()];
             if self.asks(Oracle::Differences) {
-                let moves = chunk.iter().zip(&rungs).flat_map(|(&i, rung)| rung.map(|t| Move { index: i, to: at[i] + t }));
+                let moves =
+                    chunk.iter().zip(&rungs).flat_map(|(&i, rung)| rung.map(|t| Move { index: i, to: at[i] + t }));
                 self.f.moved(at, &moves.collect::<Vec<_>>(), &mut samples);
             }
             for (k, &index) in chunk.iter().enumerate() {
-                let slope = Slope { analytic: self.grad[index], scale: scale(at[index]), ..self.slope };
+                let slack = self.rounding.as_ref().map_or(0.0, |bounds| bounds[index]) + self.slope.slack;
+                let slope = Slope { analytic: self.grad[index], scale: scale(at[index]), slack, ..self.slope };
                 let finding = self.asks(Oracle::Differences).then(|| {
                     difference::judge(slope, &mut |t| {
                         let to = at[index] + t;
@@ -323,7 +340,12 @@ impl<F: Function> Checking<'_, F> {
                 });
                 let [dual, complex] = exact.each_ref().map(|found| found.as_ref().map(|found| found[k]));
                 let said = Testimony { index, slope, finding, dual, complex };
-                let bench = Bench { exact: self.options.exact, largest: self.largest, rounding: self.rounding.as_deref() };
+                let bench = Bench {
+                    exact: self.options.exact,
+                    absolute: self.options.absolute,
+                    largest: self.largest,
+                    rounding: self.rounding.as_deref(),
+                };
                 bench.hear(&said, &mut self.report, || self.f.name(index).unwrap_or_else(|| local(index)));
             }
         }
@@ -340,6 +362,7 @@ impl<F: Function> Checking<'_, F> {
         }
         // Who is to blame? These are no further directions: what was counted stays as it is.
         let (counts, wrong) = (self.report.counts, self.report.faults.len());
+        self.report.judged = Some(self.report.tensors.len());
         for (i, tensor) in tensors.iter().enumerate() {
             self.report.open(tensor);
             let mut only = direction(self.at, &mut Rng::with_stream(seed, (count + i) as u64));
@@ -354,7 +377,13 @@ impl<F: Function> Checking<'_, F> {
     fn along(&mut self, index: usize, direction: &[f64], name: impl Fn() -> String) {
         let at = self.at;
         let analytic = self.grad.iter().zip(direction).map(|(g, d)| g * d).sum();
-        let slope = Slope { analytic, ..self.slope };
+        // The sum over all entries rounds, too.
+        let terms = || self.grad.iter().zip(direction).map(|(g, d)| (g * d).abs()).sum::<f64>();
+        let bound = self
+            .rounding
+            .as_ref()
+            .map(|bounds| bounds.iter().zip(direction).map(|(b, d)| b * d.abs()).sum::<f64>() + f64::EPSILON * terms());
+        let slope = Slope { analytic, slack: self.slope.slack + bound.unwrap_or(0.0), ..self.slope };
         let finding = self.asks(Oracle::Differences).then(|| {
             let mut point = at.to_vec();
             difference::judge(slope, &mut |t| {
@@ -364,13 +393,13 @@ impl<F: Function> Checking<'_, F> {
         });
         let [dual, complex] = [Oracle::Dual, Oracle::Complex]
             .map(|oracle| if self.asks(oracle) { self.f.slope(oracle, at, direction) } else { None });
-        // The sum over all entries rounds, too.
-        let terms = || self.grad.iter().zip(direction).map(|(g, d)| (g * d).abs()).sum::<f64>();
-        let bound = self.rounding.as_ref().map(|bounds| {
-            bounds.iter().zip(direction).map(|(b, d)| b * d.abs()).sum::<f64>() + f64::EPSILON * terms()
-        });
         let bounds = bound.map(|bound| vec![bound; index + 1]);
-        let bench = Bench { exact: self.options.exact, largest: terms(), rounding: bounds.as_deref() };
+        let bench = Bench {
+            exact: self.options.exact,
+            absolute: self.options.absolute,
+            largest: terms(),
+            rounding: bounds.as_deref(),
+        };
         bench.hear(&Testimony { index, slope, finding, dual, complex }, &mut self.report, name);
     }
 }

@@ -2,7 +2,7 @@
 
 use super::function::{Oracle, Tensor};
 use crate::error::{Error, Result};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::fmt;
 
 /// What an entry's index counts.
@@ -18,7 +18,7 @@ pub enum Subject {
 }
 
 /// The answer: of one entry, of a tensor, of all.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Verdict {
     /// Entry: every witness that could tell agrees. Tensor: some entries are, and none is wrong. All: each tensor is.
@@ -30,6 +30,22 @@ pub enum Verdict {
     Inconclusive,
     /// A witness disagrees, or something is not finite.
     Wrong,
+}
+
+impl Verdict {
+    /// The answer that those of all tensors amount to: one of which nothing is verified is not vouched for by its neighbours; one that is
+    /// all kinks has valid subgradients, and is.
+    pub fn of(tensors: impl Iterator<Item = Counts>) -> Self {
+        let (mut all, mut unknown) = (Counts::default(), false);
+        for counts in tensors {
+            all.absorb(&counts);
+            unknown |= counts.verdict() == Self::Inconclusive;
+        }
+        match all.verdict() {
+            Self::Verified if unknown => Self::Inconclusive,
+            verdict => verdict,
+        }
+    }
 }
 
 /// One comparison.
@@ -144,8 +160,8 @@ pub struct Report {
     pub verdict: Verdict,
     /// What was compared.
     pub subject: Subject,
-    /// The largest relative error that agrees with differences.
-    pub tolerance: f64,
+    /// The largest relative error that agrees with differences; of a gradient that was held against another to bounds, nothing.
+    pub tolerance: Option<f64>,
     /// The answers of all entries.
     #[serde(flatten)]
     pub counts: Counts,
@@ -162,11 +178,16 @@ pub struct Report {
     /// What else is to be said, such as where a value is not finite.
     pub message: Option<String>,
     #[serde(skip)]
+    used: f64,
+    /// How many tensors the verdict is of, where others were tried to find who is to blame.
+    #[serde(skip)]
+    pub(super) judged: Option<usize>,
+    #[serde(skip)]
     pub(super) most_wrong: usize,
 }
 
 impl Report {
-    pub(super) fn new(subject: Subject, tolerance: f64, most_wrong: usize) -> Self {
+    pub(super) fn new(subject: Subject, tolerance: Option<f64>, most_wrong: usize) -> Self {
         Self {
             verdict: Verdict::Inconclusive,
             subject,
@@ -178,6 +199,8 @@ impl Report {
             worst: None,
             faults: Vec::new(),
             message: None,
+            used: 0.0,
+            judged: None,
             most_wrong,
         }
     }
@@ -204,6 +227,8 @@ impl Report {
         let tensor = self.tensors.last_mut().expect("a tensor that was opened");
         tensor.counts.add(entry.verdict);
         self.counts.add(entry.verdict);
+        let used = (entry.analytic - entry.numeric).abs() / entry.estimate;
+        self.used = if entry.estimate > 0.0 { self.used.max(used) } else { self.used };
         let is_wrong = entry.verdict == Verdict::Wrong;
         let listed = is_wrong && self.faults.len() < self.most_wrong;
         let leads = |worst: &Option<Entry>| {
@@ -249,11 +274,11 @@ impl Report {
         for tensor in &mut self.tensors {
             tensor.verdict = tensor.counts.verdict();
         }
-        self.verdict = self.counts.verdict();
-        // A tensor of which nothing is verified is not vouched for by its neighbours; one that is all kinks has valid subgradients.
-        let unknown = |tensor: &&TensorReport| tensor.entries > 0 && tensor.verdict == Verdict::Inconclusive;
-        if let (Verdict::Verified, Some(tensor)) = (self.verdict, self.tensors.iter().find(unknown)) {
-            self.verdict = Verdict::Inconclusive;
+        let tried = &self.tensors[..self.judged.unwrap_or(self.tensors.len())];
+        let tried = || tried.iter().filter(|tensor| tensor.entries > 0);
+        self.verdict = Verdict::of(tried().map(|tensor| tensor.counts));
+        let unknown = tried().find(|tensor| tensor.verdict == Verdict::Inconclusive);
+        if let (Verdict::Inconclusive, Some(tensor), true) = (self.verdict, unknown, self.counts.verified > 0) {
             self.message = self.message.take().or(Some(format!("nothing in {} could be verified", tensor.name)));
         }
         if self.counts.verified + self.counts.wrong + self.counts.inconclusive == 0 {
@@ -267,6 +292,11 @@ impl Report {
     /// The names of the tensors that hold something wrong.
     pub fn wrong_tensors(&self) -> Vec<&str> {
         self.tensors.iter().filter(|t| t.verdict == Verdict::Wrong).map(|t| t.name.as_str()).collect()
+    }
+
+    /// The largest difference in parts of its estimate: of a gradient that was compared to a bound on its rounding, how much of it was used.
+    pub fn worst_of_estimate(&self) -> f64 {
+        self.used
     }
 
     /// The part of the entries that no witness could judge.

@@ -10,7 +10,8 @@ impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { verdict, subject, counts, tolerance, .. } = self;
         let plural = if counts.checked == 1 { "" } else { "s" };
-        write!(f, "gradient {verdict} at tolerance {tolerance:e}: of {} {subject}{plural} ", counts.checked)?;
+        let how = tolerance.map_or("to its bounds".into(), |tolerance| format!("at tolerance {tolerance:e}"));
+        write!(f, "gradient {verdict} {how}: of {} {subject}{plural} ", counts.checked)?;
         write!(f, "{} verified", counts.verified)?;
         let others = [(counts.wrong, "wrong"), (counts.kinks, "at a kink"), (counts.inconclusive, "inconclusive")];
         for (count, what) in others.iter().filter(|(count, _)| *count > 0) {
@@ -94,11 +95,7 @@ fn write_entries<'a>(
     entries: impl Iterator<Item = (&'a str, &'a Entry)> + Clone,
 ) -> fmt::Result {
     let width = entries.clone().map(|(name, _)| name.chars().count()).max().unwrap_or(0);
-    writeln!(
-        f,
-        "{:width$} {:>16} {:>16} {:>9} {:>9} {:>9}",
-        "", "analytic", "numeric", "error", "estimate", "step"
-    )?;
+    writeln!(f, "{:width$} {:>16} {:>16} {:>9} {:>9} {:>9}", "", "analytic", "numeric", "error", "estimate", "step")?;
     for (name, e) in entries {
         // Without differences, what another witness says.
         let numeric = if e.numeric.is_nan() { e.dual.or(e.complex).unwrap_or(f64::NAN) } else { e.numeric };

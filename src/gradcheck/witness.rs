@@ -16,6 +16,7 @@ const SMALL: f64 = 1e-3;
 /// Judges entries of one gradient.
 pub(super) struct Bench<'a> {
     pub exact: f64,
+    pub absolute: f64,
     /// The largest entry of the gradient.
     pub largest: f64,
     pub rounding: Option<&'a [f64]>,
@@ -33,10 +34,11 @@ pub(super) struct Testimony {
 impl Bench<'_> {
     /// How far two numbers may be apart that are both exact but for rounding.
     fn allowed(&self, index: usize, a: f64, b: f64) -> f64 {
-        match self.rounding {
-            Some(bounds) => WITNESS_ROUNDING * bounds[index],
-            None => self.exact * a.abs().max(b.abs()).max(SMALL * self.largest),
-        }
+        self.absolute
+            + match self.rounding {
+                Some(bounds) => WITNESS_ROUNDING * bounds[index],
+                None => self.exact * a.abs().max(b.abs()).max(SMALL * self.largest),
+            }
     }
 
     pub fn hear(&self, said: &Testimony, report: &mut Report, name: impl Fn() -> String) {
@@ -48,7 +50,7 @@ impl Bench<'_> {
         let (mut agrees, mut disagrees, mut furthest) = (false, false, 0.0_f64);
         for (_, found) in exact.clone() {
             let agree = (found - analytic).abs() <= self.allowed(index, found, analytic);
-            let distance = self.distance(found, analytic);
+            let distance = self.distance(index, found, analytic);
             furthest = if distance.is_nan() { f64::INFINITY } else { furthest.max(distance) };
             agrees |= agree;
             disagrees |= !agree;
@@ -95,12 +97,7 @@ impl Bench<'_> {
     }
 
     /// Every pair of those who have something to say.
-    fn cross_examine(
-        &self,
-        said: &Testimony,
-        exact: impl Iterator<Item = (Oracle, f64)> + Clone,
-        report: &mut Report,
-    ) {
+    fn cross_examine(&self, said: &Testimony, exact: impl Iterator<Item = (Oracle, f64)> + Clone, report: &mut Report) {
         let Testimony { index, slope, finding, .. } = said;
         let analytic = slope.analytic;
         let conclusive = match finding {
@@ -113,7 +110,7 @@ impl Bench<'_> {
         }
         for (oracle, found) in exact.clone() {
             let agrees = (found - analytic).abs() <= self.allowed(*index, found, analytic);
-            report.compare(["gradient", oracle.name()], agrees, self.distance(found, analytic));
+            report.compare(["gradient", oracle.name()], agrees, self.distance(*index, found, analytic));
         }
         for (oracle, found) in exact.clone() {
             let Some(m) = conclusive else { break };
@@ -124,12 +121,13 @@ impl Bench<'_> {
         let mut exact = exact;
         if let (Some((a, first)), Some((b, second))) = (exact.next(), exact.next()) {
             let agrees = (first - second).abs() <= self.allowed(*index, first, second);
-            report.compare([a.name(), b.name()], agrees, self.distance(first, second));
+            report.compare([a.name(), b.name()], agrees, self.distance(*index, first, second));
         }
     }
 
-    fn distance(&self, a: f64, b: f64) -> f64 {
-        match a.abs().max(b.abs()).max(SMALL * self.largest) {
+    /// Relative to the larger, and to what rounding makes of nothing.
+    fn distance(&self, index: usize, a: f64, b: f64) -> f64 {
+        match a.abs().max(b.abs()).max(SMALL * self.largest).max(self.allowed(index, a, b) / self.exact) {
             0.0 => 0.0,
             size => (a - b).abs() / size,
         }

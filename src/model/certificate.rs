@@ -8,12 +8,14 @@
 //! parameters that lie there too is another question, as these may have been trained on: [`Certificate::fits`].
 
 use super::{Dtype, Model};
+use crate::engine::Engine;
 use crate::error::{Error, Result};
 use crate::float::Float;
+use crate::gradcheck::{Counts, Mode, Options, Report, TensorReport, Verdict};
 use crate::network::Spec;
+use crate::network::objective::Objective;
 use serde::{Deserialize, Deserializer, Serialize};
 use sha2::{Digest, Sha256};
-use std::fmt;
 
 /// What a gradient check of this model found, kept with the model.
 ///
@@ -42,7 +44,7 @@ pub struct Certificate {
     /// What the gradient was compared with: `differences`, `dual`, `complex`.
     pub oracles: Vec<String>,
     /// The answer.
-    pub verdict: CertifiedVerdict,
+    pub verdict: Verdict,
     /// What was found in each of [`Spec::tensors`], in their order.
     pub tensors: Vec<CertifiedTensor>,
     /// The [checksum](Model::parameters_sha256) of the parameters that were checked.
@@ -77,53 +79,56 @@ pub struct CertifiedTensor {
     pub worst: String,
 }
 
-/// The answer of a check.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum CertifiedVerdict {
-    /// Every slope that exists agrees, and there is one.
-    Verified,
-    /// None disagrees, and at some places there is no slope.
-    Kink,
-    /// None disagrees, but some could not be measured, or there was nothing to compare.
-    Inconclusive,
-    /// At least one disagrees.
-    Wrong,
-}
-
-impl CertifiedVerdict {
-    /// Its name, as in JSON.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Verified => "verified",
-            Self::Kink => "kink",
-            Self::Inconclusive => "inconclusive",
-            Self::Wrong => "wrong",
-        }
-    }
-
-    /// The verdicts that do not contradict what was counted, the best first. Whether single kinks spoil a verdict is for the
-    /// check to say.
-    fn allowed(tensors: &[CertifiedTensor]) -> &'static [Self] {
-        let any = |count: fn(&CertifiedTensor) -> usize| tensors.iter().any(|tensor| count(tensor) > 0);
-        match (any(|t| t.verified), any(|t| t.kinks)) {
-            _ if any(|t| t.wrong) => &[Self::Wrong],
-            _ if any(|t| t.inconclusive) => &[Self::Inconclusive],
-            (true, true) => &[Self::Verified, Self::Kink],
-            (true, false) => &[Self::Verified],
-            (false, true) => &[Self::Kink, Self::Inconclusive],
-            (false, false) => &[Self::Inconclusive],
-        }
-    }
-}
-
-impl fmt::Display for CertifiedVerdict {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.name())
+impl From<&TensorReport> for CertifiedTensor {
+    fn from(report: &TensorReport) -> Self {
+        let Counts { checked, verified, kinks, inconclusive, wrong } = report.counts;
+        let (worst_error, worst) = report.worst.as_ref().map_or((0.0, String::new()), |w| (w.error, w.name.clone()));
+        let (name, entries) = (report.name.clone(), report.entries);
+        Self { name, entries, checked, verified, kinks, inconclusive, wrong, worst_error, worst }
     }
 }
 
 impl Certificate {
+    /// The sealed certificate of a check of `model`'s parameters, coordinate by coordinate (not along directions).
+    ///
+    /// `parameters` is the report on the gradient in double precision; `precision`, if there is one, that on the gradient in the model's own
+    /// type. If the latter is wrong, the certificate is of it. **Errors** if the check was refused, or is not of this network.
+    pub fn of<T: Float>(
+        model: &Model<T>,
+        (objective, rows): (&Objective, usize),
+        (engine, options): (Engine, &Options),
+        parameters: &Report,
+        precision: Option<&Report>,
+    ) -> Result<Self> {
+        let worse = precision.filter(|report| report.verdict == Verdict::Wrong && parameters.verdict != Verdict::Wrong);
+        let report = worse.unwrap_or(parameters);
+        if let (Some(message), true) = (&report.message, report.tensors.is_empty()) {
+            return Err(Error::Unsupported(format!("a check that compared nothing certifies nothing: {message}")));
+        }
+        let core = engine.backend().blas().and_then(|library| library.about().core.clone());
+        let own = precision.map(|_| Dtype::F64.name().to_string()).filter(|_| T::NAME == "f32");
+        let witnesses = options.oracles.iter().map(|oracle| oracle.name().to_string());
+        Self {
+            version: env!("CARGO_PKG_VERSION").into(),
+            isa: engine.isa().name().into(),
+            gemm: engine.backend().to_string() + &core.map(|core| format!(", {core}")).unwrap_or_default(),
+            architecture: model.network.spec().architecture(),
+            objective: format!("{}, l1 {}, l2 {}", objective.loss, objective.l1, objective.l2),
+            dtype: if own.is_some() { Dtype::of::<T>() } else { Dtype::F64 },
+            rows,
+            mode: match (worse, options.mode) {
+                (None, Mode::Sample { per_tensor, .. }) => format!("{per_tensor} entries of each tensor"),
+                _ => "every coordinate".into(),
+            },
+            oracles: if worse.is_some() { own.into_iter().collect() } else { witnesses.chain(own).collect() },
+            verdict: Verdict::of(report.tensors.iter().map(|tensor| tensor.counts)),
+            tensors: report.tensors.iter().map(Into::into).collect(),
+            parameters_sha256: model.parameters_sha256(),
+            sha256: String::new(),
+        }
+        .seal()
+    }
+
     /// The certificate with its checksum, and every error that is no number made infinite, as it is when read again.
     ///
     /// **Errors** if it contradicts itself, saying where.
@@ -203,15 +208,20 @@ impl Certificate {
             ));
         }
         self.tensors.iter().try_for_each(CertifiedTensor::check)?;
-        let allowed = CertifiedVerdict::allowed(&self.tensors);
-        if !allowed.contains(&self.verdict) {
-            return Err(format!("its certificate's verdict is {}, and its counts say {}", self.verdict, allowed[0]));
+        let counted = Verdict::of(self.tensors.iter().map(CertifiedTensor::counts));
+        if self.verdict != counted {
+            return Err(format!("its certificate's verdict is {}, and its counts say {counted}", self.verdict));
         }
         Ok(())
     }
 }
 
 impl CertifiedTensor {
+    fn counts(&self) -> Counts {
+        let Self { checked, verified, kinks, inconclusive, wrong, .. } = *self;
+        Counts { checked, verified, kinks, inconclusive, wrong }
+    }
+
     fn check(&self) -> std::result::Result<(), String> {
         let Self { name, entries, checked, verified, kinks, inconclusive, wrong, worst_error, .. } = self;
         let sum = [kinks, inconclusive, wrong].into_iter().try_fold(*verified, |sum, count| sum.checked_add(*count));

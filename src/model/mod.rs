@@ -19,7 +19,7 @@ use crate::error::{Error, Result};
 use crate::float::Float;
 use crate::loss::Loss;
 use crate::network::Network;
-pub use certificate::{Certificate, CertifiedTensor, CertifiedVerdict};
+pub use certificate::{Certificate, CertifiedTensor};
 pub use evaluation::Evaluation;
 pub use format::{certify_file, peek_dtype, read};
 use ndarray::{Array2, ArrayView2};

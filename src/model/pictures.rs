@@ -6,18 +6,26 @@ use super::{Fitted, Input, Model};
 use crate::data::Target;
 use crate::error::{Error, Result};
 use crate::float::Float;
-use crate::picture::curve::{Curve, Series};
+use crate::picture::curve::{Curve, Panel, Series};
 use crate::picture::diagram::{Column, Diagram, Edges};
 use crate::picture::weights::{Scale, Weights};
+use crate::train::Watched;
 
 impl<T> Fitted<T> {
-    /// The loss over the epochs of the training, as the text of an SVG file.
+    /// The loss over the epochs of the training, and under it the errors of the gradients that were watched, as the text of an
+    /// SVG file.
     pub fn curve_svg(&self) -> String {
         let mut series = vec![Series { name: "training", values: &self.history.training }];
         if !self.history.validation.is_empty() {
             series.push(Series { name: "held back", values: &self.history.validation });
         }
-        Curve { title: "Loss", series, log_y: None }.svg()
+        let watched = &self.history.watched;
+        let shown = |check: &Watched| if check.inconclusive { f64::NAN } else { check.error };
+        let errors: Vec<f64> = watched.iter().map(shown).collect();
+        let largest = Watched::largest_error(watched).map_or("none conclusive".into(), |e| format!("largest {e:.1e}"));
+        let name = format!("error of watched gradients ({} checks, {largest})", watched.len());
+        let below = (!watched.is_empty()).then(|| Panel { name: &name, count: "check", values: &errors });
+        Curve { title: "Loss", series, log_y: None, below }.svg()
     }
 }
 

@@ -174,7 +174,8 @@ pub(crate) fn combined_outputs<S: Scalar, A: ActivationFn>(
 ///
 /// // One linear unit: the Hessian is the mean of x x'.
 /// let spec = Spec::new(2, vec![Layer::without_bias(1, Activation::Identity)])?;
-/// let batch = Batch { x: array![[1.0, 2.0], [3.0, -1.0]].view(), y: array![[0.0], [1.0]].view(), weights: None };
+/// let (x, y) = (array![[1.0, 2.0], [3.0, -1.0]], array![[0.0], [1.0]]);
+/// let batch = Batch { x: x.view(), y: y.view(), weights: None };
 /// let mut product = [0.0; 2];
 /// generic::hessian_vector(&spec, &[0.3, 0.4], &batch, &Objective::<Loss>::default(), &[1.0, 0.0], &mut product)?;
 /// assert_eq!(product, [5.0, -0.5]);
@@ -200,7 +201,8 @@ pub fn hessian_vector<A: ActivationFn, L: LossFn>(
     Ok(())
 }
 
-fn check<S, A: ActivationFn>(spec: &Spec<A>, params: &[S], batch: &Batch<'_, f64>) -> Result<()> {
+/// Refuses shapes that do not fit.
+pub(crate) fn check<S, A: ActivationFn>(spec: &Spec<A>, params: &[S], batch: &Batch<'_, f64>) -> Result<()> {
     if params.len() != spec.parameters() {
         return Err(Error::shape("parameters", spec.parameters(), params.len()));
     }

@@ -1,4 +1,5 @@
-//! The loss over the epochs, one line for the training part and one for whatever else was watched.
+//! The loss over the epochs, one line for the training part and one for whatever else was watched; under it, if asked for, values
+//! of another kind.
 //!
 //! A million epochs have more points than a screen has columns, so a long series is thinned: each of four hundred
 //! stretches keeps its first, lowest, highest and last value, which is what the full line would have painted, and its
@@ -19,6 +20,12 @@ const STRETCHES: usize = POINTS / 5;
 const WIDTH: f64 = 720.0;
 /// Of the area between the axes.
 const HEIGHT: f64 = 300.0;
+/// Of that of the panel below.
+const PANEL_HEIGHT: f64 = 90.0;
+/// Under an area: the numbers of its axis, and what they count.
+const FOOT: f64 = 56.0;
+/// Over the panel's area: what its values are.
+const HEAD: f64 = 30.0;
 const MARGIN: f64 = 24.0;
 /// From one line of the legend to the next.
 const LINE: f64 = 19.0;
@@ -42,14 +49,30 @@ pub struct Curve<'a> {
     /// Whether losses are shown on a logarithmic axis (on which values that are not positive are gaps); `None` leaves it
     /// to the values, which are if they are positive and span more than two decades.
     pub log_y: Option<bool>,
+    /// What is drawn under the losses, if anything.
+    pub below: Option<Panel<'a>>,
+}
+
+/// A smaller picture under the losses, of values of another kind and with a count of their own, on a logarithmic axis.
+#[derive(Clone, Debug)]
+pub struct Panel<'a> {
+    /// What its values are.
+    pub name: &'a str,
+    /// What they are counted by: `step`.
+    pub count: &'a str,
+    /// Each value, the first count's first; a gap wherever it is not finite and positive.
+    pub values: &'a [f64],
 }
 
 /// The area between the axes.
-struct Area {
+struct Area<'a> {
     left: f64,
     top: f64,
+    height: f64,
     epochs: Axis,
     losses: Axis,
+    /// What its values are, and what they are counted by.
+    names: [&'a str; 2],
 }
 
 impl Curve<'_> {
@@ -65,11 +88,23 @@ impl Curve<'_> {
             Label::Number(text) => svg::width(text, svg::TEXT),
             Label::Power(power) => svg::width(&format!("10{power}"), svg::TEXT),
         };
-        let left = MARGIN + losses.ticks.iter().map(label).fold(0.0, f64::max) + 8.0;
+        let panel = self.below.as_ref().map(|panel| {
+            let errors = Axis::fitting(panel.values.iter().copied(), Some(true));
+            (panel, errors.unwrap_or_else(|| Axis::linear(0.0, 1.0)))
+        });
+        let ticks = losses.ticks.iter().chain(panel.iter().flat_map(|(_, axis)| &axis.ticks));
+        let left = MARGIN + ticks.map(label).fold(0.0, f64::max) + 8.0;
         let top = 78.0 + LINE * self.series.len() as f64;
-        let area = Area { left, top, epochs: Axis::epochs(longest), losses };
+        let names = ["loss", "epoch"];
+        let area = Area { left, top, height: HEIGHT, epochs: Axis::epochs(longest), losses, names };
+        let below = panel.map(|(panel, losses)| {
+            let (top, epochs) = (top + HEIGHT + FOOT + HEAD, Axis::epochs(panel.values.len()));
+            let names = [panel.name, panel.count];
+            (panel, Area { left, top, height: PANEL_HEIGHT, epochs, losses, names })
+        });
 
-        let mut svg = Svg::new(WIDTH, top + HEIGHT + 56.0, self.title);
+        let bottom = below.as_ref().map_or(top + HEIGHT, |(_, area)| area.top + area.height);
+        let mut svg = Svg::new(WIDTH, bottom + FOOT, self.title);
         svg.text(MARGIN, 32.0, "title", &shorten(self.title, (WIDTH - 2.0 * MARGIN) / (1.1 * svg::TITLE / svg::TEXT)));
         area.draw(&mut svg);
         for (place, series) in self.series.iter().enumerate() {
@@ -89,6 +124,13 @@ impl Curve<'_> {
         }
         if empty {
             svg.text(left + area.width() / 2.0, top + HEIGHT / 2.0, "quiet middle", "no finite values");
+        }
+        if let Some((panel, area)) = below {
+            area.draw(&mut svg);
+            let path = area.path(panel.values);
+            if !path.is_empty() {
+                svg.put(format_args!("<path class=\"curve\" stroke=\"{}\" d=\"{path}\"/>", COLOURS[0]));
+            }
         }
         svg.finish()
     }
@@ -115,7 +157,7 @@ fn legend(svg: &mut Svg, y: f64, style: &str, series: &Series, lowest: Option<(u
     ));
 }
 
-impl Area {
+impl Area<'_> {
     fn width(&self) -> f64 {
         WIDTH - MARGIN - self.left
     }
@@ -125,14 +167,14 @@ impl Area {
     }
 
     fn y(&self, value: f64) -> f64 {
-        self.top + HEIGHT * (1.0 - self.losses.place(value).unwrap_or(0.0))
+        self.top + self.height * (1.0 - self.losses.place(value).unwrap_or(0.0))
     }
 
     /// The axes, their grid and their labels.
     fn draw(&self, svg: &mut Svg) {
-        let (left, right, top, bottom) = (self.left, self.left + self.width(), self.top, self.top + HEIGHT);
+        let (left, right, top, bottom) = (self.left, self.left + self.width(), self.top, self.top + self.height);
         for tick in &self.losses.ticks {
-            let y = bottom - HEIGHT * tick.place;
+            let y = bottom - self.height * tick.place;
             if tick.label == Label::Unlabelled {
                 svg.line((left - 3.0, y), (left, y), "axis");
                 continue;
@@ -161,8 +203,10 @@ impl Area {
         }
         svg.line((left, top), (left, bottom), "axis");
         svg.line((left, bottom), (right, bottom), "axis");
-        svg.text(MARGIN, top - 14.0, "quiet", if self.losses.log { "loss, logarithmic" } else { "loss" });
-        svg.text(left + self.width() / 2.0, bottom + 40.0, "quiet middle", "epoch");
+        let [values, count] = self.names;
+        let kind = if self.losses.log { ", logarithmic" } else { "" };
+        svg.text(MARGIN, top - 14.0, "quiet", &format!("{}{kind}", shorten(values, WIDTH - 2.0 * MARGIN - 80.0)));
+        svg.text(left + self.width() / 2.0, bottom + 40.0, "quiet middle", count);
     }
 
     /// The line through the values: a new piece after every gap, a dash where a value stands alone.
@@ -228,7 +272,7 @@ mod tests {
     fn curve(series: &[&[f64]]) -> String {
         let names = ["training", "validation", "third"];
         let series = series.iter().enumerate().map(|(i, values)| Series { name: names[i % 3], values }).collect();
-        let svg = Curve { title: "loss of a test", series, log_y: None }.svg();
+        let svg = Curve { title: "loss of a test", series, log_y: None, below: None }.svg();
         assert_texts_fit(&svg);
         svg
     }
@@ -273,7 +317,8 @@ mod tests {
         let points = lines(&svg)[0].1;
         assert!((1000..=POINTS).contains(&points), "{points} points");
         assert!(svg.len() < 50_000, "{} bytes", svg.len());
-        let area = Area { left: 0.0, top: 0.0, epochs: Axis::epochs(values.len()), losses: Axis::linear(0.0, 9.0) };
+        let (epochs, losses) = (Axis::epochs(values.len()), Axis::linear(0.0, 9.0));
+        let area = Area { left: 0.0, top: 0.0, height: HEIGHT, epochs, losses, names: ["loss", "epoch"] };
         let kept = area.thinned(&values);
         assert!(kept.is_sorted_by(|a, b| a.0 < b.0));
         for epoch in [0, 123_456, 654_321, 777_777, 999_999] {
@@ -317,10 +362,35 @@ mod tests {
     }
 
     #[test]
+    fn a_panel_lies_under_the_losses_and_leaves_them_as_they_are() {
+        let (losses, errors) = ([3.0, 2.0, 1.0], [1e-7, 3e-6, f64::NAN, 0.0, 2e-7, 1e-7]);
+        let curve = |values: Option<&'static [f64]>| {
+            let series = vec![Series { name: "training", values: &losses }];
+            let below = values.map(|values| Panel { name: "error", count: "check", values });
+            Curve { title: "loss of a test", series, log_y: None, below }.svg()
+        };
+        let alone = curve(None);
+        let both = curve(Some(&[1e-7, 3e-6, f64::NAN, 0.0, 2e-7, 1e-7]));
+        assert_texts_fit(&both);
+        // Two gaps in a row are one; both lines stand, the losses' first.
+        assert_eq!(lines(&both), [(1, 3), (2, errors.len() - 2)]);
+        for expected in ["loss", "epoch", "error, logarithmic", "check"] {
+            assert!(texts(&both).iter().any(|text| text == expected), "no '{expected}'");
+        }
+        assert!(lines(&alone) == [(1, 3)] && alone.len() < both.len());
+        for values in [&[][..], &[f64::NAN], &[0.0], &[1e-6]] {
+            assert_texts_fit(&curve(Some(values)));
+        }
+        let name = "<&".repeat(1000);
+        let below = Some(Panel { name: &name, count: "check", values: &[1.0] });
+        assert_texts_fit(&Curve { title: "loss", series: Vec::new(), log_y: None, below }.svg());
+    }
+
+    #[test]
     fn names_are_escaped_and_shortened() {
         let name = "<b>&\"'\u{0}".repeat(100_000);
         let series = vec![Series { name: &name, values: &[1.0, 2.0] }];
-        let svg = Curve { title: &name, series, log_y: Some(true) }.svg();
+        let svg = Curve { title: &name, series, log_y: Some(true), below: None }.svg();
         assert_texts_fit(&svg);
         assert!(svg.len() < 20_000, "{} bytes", svg.len());
     }

@@ -2,6 +2,7 @@
 
 use super::required::{copied, counted};
 use super::stopping::Watch;
+use super::watch::GradientWatch;
 use super::{Epoch, History, Observer, Stopped, Trainer};
 use crate::activation::ActivationFn;
 use crate::error::{Error, Result};
@@ -33,7 +34,7 @@ pub(super) fn fit<T: Float, A: ActivationFn, L: LossFn>(
     let mut descent = Descent::new(trainer, method, net, training)?;
     let mut judge = held_back.map(|rows| Judge::new(trainer, net.spec(), rows)).transpose()?;
     let mut watch = Watch::new(trainer.stopping, judge.is_some());
-    let mut history = History { training: Vec::new(), validation: Vec::new(), stopped: Stopped::Epochs, kept: 0 };
+    let mut history = History::default();
     let kept = if judge.is_some() { net.params() } else { &[] };
     let mut best = copied(kept, "the best parameters")?;
     let mut before = copied(net.params(), "the parameters of the last epoch")?;
@@ -80,6 +81,7 @@ pub(super) fn fit<T: Float, A: ActivationFn, L: LossFn>(
     if judge.is_some() {
         net.params_mut().copy_from_slice(&best);
     }
+    history.watched = descent.watch.map_or_else(Vec::new, |watch| watch.watched);
     Ok(history)
 }
 
@@ -98,6 +100,7 @@ struct Descent<'a, 'd, T, L> {
     start: Vec<T>,
     /// The largest loss of a batch that is known from before training.
     start_loss: Option<f64>,
+    watch: Option<GradientWatch>,
 }
 
 impl<'a, 'd, T: Float, L: LossFn> Descent<'a, 'd, T, L> {
@@ -122,6 +125,7 @@ impl<'a, 'd, T: Float, L: LossFn> Descent<'a, 'd, T, L> {
             gathered: (gather(spec.inputs())?, gather(spec.outputs())?, gather(1)?),
             start: copied(net.params(), "the parameters before training")?,
             start_loss: None,
+            watch: GradientWatch::new(trainer, spec, batch)?,
         })
     }
 
@@ -134,6 +138,7 @@ impl<'a, 'd, T: Float, L: LossFn> Descent<'a, 'd, T, L> {
             self.order.iter_mut().enumerate().for_each(|(i, o)| *o = i);
             Rng::with_stream(self.trainer.seed, stream::SHUFFLE + number as u64).shuffle(&mut self.order);
         }
+        self.watch.iter_mut().for_each(|watch| watch.begin_epoch(count.div_ceil(size)));
         let (mut loss, mut penalty, mut total) = (0.0, 0.0, 0.0);
         for (b, start) in (0..count).step_by(size).enumerate() {
             let rows = start..count.min(start + size);
@@ -181,11 +186,16 @@ impl<'a, 'd, T: Float, L: LossFn> Descent<'a, 'd, T, L> {
         }
         let known = *self.start_loss.get_or_insert(value.loss);
         if value.loss > RUN_AWAY * known.max(1.0) {
-            let start = pass::value(spec, &self.start, batch, objective, &mut self.workspace)?.loss;
+            let start = pass::value(spec, &self.start, batch.view(), objective, &mut self.workspace)?.loss;
             if value.loss > RUN_AWAY * start.max(1.0) {
                 return Err(diverged("loss", value.objective(), Some(largest_layer(spec, params)), at));
             }
             self.start_loss = Some(start.max(known));
+        }
+        if let Some(watch) = &mut self.watch
+            && watch.is_due()
+        {
+            watch.check((spec, params), batch, objective, gradient, at)?;
         }
         let Trainer { learning_rate, threads, .. } = self.trainer;
         let finite = self.optimizer.step_checked(threads, isa, *learning_rate, gradient, params);

@@ -2,6 +2,7 @@
 //!
 //! Row 6 of the house: imports everything below.
 
+use super::watch::GradientWatch;
 use super::{Solver, Trainer};
 use crate::activation::ActivationFn;
 use crate::error::{Error, Result};
@@ -29,7 +30,9 @@ impl<L> Trainer<L> {
                 let gathered = if self.shuffle { batch as u128 * width } else { 0 };
                 // The gradient, and the parameters of before, of the last epoch, and of the best where rows judge them.
                 let buffers = 3 + u128::from(held_back > 0) + method.moments() as u128;
+                let watch = self.watch_gradients.map_or(0, |_| GradientWatch::required_bytes(spec, batch));
                 numbers(buffers * parameters + gathered)
+                    + watch
                     + Workspace::<T>::required_bytes(spec, batch, true)
                     + rows as u128 * size_of::<usize>() as u128
                     + judge

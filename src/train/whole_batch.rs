@@ -26,7 +26,7 @@ pub(super) fn lbfgs<T: Float, A: ActivationFn, L: LossFn>(
     let mut workspace = Workspace::new(net.spec(), rows, trainer.engine, trainer.threads.clone())?;
     let mut judge = held_back.map(|rows| Judge::new(trainer, net.spec(), rows)).transpose()?;
     let mut watch = Watch::new(trainer.stopping, judge.is_some());
-    let mut history = History { training: Vec::new(), validation: Vec::new(), stopped: Stopped::Epochs, kept: 0 };
+    let mut history = History::default();
     let mut best = copied(net.params(), "the best parameters")?;
     let (spec, params) = net.parts_mut();
     let mut solver =
@@ -113,7 +113,7 @@ pub(super) fn perceptron<T: Float, A: ActivationFn, L: LossFn>(
     }
     let (count, inputs) = training.x.dim();
     let outputs = training.y.ncols();
-    let mut history = History { training: Vec::new(), validation: Vec::new(), stopped: Stopped::Epochs, kept: 0 };
+    let mut history = History::default();
     let (spec, params) = net.parts_mut();
     let x = training.x.as_slice().expect("row-major, as fit() has checked");
     let y = training.y.as_slice().expect("row-major, as fit() has checked");

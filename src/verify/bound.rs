@@ -3,84 +3,131 @@
 //! Beside every number of the pass goes a bound on its error, in absolute terms, from the roundings made so far:
 //!
 //! ```text
-//! sum of n products    what comes in: |x| E(w) + E(x) |w|;   what is added: s(n) u sum |x| |w|
+//! sum of n products    what comes in: E(x) |w|;   what is added: s(n) u sum |x| |w|
 //! activation, slope    the largest change over z +- E(z), and the kernel's own error
 //! loss gradient        the change with each output moved by its error, and its own rounding
 //! ```
 //!
 //! So the tolerance for a gradient in `f32` is not a constant: it follows from the network, the rows and the precision. A unit that lies
-//! closer to its kink than rounding can tell has a slope in doubt, and its bound says so. `s(n)` is `n` for sums of up to 64 terms, which
-//! is certain in whatever order they are added; longer sums have `8 sqrt(n)`, which their errors exceed with a probability below 1e-13 if
-//! roundings are independent, where the certain bound would hide faults.
+//! closer to its kink than rounding can tell has a slope in doubt, and its bound says so.
+//!
+//! It is made twice. The *certain* bound adds absolute errors, as above, and holds in whatever order a sum is added (`s(n) = n`); through
+//! wide layers it grows to thousands of times what happens, and would hide faults. The *likely* one takes errors for independent and adds
+//! their squares; sixteen of its standard deviations are taken. The lesser of both counts. Errors are kept as their first or second powers
+//! ([`Norm`]), in which both are sums.
 //!
 //! **Source**: Higham, Accuracy and Stability of Numerical Algorithms (2002), sections 3.1 and 3.3; Higham and Mary, A new approach to
 //! probabilistic rounding error analysis (SIAM J. Sci. Comput. 41, 2019).
 
-use super::structure::Subject;
+use super::point::Point;
 use crate::activation::{Activation, ActivationFn};
 use crate::engine::Engine;
+use crate::float::Float;
 use crate::gemm::{Mat, MatMut, gemm};
 use crate::loss::LossFn;
+use crate::network::objective::Objective;
 
 /// Units of roundoff that a kernel's value or slope may be off by: the proof's table has at most 2 in the last place, which are 4.
 const KERNEL: f64 = 8.0;
-/// Standard deviations of a long sum's error.
-const DEVIATIONS: f64 = 8.0;
+/// The unit roundoff of single precision.
+const SINGLE: f64 = f32::EPSILON as f64 / 2.0;
+/// Standard deviations of independent errors: far beyond any that occurs, for errors are not quite independent.
+const DEVIATIONS: f64 = 16.0;
 
-/// How many roundings a sum of `n` products counts for.
-fn roundings(n: usize) -> f64 {
-    let n = n as f64;
-    n.min(DEVIATIONS * n.sqrt())
+/// How errors add.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Norm {
+    /// In absolute terms.
+    Certain,
+    /// As squares.
+    Likely,
 }
 
-/// Bounds on the errors of the gradient computed with unit roundoff `u` (2^-24 for `f32`), parameter by parameter; nothing for
-/// activations whose own errors nobody knows.
-pub(super) fn rounding<A: ActivationFn, L: LossFn>(subject: &Subject<'_, A, L>, u: f64) -> Option<Vec<f64>> {
-    let spec = subject.spec;
+impl Norm {
+    /// What is added of an error, or of what multiplies one.
+    fn power(self, x: f64) -> f64 {
+        if self == Self::Certain { x.abs() } else { x * x }
+    }
+
+    fn root(self, power: f64) -> f64 {
+        if self == Self::Certain { power } else { power.sqrt() }
+    }
+
+    fn powers(self, numbers: &[f64]) -> Vec<f64> {
+        numbers.iter().map(|&x| self.power(x)).collect()
+    }
+
+    /// What a sum of `n` products rounds, as a factor of the sum of their powers.
+    fn summed(self, n: usize, u: f64) -> f64 {
+        let n = n as f64;
+        self.power(u * if self == Self::Certain { n } else { n.sqrt() })
+    }
+}
+
+/// Bounds on the errors of the gradient computed in numbers of type `T`, parameter by parameter; nothing for activations whose own errors
+/// nobody knows.
+pub(super) fn rounding<T: Float, A: ActivationFn, L: LossFn>(point: &Point<'_, A, L>) -> Option<Vec<f64>> {
+    let single = T::NAME == f32::NAME;
+    let u = if single { SINGLE } else { f64::EPSILON / 2.0 };
+    let spec = point.spec;
     if spec.layers().iter().any(|layer| layer.activation.builtin().is_none()) || spec.check_differentiable().is_err() {
         return None;
     }
-    let rows = subject.batch.x.nrows();
+    let mut bounds = powers(point, Norm::Certain, u);
+    let likely = powers(point, Norm::Likely, u).into_iter().map(|power| DEVIATIONS * Norm::Likely.root(power));
+    // What is smaller than any normal number may be lost, in each row.
+    let tiny = if single { f64::from(f32::MIN_POSITIVE) } else { f64::MIN_POSITIVE };
+    let lost = tiny * (1 + point.batch.x.nrows()) as f64;
+    bounds.iter_mut().zip(likely).for_each(|(bound, likely)| *bound = bound.min(likely) + lost);
+    Some(bounds)
+}
+
+/// The powers of the gradient's errors.
+fn powers<A: ActivationFn, L: LossFn>(point: &Point<'_, A, L>, norm: Norm, u: f64) -> Vec<f64> {
+    let spec = point.spec;
+    let rows = point.batch.x.nrows();
     let mut forward: Vec<Errors> = Vec::new();
     for l in 0..spec.layers().len() {
-        let errors = Errors::forward(subject, l, forward.last().map(|below| &below.activation[..]), u);
+        let errors = Errors::forward(point, l, forward.last().map(|below| &below.activation[..]), norm, u);
         forward.push(errors);
     }
-    let (mut delta, mut error) = loss_gradient(subject, &forward[forward.len() - 1].activation, u);
+    let (mut delta, mut error) = loss_gradient(point, &forward[forward.len() - 1].activation, norm, u);
     let mut bounds = vec![0.0; spec.parameters()];
     for (l, block) in spec.blocks().iter().enumerate().rev() {
         let (inputs, outputs) = (block.inputs, block.outputs);
-        forward[l].backward(subject, l, &mut delta, &mut error, u);
-        let size = absolute(&delta);
-        let input = absolute(subject.input(l));
+        forward[l].backward(point, l, &mut delta, &mut error, norm, u);
+        let size = norm.powers(&delta);
+        let input = norm.powers(point.input(l));
         let none = vec![0.0; input.len()];
         let below = if l == 0 { &none } else { &forward[l - 1].activation };
-        // |A|' E(D) + E(A)' (|D| + E(D)) + s(rows) u |A|' |D|.
-        let added = (roundings(rows) + 8.0) * u;
-        let both: Vec<f64> = error.iter().zip(&size).map(|(e, d)| e + added * d).collect();
-        let whole: Vec<f64> = error.iter().zip(&size).map(|(e, d)| e + d).collect();
+        // |A|' E(D) + E(A)' (|D| + E(D)) + s(rows) u |A|' |D|; some rows more for sums of shards and blocks.
+        let plus = |factor: f64| error.iter().zip(&size).map(|(e, d)| e + factor * d).collect::<Vec<f64>>();
+        let (both, whole) = (plus(norm.summed(rows + 8, u)), plus(1.0));
         let to = &mut bounds[block.weights.clone()];
         product(Mat::new(&input, rows, inputs).t(), Mat::new(&both, rows, outputs), 0.0, to);
         product(Mat::new(below, rows, inputs).t(), Mat::new(&whole, rows, outputs), 1.0, to);
         let bias = &mut bounds[block.bias.clone()];
         both.chunks_exact(outputs).for_each(|row| bias.iter_mut().zip(row).for_each(|(b, e)| *b += e));
-        penalty(subject, block.weights.clone(), u, &mut bounds);
+        // The penalty's own roundings, and that of adding it.
+        let Objective { l1, l2, .. } = *point.objective;
+        for i in block.weights.clone().filter(|_| l1 > 0.0 || l2 > 0.0) {
+            bounds[i] += norm.power(4.0 * u * (l2 * point.params[i].abs() + l1));
+        }
         if l > 0 {
-            let weights = &subject.params[block.weights.clone()];
-            let sizes = absolute(weights);
-            let added = roundings(outputs) * u;
-            let both: Vec<f64> = error.iter().zip(&size).map(|(e, d)| e + added * d).collect();
+            let weights = &point.params[block.weights.clone()];
+            let both = plus(norm.summed(outputs, u));
             error = vec![0.0; rows * inputs];
+            let sizes = norm.powers(weights);
             product(Mat::new(&both, rows, outputs), Mat::new(&sizes, inputs, outputs).t(), 0.0, &mut error);
             let mut lower = vec![0.0; rows * inputs];
             product(Mat::new(&delta, rows, outputs), Mat::new(weights, inputs, outputs).t(), 0.0, &mut lower);
             delta = lower;
         }
     }
-    Some(bounds)
+    bounds
 }
 
-/// Bounds on one layer's errors: of its sums, of what they become, and of the slopes.
+/// The powers of one layer's errors: of its activations, or of the sums that the loss reads, and of the slopes.
 struct Errors {
     activation: Vec<f64>,
     slope: Vec<f64>,
@@ -88,44 +135,47 @@ struct Errors {
 }
 
 impl Errors {
-    fn forward<A: ActivationFn, L: LossFn>(subject: &Subject<'_, A, L>, l: usize, below: Option<&[f64]>, u: f64) -> Self {
-        let (layer, block) = (&subject.spec.layers()[l], &subject.spec.blocks()[l]);
-        let (rows, width) = (subject.batch.x.nrows(), block.outputs);
-        let weights = absolute(&subject.params[block.weights.clone()]);
-        let added = roundings(block.inputs + 1) * u;
-        let mut input: Vec<f64> = subject.input(l).iter().map(|x| added * x.abs()).collect();
+    fn forward<A: ActivationFn, L: LossFn>(
+        point: &Point<'_, A, L>,
+        l: usize,
+        below: Option<&[f64]>,
+        norm: Norm,
+        u: f64,
+    ) -> Self {
+        let (layer, block) = (&point.spec.layers()[l], &point.spec.blocks()[l]);
+        let (rows, width) = (point.batch.x.nrows(), block.outputs);
+        let weights = norm.powers(&point.params[block.weights.clone()]);
+        let added = norm.summed(block.inputs + 1, u);
+        let mut input: Vec<f64> = point.input(l).iter().map(|&x| added * norm.power(x)).collect();
         if let Some(below) = below {
             input.iter_mut().zip(below).for_each(|(x, e)| *x += e);
         }
         let mut sums = vec![0.0; rows * width];
         product(Mat::new(&input, rows, block.inputs), Mat::new(&weights, block.inputs, width), 0.0, &mut sums);
         for row in sums.chunks_exact_mut(width) {
-            let bias = &subject.params[block.bias.clone()];
-            row.iter_mut().zip(bias).for_each(|(e, b)| *e += added * b.abs());
+            let bias = &point.params[block.bias.clone()];
+            row.iter_mut().zip(bias).for_each(|(e, &b)| *e += added * norm.power(b));
         }
-        let z = &subject.sums[l];
-        if subject.linked && l + 1 == subject.spec.layers().len() {
-            return Self { activation: sums, slope: Vec::new(), slope_error: Vec::new() };
-        }
-        if layer.activation.builtin() == Some(Activation::Softmax) {
-            let p = &subject.activations[l];
-            let mut activation = vec![0.0; p.len()];
-            for ((to, p), e) in activation.chunks_exact_mut(width).zip(p.chunks_exact(width)).zip(sums.chunks_exact(width)) {
-                let mean: f64 = p.iter().zip(e).map(|(p, e)| p * e).sum();
-                let own = (KERNEL + roundings(width)) * u;
-                to.iter_mut().zip(p).zip(e).for_each(|((to, p), e)| *to = p * (e + mean + own));
-            }
-            return Self { activation, slope: Vec::new(), slope_error: Vec::new() };
-        }
-        let at = |z: f64| layer.activation.value_and_slope(z);
         let mut errors = Self { activation: Vec::new(), slope: Vec::new(), slope_error: Vec::new() };
-        for (&z, &e) in z.iter().zip(&sums) {
-            let ((a, s), (a_up, s_up), (a_down, s_down)) = (at(z), at(z + e), at(z - e));
-            let own = KERNEL * u;
-            errors.activation.push((a_up - a).abs().max((a_down - a).abs()) + own * a.abs());
-            errors.slope.push(s);
-            // Formulas such as 1 - a^2 round as numbers of size 1 do.
-            errors.slope_error.push((s_up - s).abs().max((s_down - s).abs()) + own * s.abs().max(1.0));
+        if point.linked && l + 1 == point.spec.layers().len() {
+            errors.activation = sums;
+        } else if layer.activation.builtin() == Some(Activation::Softmax) {
+            for (p, e) in point.activations[l].chunks_exact(width).zip(sums.chunks_exact(width)) {
+                let mean: f64 = p.iter().zip(e).map(|(&p, e)| norm.power(p) * e).sum();
+                let own = norm.power(KERNEL * u) + norm.summed(width, u);
+                errors.activation.extend(p.iter().zip(e).map(|(&p, e)| norm.power(p) * (e + mean + own)));
+            }
+        } else {
+            let at = |z: f64| layer.activation.value_and_slope(z);
+            for (&z, &e) in point.sums[l].iter().zip(&sums) {
+                let e = norm.root(e);
+                let ((a, s), (a_up, s_up), (a_down, s_down)) = (at(z), at(z + e), at(z - e));
+                let changed = |up: f64, down: f64, here: f64| norm.power((up - here).abs().max((down - here).abs()));
+                errors.activation.push(changed(a_up, a_down, a) + norm.power(KERNEL * u * a));
+                errors.slope.push(s);
+                // Formulas such as 1 - a^2 round as numbers of size 1 do.
+                errors.slope_error.push(changed(s_up, s_down, s) + norm.power(KERNEL * u * s.abs().max(1.0)));
+            }
         }
         errors
     }
@@ -133,98 +183,102 @@ impl Errors {
     /// From the gradient with respect to the activations to that with respect to the sums, with its errors.
     fn backward<A: ActivationFn, L: LossFn>(
         &self,
-        subject: &Subject<'_, A, L>,
+        point: &Point<'_, A, L>,
         l: usize,
         delta: &mut [f64],
         error: &mut [f64],
+        norm: Norm,
         u: f64,
     ) {
-        if subject.linked && l + 1 == subject.spec.layers().len() {
+        if point.linked && l + 1 == point.spec.layers().len() {
             return;
         }
-        let width = subject.spec.blocks()[l].outputs;
-        if subject.spec.layers()[l].activation.builtin() == Some(Activation::Softmax) {
-            let p = subject.activations[l].chunks_exact(width).zip(self.activation.chunks_exact(width));
+        let width = point.spec.blocks()[l].outputs;
+        if point.spec.layers()[l].activation.builtin() == Some(Activation::Softmax) {
+            let p = point.activations[l].chunks_exact(width).zip(self.activation.chunks_exact(width));
             for (((p, p_error), d), e) in p.zip(delta.chunks_exact_mut(width)).zip(error.chunks_exact_mut(width)) {
                 let mean: f64 = p.iter().zip(&*d).map(|(p, d)| p * d).sum();
-                let size: f64 = p.iter().zip(&*d).map(|(p, d)| (p * d).abs()).sum();
-                let moved: f64 =
-                    p.iter().zip(p_error).zip(d.iter().zip(&*e)).map(|((p, pe), (d, e))| p * e + pe * (d.abs() + e)).sum();
-                for ((p, pe), (d, e)) in p.iter().zip(p_error).zip(d.iter_mut().zip(e)) {
-                    let rounded = (roundings(width) + 4.0) * u * p * (d.abs() + size);
-                    *e = p * (*e + moved) + pe * ((*d - mean).abs() + *e + moved) + rounded;
+                let size: f64 = p.iter().zip(&*d).map(|(p, d)| norm.power(p * d)).sum();
+                let terms = p.iter().zip(p_error).zip(d.iter().zip(&*e));
+                let moved: f64 = terms.map(|((&p, pe), (&d, e))| norm.power(p) * e + pe * (norm.power(d) + e)).sum();
+                let rounded = norm.summed(width + 4, u);
+                for ((&p, pe), (d, e)) in p.iter().zip(p_error).zip(d.iter_mut().zip(e)) {
+                    let moved = *e + moved + rounded * (norm.power(*d) + size);
+                    *e = norm.power(p) * moved + pe * (norm.power(*d - mean) + moved);
                     *d = p * (*d - mean);
                 }
             }
             return;
         }
-        for ((d, e), (s, se)) in delta.iter_mut().zip(error).zip(self.slope.iter().zip(&self.slope_error)) {
-            *e = *e * s.abs() + d.abs() * se + *e * se;
+        for ((d, e), (&s, se)) in delta.iter_mut().zip(error).zip(self.slope.iter().zip(&self.slope_error)) {
+            *e = *e * norm.power(s) + norm.power(*d) * se + *e * se;
             *d *= s;
-            *e += u * d.abs();
+            *e += norm.power(u * *d);
         }
     }
 }
 
-/// The gradient with respect to what the loss reads, and its errors, of rows that count as they do.
+/// The gradient with respect to what the loss reads, and the powers of its errors, of rows that count as they do.
 fn loss_gradient<A: ActivationFn, L: LossFn>(
-    subject: &Subject<'_, A, L>,
+    point: &Point<'_, A, L>,
     output_errors: &[f64],
+    norm: Norm,
     u: f64,
 ) -> (Vec<f64>, Vec<f64>) {
-    let width = subject.spec.outputs();
-    let loss = &subject.objective.loss;
-    let outputs = &subject.activations[subject.activations.len() - 1];
+    let width = point.spec.outputs();
+    let loss = &point.objective.loss;
+    let outputs = &point.activations[point.activations.len() - 1];
     let (mut delta, mut error) = (vec![0.0; outputs.len()], vec![0.0; outputs.len()]);
     let mut moved = vec![0.0; width];
-    for (r, share) in subject.shares.iter().enumerate() {
+    for (r, share) in point.shares.iter().enumerate() {
         let row = r * width..(r + 1) * width;
-        let (target, output_error) = (&subject.y()[row.clone()], &output_errors[row.clone()]);
+        let (target, output_error) = (&point.y()[row.clone()], &output_errors[row.clone()]);
         let mut output = outputs[row.clone()].to_vec();
         let (delta, error) = (&mut delta[row.clone()], &mut error[row]);
         loss.row(&output, target, delta);
         for j in 0..width {
             let here = output[j];
             let mut most = vec![0.0_f64; width];
-            for there in [here + output_error[j], here - output_error[j]] {
+            let by = norm.root(output_error[j]);
+            for there in [here + by, here - by] {
                 output[j] = there;
                 loss.row(&output, target, &mut moved);
                 most.iter_mut().zip(&moved).zip(&*delta).for_each(|((m, a), b)| *m = m.max((a - b).abs()));
             }
             output[j] = here;
-            error.iter_mut().zip(most).for_each(|(e, m)| *e += m);
+            error.iter_mut().zip(most).for_each(|(e, m)| *e += norm.power(m));
         }
-        // A cross-entropy's gradient is a difference of numbers up to 1, whose exponents round with the logits.
-        let largest = |numbers: &[f64]| numbers.iter().fold(0.0, |m: f64, x| m.max(x.abs()));
-        let size = largest(&output).max(largest(target));
-        let unit = if loss.link().is_some() { 1.0 + size } else { size };
-        for (d, e) in delta.iter_mut().zip(error) {
-            *e += KERNEL * u * (d.abs() + unit * d.abs().min(1.0).max(if loss.link().is_some() { 1.0 } else { 0.0 }));
+        let own = loss_rounding(loss, &output, target, u);
+        for ((d, e), own) in delta.iter_mut().zip(error).zip(own) {
+            *e += norm.power(own);
             *d *= share;
-            *e = *e * share + 3.0 * u * d.abs();
+            *e = *e * norm.power(*share) + norm.power(3.0 * u * *d);
         }
     }
     (delta, error)
 }
 
-/// The penalty's own roundings, and that of adding it.
-fn penalty<A: ActivationFn, L: LossFn>(
-    subject: &Subject<'_, A, L>,
-    weights: std::ops::Range<usize>,
-    u: f64,
-    bounds: &mut [f64],
-) {
-    let objective = subject.objective;
-    if objective.l1 == 0.0 && objective.l2 == 0.0 {
-        return;
-    }
-    for i in weights {
-        bounds[i] = (1.0 + u) * bounds[i] + 4.0 * u * (objective.l2 * subject.params[i].abs() + objective.l1);
-    }
-}
-
-fn absolute(numbers: &[f64]) -> Vec<f64> {
-    numbers.iter().map(|x| x.abs()).collect()
+/// What the loss itself rounds in its gradient of one row.
+///
+/// Exponents of logits round as the logits are large. What else its formula does is measured: in single precision against double at the
+/// same numbers, and scaled to `u`; but where a target is neither 0 nor 1, one measurement may be small by chance, for there a
+/// cross-entropy is a difference of numbers up to 1.
+fn loss_rounding<L: LossFn>(loss: &L, output: &[f64], target: &[f64], u: f64) -> Vec<f64> {
+    let single = |numbers: &[f64]| numbers.iter().map(|&x| x as f32).collect::<Vec<f32>>();
+    let (output_f32, target_f32) = (single(output), single(target));
+    let wide = |numbers: &[f32]| numbers.iter().map(|&x| f64::from(x)).collect::<Vec<f64>>();
+    let (mut rough, mut exact) = (vec![0.0_f32; output.len()], vec![0.0; output.len()]);
+    loss.row(&output_f32, &target_f32, &mut rough);
+    loss.row(&wide(&output_f32), &wide(&target_f32), &mut exact);
+    let largest = output.iter().fold(0.0, |m: f64, o| m.max(o.abs()));
+    let linked = loss.link().is_some();
+    let own = |((&rough, &exact), &t): ((&f32, &f64), &f64)| {
+        let measured = (f64::from(rough) - exact).abs() / SINGLE;
+        let unit = if linked && t != 0.0 && t != 1.0 { 1.0 } else { 0.0 };
+        let exponents = if linked { 1.0 + 2.0 * largest } else { 1.0 };
+        KERNEL * u * (measured + exponents * (exact.abs() + unit))
+    };
+    rough.iter().zip(&exact).zip(target).map(own).collect()
 }
 
 fn product(a: Mat<'_, f64>, b: Mat<'_, f64>, beta: f64, to: &mut [f64]) {

@@ -6,16 +6,18 @@
 //! - [`precision`]: the gradient in the network's own precision against the one in double precision at the same numbers, to a bound
 //!   from the roundings on the way.
 //! - [`inputs`]: the gradient with respect to the inputs. [`curvature`]: the Hessian's product with vectors.
-
+//! - [`suite`]: thousands of random networks of every kind. [`specimens`]: gradients that are wrong in every way we know of.
 //!
-//! `structure.rs` is how every parameter of a network is checked by little work, `witnesses.rs` the same in dual and complex numbers,
-//! `bound.rs` the bound on rounding. That all this finds what is wrong is measured in [`specimens`].
+//! `point.rs` is what a forward pass leaves at the point, `structure.rs` how every parameter of a network is checked by little work, `witnesses.rs` the same in dual and complex numbers,
+//! `bound.rs` the bound on rounding.
 //!
 //! Row 6 of the house: imports everything below.
 
 mod bound;
+mod point;
 pub mod specimens;
 mod structure;
+pub mod suite;
 mod witnesses;
 
 use crate::activation::ActivationFn;
@@ -24,7 +26,7 @@ use crate::dual::Dual;
 use crate::engine::Engine;
 use crate::error::{Error, Result};
 use crate::float::Float;
-use crate::gradcheck::jacobian::{self, Product};
+use crate::gradcheck::jacobian::{self, Product, Values};
 use crate::gradcheck::{self, Function, Mode, Move, Options, Oracle, Report, Sample, Tensor, slope_of};
 use crate::loss::LossFn;
 use crate::network::objective::{Batch, Objective};
@@ -34,19 +36,22 @@ use crate::rng::Rng;
 use crate::scalar::Scalar;
 use crate::threads::Threads;
 use ndarray::{Array2, ArrayView2, s};
+use point::Point;
 use structure::Subject;
 
 /// Entries smaller than this part of the largest are compared with differences as if they had that size: at a tolerance of 1e-7 to
 /// 1e-13 of the largest, some hundred roundings of the sums that both come from. In a trained network some are as small as 1e-22.
 const NEGLIGIBLE: f64 = 1e-6;
 
+/// A second derivative along a random vector has some times the terms of the first, and rounds as much more.
+const SECOND_ROUNDING: f64 = 64.0;
+
+/// So many standard deviations of a gradient's rounding errors are in its bound, or more.
+const BOUND_DEVIATIONS: f64 = 64.0;
+
 /// The parts of a network's parameters, by name: `layer 1, weights`, `layer 1, biases`, …
 pub fn tensors_of<A: ActivationFn>(spec: &Spec<A>) -> Vec<Tensor> {
-    let parts = |(l, block): (usize, &crate::network::spec::Block)| {
-        [("weights", block.weights.clone()), ("biases", block.bias.clone())]
-            .map(|(what, range)| Tensor { name: format!("layer {}, {what}", l + 1), range })
-    };
-    spec.blocks().iter().enumerate().flat_map(parts).filter(|tensor| !tensor.range.is_empty()).collect()
+    spec.tensors().into_iter().map(|(name, range)| Tensor { name, range }).collect()
 }
 
 /// Checks the gradient of the objective with respect to every parameter, in `f64` at the network's parameters, with all witnesses of
@@ -97,7 +102,7 @@ pub fn claimed<A: ActivationFn, L: LossFn>(
         return Err(Error::shape("gradient", net.params().len(), gradient.len()));
     }
     let rows = Rows::new(&batch);
-    let mut subject = Subject::new(net.spec(), net.params(), rows.batch(), objective, engine)?;
+    let mut subject = Subject::new(Point::new(net.spec(), net.params(), rows.batch(), objective, engine)?)?;
     let options = Options { negligible: options.negligible.max(NEGLIGIBLE), ..options.clone() };
     if let Some(fault) = subject.agrees_with_the_pass() {
         return Err(Error::Check(fault));
@@ -134,21 +139,19 @@ pub fn precision<T: Float, A: ActivationFn, L: LossFn>(
     engine: Engine,
 ) -> Result<Report> {
     let (wide, rows) = (net.cast::<f64>(), Rows::new(&batch));
-    let subject = Subject::new(net.spec(), wide.params(), rows.batch(), objective, engine)?;
+    let point = Point::new(net.spec(), wide.params(), rows.batch(), objective, engine)?;
     let own: Vec<f64> = gradient_of(net, batch, objective, engine)?.into_iter().map(Scalar::real).collect();
-    let (unit, between) = if T::NAME == "f32" { (f64::from(f32::EPSILON) / 2.0, ["f32", "f64"]) } else { (f64::EPSILON / 2.0, ["f64", "loops"]) };
-    let reference = if T::NAME == "f32" {
-        gradient_of(&wide, rows.batch(), objective, engine)?
+    let bounds = bound::rounding::<T, _, _>(&point).ok_or_else(|| {
+        Error::Unsupported("the rounding of an activation that is not built in is not known: no bound follows".into())
+    })?;
+    let (between, reference, bounds) = if T::NAME == f32::NAME {
+        (["f32", "f64"], gradient_of(&wide, rows.batch(), objective, engine)?, bounds)
     } else {
         let mut gradient = vec![0.0; own.len()];
         generic::objective(net.spec(), wide.params(), &rows.batch(), objective, Some(&mut gradient))?;
-        gradient
+        // Here both sides have rounded.
+        (["f64", "loops"], gradient, bounds.iter().map(|bound| 2.0 * bound).collect())
     };
-    let bounds = bound::rounding(&subject, unit).ok_or_else(|| {
-        Error::Unsupported("the rounding of an activation that is not built in is not known: no bound follows".into())
-    })?;
-    // Both sides have rounded.
-    let bounds: Vec<f64> = if T::NAME == "f32" { bounds } else { bounds.iter().map(|b| 2.0 * b).collect() };
     let name = |index| net.spec().parameter_name(index);
     Ok(gradcheck::against(between, &own, &reference, &bounds, &tensors_of(net.spec()), name))
 }
@@ -171,10 +174,14 @@ pub fn curvature<T: Float, A: ActivationFn, L: LossFn>(
     let mut product = vec![0.0; net.params().len()];
     // Shapes are refused here; below they have been tried.
     generic::hessian_vector(net.spec(), net.params(), &batch, objective, net.params(), &mut product)?;
+    let mut subject = Subject::new(Point::new(net.spec(), net.params(), batch.view(), objective, engine)?)?;
+    let bounds = subject.rounding().map(<[f64]>::to_vec).unwrap_or_default();
+    let largest = bounds.iter().fold(0.0, |most: f64, bound| most.max(*bound));
+    let deviations: Vec<f64> = bounds.iter().map(|bound| bound / BOUND_DEVIATIONS).collect();
     let gradient = |params: &[f64]| {
-        let mut gradient = vec![f64::NAN; params.len()];
-        let _ = pass::value_and_gradient(net.spec(), params, batch.view(), objective, &mut workspace, &mut gradient);
-        gradient
+        let mut values = vec![f64::NAN; params.len()];
+        let _ = pass::value_and_gradient(net.spec(), params, batch.view(), objective, &mut workspace, &mut values);
+        Values { values, crossed: subject.sample(params).crossed }
     };
     let mut times = |vector: &[f64]| {
         let mut product = vec![f64::NAN; vector.len()];
@@ -185,9 +192,11 @@ pub fn curvature<T: Float, A: ActivationFn, L: LossFn>(
         mode: Mode::Directions { count: vectors, seed },
         tensors: tensors_of(net.spec()),
         negligible: NEGLIGIBLE,
+        absolute: SECOND_ROUNDING * largest,
         ..Options::default()
     };
-    Ok(jacobian::check(gradient, Product::Right(&mut times), net.params(), &options))
+    let product = Product::Right(&mut times);
+    Ok(jacobian::check_values(gradient, &deviations, product, net.params(), &options))
 }
 
 /// Checks [`pass::backward`] with respect to the inputs, in `f64`: the gradient of a random combination of the outputs.
@@ -209,8 +218,10 @@ pub fn inputs<T: Float, A: ActivationFn>(
     let mut below = Array2::zeros(x.dim());
     let into = Some(below.view_mut());
     pass::backward(net.spec(), net.params(), x.view(), combination.view(), &mut workspace, &mut gradient, into)?;
-    let mut outputs_of = Outputs { net: &net, combination: &combination, workspace, base: x.clone(), values: Vec::new() };
+    let mut outputs_of =
+        Outputs { net: &net, combination: &combination, workspace, base: x.clone(), values: Vec::new() };
     outputs_of.values = outputs_of.rows_of(x.view());
+    let options = &Options { negligible: options.negligible.max(NEGLIGIBLE), ..options.clone() };
     let (below, at) = (below.as_slice().expect("row-major"), x.as_slice().expect("row-major"));
     Ok(gradcheck::check_function(&mut outputs_of, below, at, options))
 }
@@ -251,7 +262,8 @@ impl<A: ActivationFn> Function for Outputs<'_, A> {
             let mut row = self.base.slice(s![i..i + 1, ..]).to_owned();
             row[[0, j]] = to;
             let mut out = Array2::zeros((1, self.combination.ncols()));
-            let done = pass::predict_into(self.net.spec(), self.net.params(), row.view(), &mut self.workspace, out.view_mut());
+            let done =
+                pass::predict_into(self.net.spec(), self.net.params(), row.view(), &mut self.workspace, out.view_mut());
             let value: f64 = out.iter().zip(self.combination.row(i)).map(|(o, c)| o * c).sum();
             // In the order of rows, as the whole is summed.
             let all = self.values.iter().enumerate().map(|(r, &v)| if r == i { value } else { v });

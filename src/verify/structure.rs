@@ -4,7 +4,7 @@
 //! only what hangs on one column of activations. So the point's weighted sums are kept; a moved parameter gives a new column; the next
 //! layer's sums are the old ones plus that column's change times one row of weights; and only the layers after that are products, of the
 //! rows of many moved parameters stacked on each other. For 784-100-10 on 32 rows each of 79,510 parameters costs 32 softmaxes a value
-//! instead of 32 passes.
+//! instead of 32 passes, and fewer where a row's number in that column stays as it is.
 //!
 //! ```text
 //! z_l[:, j] + t x[:, i]  ->  a_l[:, j]  ->  z_(l+1) + (a' - a) w_(l+1)[j, :]  ->  A_(l+1) W_(l+2) + b ...  ->  losses
@@ -13,253 +13,244 @@
 //! Nothing of this knows a derivative. That it gives the values of the pass itself is tried for each tensor before it is believed
 //! ([`Subject::agrees_with_the_pass`]). The same road is taken in dual and complex numbers (`witnesses.rs`).
 
+use super::point::Point;
+use super::witnesses::{self, Known};
 use super::{bound, tensors_of};
-use crate::activation::{Activation, ActivationFn};
+use crate::activation::ActivationFn;
 use crate::complex::Complex;
 use crate::dual::Dual;
-use crate::engine::Engine;
 use crate::error::Result;
 use crate::gemm::{Mat, MatMut, affine};
 use crate::gradcheck::{Function, Move, Oracle, Sample, Tensor, slope_of};
 use crate::loss::LossFn;
-use crate::network::objective::{Batch, Objective, total_weight};
+use crate::network::objective::{Objective, penalty};
 use crate::network::workspace::Workspace;
-use crate::network::{Spec, generic, pass};
+use crate::network::{Layer, generic, pass};
 use crate::threads::Threads;
 
 /// Numbers of one stacked matrix: 512 KiB, so that it stays in a second-level cache.
 const STACKED: usize = 1 << 16;
 
-/// The objective of a network on a batch, around its parameters.
+/// The objective around its point.
 pub(super) struct Subject<'a, A, L> {
-    pub spec: &'a Spec<A>,
-    pub params: &'a [f64],
-    pub batch: Batch<'a, f64>,
-    pub objective: &'a Objective<L>,
-    pub linked: bool,
-    engine: Engine,
+    point: Point<'a, A, L>,
     workspace: Workspace<f64>,
-    /// Of each row, its part of the mean.
-    pub shares: Vec<f64>,
-    /// At the point, layer by layer: weighted sums and activations.
-    pub sums: Vec<Vec<f64>>,
-    pub activations: Vec<Vec<f64>>,
-    /// Of each row, the piece of its loss.
+    /// Inputs, weighted sums and activations once more, unit after unit: a move reads a few of these columns.
+    x_columns: Vec<f64>,
+    sum_columns: Vec<Vec<f64>>,
+    activation_columns: Vec<Vec<f64>>,
+    /// Of each row, its loss and the piece of it.
+    losses: Vec<f64>,
     loss_pieces: Vec<u64>,
+    penalty: f64,
     /// Whether every activation and the loss tell their pieces.
     tells_pieces: bool,
     bounds: Option<Vec<f64>>,
+    room: Room,
+    /// What dual numbers and complex ones have found so far.
+    known: [Known; 2],
+}
+
+/// Room for the values of some moves, kept from one call to the next.
+#[derive(Default)]
+struct Room {
+    column: Vec<f64>,
+    touched: Vec<Touched>,
+    stacked: Vec<f64>,
+    other: Vec<f64>,
+    targets: Vec<f64>,
+    /// Of what is touched; and of all rows of each move.
+    losses: Vec<f64>,
+    all: Vec<f64>,
+    crossed: Vec<usize>,
+}
+
+/// A row of the batch that a move changes.
+struct Touched {
+    which: usize,
+    row: usize,
+    /// The number in it that changes first, what it becomes and by how much.
+    unit: usize,
+    to: f64,
+    change: f64,
+}
+
+/// A matrix of so many rows, column after column.
+fn transposed(numbers: &[f64], rows: usize) -> Vec<f64> {
+    let cols = numbers.len() / rows;
+    (0..numbers.len()).map(|i| numbers[i % rows * cols + i / rows]).collect()
+}
+
+/// So many of `value`, whatever was there.
+fn refill<T: Copy>(numbers: &mut Vec<T>, length: usize, value: T) {
+    numbers.clear();
+    numbers.resize(length, value);
 }
 
 impl<'a, A: ActivationFn, L: LossFn> Subject<'a, A, L> {
-    pub fn new(
-        spec: &'a Spec<A>,
-        params: &'a [f64],
-        batch: Batch<'a, f64>,
-        objective: &'a Objective<L>,
-        engine: Engine,
-    ) -> Result<Self> {
-        let rows = batch.x.nrows();
-        let workspace = Workspace::for_prediction(spec, rows, engine, Threads::one())?;
-        let total = total_weight(batch.weights, rows)?;
-        let shares = (0..rows).map(|i| batch.weights.map_or(1.0, |w| w[i]) / total).collect();
-        let told = |layer: &crate::network::Layer<A>| layer.activation.is_piecewise().is_some();
+    /// **Errors**: shapes that do not fit, or no memory.
+    pub fn new(point: Point<'a, A, L>) -> Result<Self> {
+        let (spec, objective, rows) = (point.spec, point.objective, point.shares.len());
+        let columns = |layers: &[Vec<f64>]| layers.iter().map(|numbers| transposed(numbers, rows)).collect();
+        let outputs = &point.activations[spec.layers().len() - 1];
+        let (mut losses, mut unused) = (vec![0.0; rows], vec![0.0; outputs.len()]);
+        objective.loss.rows(point.engine.isa(), outputs, point.y(), &mut unused, spec.outputs(), &mut losses);
+        let told = |layer: &Layer<A>| layer.activation.is_piecewise().is_some();
         let mut subject = Self {
-            spec,
-            params,
-            batch,
-            objective,
-            linked: generic::is_linked(spec, &objective.loss),
-            engine,
-            workspace,
-            shares,
-            sums: Vec::new(),
-            activations: Vec::new(),
+            workspace: Workspace::for_prediction(spec, rows, point.engine, Threads::one())?,
+            x_columns: transposed(point.x(), rows),
+            sum_columns: columns(&point.sums),
+            activation_columns: columns(&point.activations),
+            losses,
             loss_pieces: Vec::new(),
+            penalty: penalty(spec, point.params, objective, point.engine, None),
             tells_pieces: spec.layers().iter().all(told) && objective.loss.is_piecewise().is_some(),
-            bounds: None,
+            bounds: bound::rounding::<f64, _, _>(&point),
+            room: Room::default(),
+            known: Default::default(),
+            point,
         };
-        (subject.sums, subject.activations) = subject.forward(params);
-        subject.loss_pieces = subject.pieces_of_loss(&subject.activations[spec.layers().len() - 1]);
-        subject.bounds = bound::rounding(&subject, f64::EPSILON / 2.0);
+        subject.loss_pieces =
+            subject.pieces_of_loss(&subject.point.activations[spec.layers().len() - 1], subject.point.y());
         Ok(subject)
     }
 
-    /// The weighted sums and activations of each layer; of the last, what the loss reads.
-    fn forward(&self, params: &[f64]) -> (Vec<Vec<f64>>, Vec<Vec<f64>>) {
-        let (rows, last) = (self.batch.x.nrows(), self.spec.layers().len() - 1);
-        let mut sums: Vec<Vec<f64>> = Vec::new();
-        let mut activations: Vec<Vec<f64>> = Vec::new();
-        for (l, (layer, block)) in self.spec.layers().iter().zip(self.spec.blocks()).enumerate() {
-            let input = if l == 0 { self.x() } else { &activations[l - 1] };
-            let mut z = vec![0.0; rows * block.outputs];
-            let weights = Mat::new(&params[block.weights.clone()], block.inputs, block.outputs);
-            let to = MatMut::new(&mut z, rows, block.outputs);
-            affine(self.engine, Mat::new(input, rows, block.inputs), weights, &params[block.bias.clone()], to);
-            let mut a = z.clone();
-            if !(self.linked && l == last) {
-                layer.activation.apply(self.engine.isa(), &mut a, block.outputs);
-            }
-            sums.push(z);
-            activations.push(a);
-        }
-        (sums, activations)
-    }
-
-    pub fn x(&self) -> &[f64] {
-        self.batch.x.as_slice().expect("row-major, as the adaptors make it")
-    }
-
-    pub fn y(&self) -> &[f64] {
-        self.batch.y.as_slice().expect("row-major, as the adaptors make it")
-    }
-
-    /// The numbers that feed layer `l`, at the point.
-    pub fn input(&self, l: usize) -> &[f64] {
-        if l == 0 { self.x() } else { &self.activations[l - 1] }
-    }
-
-    /// The layer of a parameter, the unit it feeds, and the input it comes from unless it is a bias.
-    pub fn place(&self, index: usize) -> (usize, usize, Option<usize>) {
-        let l = self.spec.blocks().iter().position(|b| index < b.bias.end).expect("an index below parameters()");
-        let block = &self.spec.blocks()[l];
-        match index.checked_sub(block.bias.start) {
-            Some(unit) => (l, unit, None),
-            None => {
-                let at = index - block.weights.start;
-                (l, at % block.outputs, Some(at / block.outputs))
-            }
-        }
-    }
-
-    /// Whether an activation looks at each unit alone: the built-in ones but softmax do, of others it is not known.
-    pub fn is_elementwise(&self, l: usize) -> bool {
-        !matches!(self.spec.layers()[l].activation.builtin(), None | Some(Activation::Softmax))
-    }
-
-    fn pieces_of_loss(&self, outputs: &[f64]) -> Vec<u64> {
-        let width = self.spec.outputs();
-        let targets = self.y().chunks_exact(width).cycle();
-        outputs.chunks_exact(width).zip(targets).map(|(o, t)| self.objective.loss.piece(o, t)).collect()
-    }
-
-    fn penalty(&self) -> f64 {
-        crate::network::objective::penalty(self.spec, self.params, self.objective, self.engine, None)
+    fn pieces_of_loss(&self, outputs: &[f64], targets: &[f64]) -> Vec<u64> {
+        let width = self.point.spec.outputs();
+        let targets = targets.chunks_exact(width);
+        outputs.chunks_exact(width).zip(targets).map(|(o, t)| self.point.objective.loss.piece(o, t)).collect()
     }
 
     /// By how much one weight's part of the penalty changes.
     fn penalty_change(&self, index: usize, to: f64) -> f64 {
-        let from = self.params[index];
-        let Objective { l1, l2, .. } = *self.objective;
+        let from = self.point.params[index];
+        let Objective { l1, l2, .. } = *self.point.objective;
         l2 / 2.0 * (to - from) * (to + from) + l1 * (to.abs() - from.abs())
     }
 
-    /// How many pieces of layer `l`'s sums differ from the point's, move by move.
-    fn count_pieces(&self, l: usize, sums: &[f64], crossed: &mut [usize]) {
-        let activation = &self.spec.layers()[l].activation;
+    /// How many pieces of layer `l`'s sums differ from the point's: rows of any moves, of each of which it is told the move and the row
+    /// of the batch.
+    fn count_pieces(&self, l: usize, sums: &[f64], of: impl Iterator<Item = (usize, usize)>, crossed: &mut [usize]) {
+        let (activation, width) = (&self.point.spec.layers()[l].activation, self.point.spec.layers()[l].outputs);
         if activation.is_piecewise() != Some(true) {
             return;
         }
-        let here = &self.sums[l];
-        for (moved, crossed) in sums.chunks_exact(here.len()).zip(crossed) {
+        for (sums, (which, row)) in sums.chunks_exact(width).zip(of) {
+            let here = &self.point.sums[l][row * width..(row + 1) * width];
             let differ = |(a, b): &(&f64, &f64)| activation.piece(**a) != activation.piece(**b);
-            *crossed += moved.iter().zip(here).filter(differ).count();
+            crossed[which] += sums.iter().zip(here).filter(differ).count();
         }
     }
 
     /// The values of moves in layer `l`, and how many pieces each crosses.
-    fn moved_in(&self, l: usize, moves: &[Move], samples: &mut [Sample]) {
-        let (rows, last) = (self.batch.x.nrows(), self.spec.layers().len() - 1);
-        let (layer, block) = (&self.spec.layers()[l], &self.spec.blocks()[l]);
-        let isa = self.engine.isa();
-        let mut crossed = vec![0; moves.len()];
+    fn moved_in(&self, l: usize, moves: &[Move], samples: &mut [Sample], room: &mut Room) {
+        let (rows, last) = (self.point.batch.x.nrows(), self.point.spec.layers().len() - 1);
+        let (layer, block) = (&self.point.spec.layers()[l], &self.point.spec.blocks()[l]);
+        let isa = self.point.engine.isa();
+        let Room { column, touched, stacked, other, targets, losses, all, crossed } = room;
+        refill(crossed, moves.len(), 0);
         // The column that each move changes.
-        let mut column = vec![0.0; moves.len() * rows];
-        for ((to, m), crossed) in column.chunks_exact_mut(rows).zip(moves).zip(&mut crossed) {
-            let (_, unit, from) = self.place(m.index);
-            let t = m.to - self.params[m.index];
-            let sums = self.sums[l].iter().skip(unit).step_by(block.outputs);
+        refill(column, moves.len() * rows, 0.0);
+        for ((to, m), crossed) in column.chunks_exact_mut(rows).zip(moves).zip(&mut *crossed) {
+            let (_, unit, from) = self.point.place(m.index);
+            let t = m.to - self.point.params[m.index];
+            let sums = &self.sum_columns[l][unit * rows..(unit + 1) * rows];
             match from {
                 None => to.iter_mut().zip(sums).for_each(|(to, z)| *to = z + t),
                 Some(i) => {
-                    let x = self.input(l).iter().skip(i).step_by(block.inputs);
-                    to.iter_mut().zip(sums.clone().zip(x)).for_each(|(to, (z, x))| *to = t.mul_add(*x, *z));
+                    let inputs = if l == 0 { &self.x_columns } else { &self.activation_columns[l - 1] };
+                    let x = &inputs[i * rows..(i + 1) * rows];
+                    to.iter_mut().zip(sums).zip(x).for_each(|((to, z), x)| *to = z + t * x);
                 }
             }
             if layer.activation.is_piecewise() == Some(true) {
-                let sums = self.sums[l].iter().skip(unit).step_by(block.outputs);
                 let differ = |(a, b): &(&f64, &f64)| layer.activation.piece(**a) != layer.activation.piece(**b);
                 *crossed += to.iter().zip(sums).filter(differ).count();
             }
-            let signs = from.is_some() && (m.to > 0.0) != (self.params[m.index] > 0.0);
-            *crossed += usize::from(self.objective.l1 > 0.0 && signs);
+            let signs = from.is_some() && (m.to > 0.0) != (self.point.params[m.index] > 0.0);
+            *crossed += usize::from(self.point.objective.l1 > 0.0 && signs);
         }
-        let linked = self.linked && l == last;
-        let elementwise = linked || self.is_elementwise(l);
+        let linked = self.point.linked && l == last;
+        let elementwise = linked || self.point.is_elementwise(l);
         if elementwise && !linked {
-            layer.activation.apply(isa, &mut column, 1);
+            layer.activation.apply(isa, column, 1);
         }
-        let (mut stacked, next) = if l < last && elementwise {
-            // The next layer's sums, by the change of one column.
-            let next = &self.spec.blocks()[l + 1];
-            let mut z = self.sums[l + 1].repeat(moves.len());
-            for ((z, column), m) in z.chunks_exact_mut(rows * next.outputs).zip(column.chunks_exact(rows)).zip(moves) {
-                let (_, unit, _) = self.place(m.index);
-                let weights = next.weights.start + unit * next.outputs;
-                let weights = &self.params[weights..weights + next.outputs];
-                let before = self.activations[l].iter().skip(unit).step_by(block.outputs);
-                for ((z, a), before) in z.chunks_exact_mut(next.outputs).zip(column).zip(before) {
-                    let change = a - before;
-                    z.iter_mut().zip(weights).for_each(|(z, w)| *z += change * w);
+        let (here, columns) = match elementwise {
+            true => (&self.point.activations[l], &self.activation_columns[l]),
+            false => (&self.point.sums[l], &self.sum_columns[l]),
+        };
+        // A row whose number stays as it is, behind an input of 0 or a unit that is off, has the loss that it has at the point.
+        touched.clear();
+        for (which, (column, m)) in column.chunks_exact(rows).zip(moves).enumerate() {
+            let (_, unit, _) = self.point.place(m.index);
+            for (row, (&to, before)) in column.iter().zip(&columns[unit * rows..(unit + 1) * rows]).enumerate() {
+                if to != *before {
+                    touched.push(Touched { which, row, unit, to, change: to - before });
                 }
             }
-            self.count_pieces(l + 1, &z, &mut crossed);
-            if !(self.linked && l + 1 == last) {
-                self.spec.layers()[l + 1].activation.apply(isa, &mut z, next.outputs);
+        }
+        let of = || touched.iter().map(|t| (t.which, t.row));
+        stacked.clear();
+        let next = if l < last && elementwise {
+            // The next layer's sums, by the change of one column.
+            let next = &self.point.spec.blocks()[l + 1];
+            for t in &*touched {
+                let weights = next.weights.start + t.unit * next.outputs;
+                let weights = &self.point.params[weights..weights + next.outputs];
+                let from = stacked.len();
+                stacked.extend_from_slice(&self.point.sums[l + 1][t.row * next.outputs..(t.row + 1) * next.outputs]);
+                stacked[from..].iter_mut().zip(weights).for_each(|(z, w)| *z += t.change * w);
             }
-            (z, l + 2)
+            self.count_pieces(l + 1, stacked, of(), crossed);
+            if !(self.point.linked && l + 1 == last) {
+                self.point.spec.layers()[l + 1].activation.apply(isa, stacked, next.outputs);
+            }
+            l + 2
         } else {
             // Whole rows of this layer: it is the last, or its units look at each other.
-            let from = if elementwise { &self.activations[l] } else { &self.sums[l] };
-            let mut a = from.repeat(moves.len());
-            for ((a, column), m) in a.chunks_exact_mut(from.len()).zip(column.chunks_exact(rows)).zip(moves) {
-                let (_, unit, _) = self.place(m.index);
-                a.iter_mut().skip(unit).step_by(block.outputs).zip(column).for_each(|(a, c)| *a = *c);
+            for t in &*touched {
+                let at = stacked.len() + t.unit;
+                stacked.extend_from_slice(&here[t.row * block.outputs..(t.row + 1) * block.outputs]);
+                stacked[at] = t.to;
             }
             if !elementwise {
-                layer.activation.apply(isa, &mut a, block.outputs);
+                layer.activation.apply(isa, stacked, block.outputs);
             }
-            (a, l + 1)
+            l + 1
         };
         for l in next..=last {
-            let (layer, block) = (&self.spec.layers()[l], &self.spec.blocks()[l]);
-            let count = moves.len() * rows;
-            let mut z = vec![0.0; count * block.outputs];
-            let weights = Mat::new(&self.params[block.weights.clone()], block.inputs, block.outputs);
-            let to = MatMut::new(&mut z, count, block.outputs);
-            let input = Mat::new(&stacked, count, block.inputs);
-            affine(self.engine, input, weights, &self.params[block.bias.clone()], to);
-            self.count_pieces(l, &z, &mut crossed);
-            if !(self.linked && l == last) {
-                layer.activation.apply(isa, &mut z, block.outputs);
+            let (layer, block) = (&self.point.spec.layers()[l], &self.point.spec.blocks()[l]);
+            refill(other, touched.len() * block.outputs, 0.0);
+            let weights = Mat::new(&self.point.params[block.weights.clone()], block.inputs, block.outputs);
+            let to = MatMut::new(other, touched.len(), block.outputs);
+            let input = Mat::new(stacked, touched.len(), block.inputs);
+            affine(self.point.engine, input, weights, &self.point.params[block.bias.clone()], to);
+            self.count_pieces(l, other, of(), crossed);
+            if !(self.point.linked && l == last) {
+                layer.activation.apply(isa, other, block.outputs);
             }
-            stacked = z;
+            std::mem::swap(stacked, other);
         }
-        let width = self.spec.outputs();
-        if self.objective.loss.is_piecewise() == Some(true) {
-            let pieces = self.pieces_of_loss(&stacked);
-            for (pieces, crossed) in pieces.chunks_exact(rows).zip(&mut crossed) {
-                *crossed += pieces.iter().zip(&self.loss_pieces).filter(|(a, b)| a != b).count();
+        let width = self.point.spec.outputs();
+        targets.clear();
+        touched.iter().for_each(|t| targets.extend_from_slice(&self.point.y()[t.row * width..(t.row + 1) * width]));
+        if self.point.objective.loss.is_piecewise() == Some(true) {
+            for (piece, (which, row)) in self.pieces_of_loss(stacked, targets).into_iter().zip(of()) {
+                crossed[which] += usize::from(piece != self.loss_pieces[row]);
             }
         }
-        let targets = self.y().repeat(moves.len());
-        let (mut delta, mut losses) = (vec![0.0; stacked.len()], vec![0.0; moves.len() * rows]);
-        self.objective.loss.rows(isa, &stacked, &targets, &mut delta, width, &mut losses);
-        let penalty = self.penalty();
-        for (((sample, m), losses), crossed) in samples.iter_mut().zip(moves).zip(losses.chunks_exact(rows)).zip(crossed) {
-            let mean: f64 = losses.iter().zip(&self.shares).map(|(loss, share)| loss * share).sum();
-            let penalty = penalty + if self.place(m.index).2.is_some() { self.penalty_change(m.index, m.to) } else { 0.0 };
-            *sample = Sample { value: mean + penalty, crossed: self.tells_pieces.then_some(crossed) };
+        refill(other, stacked.len(), 0.0);
+        refill(losses, touched.len(), 0.0);
+        self.point.objective.loss.rows(isa, stacked, targets, other, width, losses);
+        all.clear();
+        moves.iter().for_each(|_| all.extend_from_slice(&self.losses));
+        losses.iter().zip(of()).for_each(|(&loss, (which, row))| all[which * rows + row] = loss);
+        for (((sample, m), losses), &crossed) in
+            samples.iter_mut().zip(moves).zip(all.chunks_exact(rows)).zip(&*crossed)
+        {
+            let mean: f64 = losses.iter().zip(&self.point.shares).map(|(loss, share)| loss * share).sum();
+            let change = if self.point.place(m.index).2.is_some() { self.penalty_change(m.index, m.to) } else { 0.0 };
+            *sample = Sample { value: mean + (self.penalty + change), crossed: self.tells_pieces.then_some(crossed) };
         }
     }
 
@@ -269,15 +260,15 @@ impl<'a, A: ActivationFn, L: LossFn> Subject<'a, A, L> {
         const STEP: f64 = 1.0 / 16.0;
         /// Sums in another order.
         const ROUNDING: f64 = 1e-10;
-        let mut params = self.params.to_vec();
-        for tensor in tensors_of(self.spec) {
+        let mut params = self.point.params.to_vec();
+        for tensor in tensors_of(self.point.spec) {
             let index = tensor.range.start;
-            let m = Move { index, to: self.params[index] + STEP };
+            let m = Move { index, to: self.point.params[index] + STEP };
             let mut sample = [Sample::from(f64::NAN)];
-            self.moved(self.params, &[m], &mut sample);
+            self.moved(self.point.params, &[m], &mut sample);
             params[index] = m.to;
             let (by_parts, whole) = (sample[0].value, self.sample(&params).value);
-            params[index] = self.params[index];
+            params[index] = self.point.params[index];
             let near = (by_parts - whole).abs() <= ROUNDING * whole.abs().max(by_parts.abs());
             // What is not finite is for the check itself to report.
             if !near && whole.is_finite() && by_parts.is_finite() {
@@ -293,40 +284,46 @@ impl<'a, A: ActivationFn, L: LossFn> Subject<'a, A, L> {
 
 impl<A: ActivationFn, L: LossFn> Function for Subject<'_, A, L> {
     fn sample(&mut self, x: &[f64]) -> Sample {
-        let value = pass::value(self.spec, x, self.batch.view(), self.objective, &mut self.workspace);
+        let value = pass::value(self.point.spec, x, self.point.batch.view(), self.point.objective, &mut self.workspace);
         // What fails here has failed before.
         let value = value.map_or(f64::NAN, |v| v.objective());
-        let piecewise = |l: &crate::network::Layer<A>| l.activation.is_piecewise() == Some(true);
-        let any = self.spec.layers().iter().any(piecewise) || self.objective.loss.is_piecewise() == Some(true);
-        if !self.tells_pieces || !any && self.objective.l1 == 0.0 {
+        let piecewise = |l: &Layer<A>| l.activation.is_piecewise() == Some(true);
+        let any =
+            self.point.spec.layers().iter().any(piecewise) || self.point.objective.loss.is_piecewise() == Some(true);
+        if !self.tells_pieces || !any && self.point.objective.l1 == 0.0 {
             return Sample { value, crossed: self.tells_pieces.then_some(0) };
         }
-        let (sums, activations) = self.forward(x);
+        let (sums, activations) = self.point.forward(x);
         let mut crossed = [0];
-        sums.iter().enumerate().for_each(|(l, sums)| self.count_pieces(l, sums, &mut crossed));
-        let pieces = self.pieces_of_loss(&activations[activations.len() - 1]);
+        let rows = || (0..self.point.batch.x.nrows()).map(|row| (0, row));
+        sums.iter().enumerate().for_each(|(l, sums)| self.count_pieces(l, sums, rows(), &mut crossed));
+        let pieces = self.pieces_of_loss(&activations[activations.len() - 1], self.point.y());
         crossed[0] += pieces.iter().zip(&self.loss_pieces).filter(|(a, b)| a != b).count();
-        if self.objective.l1 > 0.0 {
-            let weights = self.spec.blocks().iter().flat_map(|b| b.weights.clone());
-            crossed[0] += weights.filter(|&i| (x[i] > 0.0) != (self.params[i] > 0.0)).count();
+        if self.point.objective.l1 > 0.0 {
+            let weights = self.point.spec.blocks().iter().flat_map(|b| b.weights.clone());
+            crossed[0] += weights.filter(|&i| (x[i] > 0.0) != (self.point.params[i] > 0.0)).count();
         }
         Sample { value, crossed: Some(crossed[0]) }
     }
 
     fn moved(&mut self, _: &[f64], moves: &[Move], samples: &mut [Sample]) {
-        let widest = self.spec.layers().iter().map(|layer| layer.outputs).max().unwrap_or(1);
-        let most = (STACKED / (widest * self.batch.x.nrows())).max(1);
+        let mut room = std::mem::take(&mut self.room);
         let mut from = 0;
         while from < moves.len() {
-            let l = self.place(moves[from].index).0;
-            let same = moves[from..].iter().take(most).take_while(|m| self.place(m.index).0 == l).count();
-            self.moved_in(l, &moves[from..from + same], &mut samples[from..from + same]);
+            let l = self.point.place(moves[from].index).0;
+            // Rows of this layer are stacked only where the next one's cannot be had from the change of a column.
+            let first = if l + 1 < self.point.spec.layers().len() && self.point.is_elementwise(l) { l + 1 } else { l };
+            let widest = self.point.spec.layers()[first..].iter().map(|layer| layer.outputs).max().unwrap_or(1);
+            let most = (STACKED / (widest * self.point.batch.x.nrows())).max(1);
+            let same = moves[from..].iter().take(most).take_while(|m| self.point.place(m.index).0 == l).count();
+            self.moved_in(l, &moves[from..from + same], &mut samples[from..from + same], &mut room);
             from += same;
         }
+        self.room = room;
     }
 
     fn slope(&mut self, oracle: Oracle, at: &[f64], direction: &[f64]) -> Option<f64> {
-        let Self { spec, batch, objective, .. } = self;
+        let Point { spec, batch, objective, .. } = &self.point;
         slope_of(
             oracle,
             at,
@@ -337,15 +334,19 @@ impl<A: ActivationFn, L: LossFn> Function for Subject<'_, A, L> {
     }
 
     fn slopes(&mut self, oracle: Oracle, _: &[f64], indices: &[usize], slopes: &mut [f64]) -> bool {
-        super::witnesses::slopes(self, oracle, indices, slopes)
+        let which = usize::from(oracle == Oracle::Complex);
+        let mut known = std::mem::take(&mut self.known[which]);
+        let asked = witnesses::slopes(&self.point, oracle, indices, &mut known, slopes);
+        self.known[which] = known;
+        asked
     }
 
     fn tensors(&self) -> Vec<Tensor> {
-        tensors_of(self.spec)
+        tensors_of(self.point.spec)
     }
 
     fn name(&self, index: usize) -> Option<String> {
-        Some(self.spec.parameter_name(index))
+        Some(self.point.spec.parameter_name(index))
     }
 
     fn rounding(&self) -> Option<&[f64]> {

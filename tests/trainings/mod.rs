@@ -1,4 +1,5 @@
 //! The small networks and rows that several tests train.
+#![allow(dead_code, reason = "each harness uses a part")]
 
 use deltarule::prelude::*;
 use deltarule::train::Epoch;

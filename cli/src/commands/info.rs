@@ -11,11 +11,11 @@ use serde_json::{Value, json};
 
 pub fn run(args: &Info) -> Result<Outcome> {
     // The library first, and both before there are threads.
-    let asked = args.blas.as_ref().map(|name| Library::load(name, &core(&args.machine)?)).transpose()?;
+    let asked = args.blas.as_ref().map(|name| Library::load(name, &core(&args.machine.multiply)?)).transpose()?;
     let mut chosen = args.machine.clone();
-    if asked.is_some() && ["embedded", "blas"].contains(&chosen.gemm.as_str()) {
+    if asked.is_some() && ["embedded", "blas"].contains(&chosen.multiply.gemm.as_str()) {
         // The core was that library's.
-        chosen.blas_core = None;
+        chosen.multiply.blas_core = None;
     }
     let (engine, threads) = machine(&chosen)?;
     let library = asked.or(engine.backend().blas()).or(Library::linked());

@@ -7,7 +7,7 @@ mod inspect;
 mod predict;
 mod train;
 
-use crate::args::{Command, Machine};
+use crate::args::{Command, Machine, Multiply};
 use crate::report;
 use deltarule::engine::{Backend, Engine};
 use deltarule::file::{self, Existing};
@@ -42,19 +42,24 @@ pub fn run(command: Command) -> Result<Outcome> {
     }
 }
 
-/// The engine and threads that were asked for; what makes a BLAS slow is warned about.
+/// The engine and threads that were asked for.
 fn machine(args: &Machine) -> Result<(Engine, Threads)> {
-    let isa = Isa::from_environment()?;
     // Before there are threads: an OpenBLAS can be told its core only by the environment, which they may read.
+    let engine = engine(&args.multiply)?;
+    Ok((engine, Threads::new(args.threads)?))
+}
+
+/// The engine that was asked for; what makes a BLAS slow is warned about.
+fn engine(args: &Multiply) -> Result<Engine> {
     let backend = Backend::parse_with_core(&args.gemm, &core(args)?)?;
     if let Some(library) = backend.blas() {
         warnings(library).iter().for_each(|warning| report::say(&format!("warning: {warning}")));
     }
-    Ok((Engine::new(isa, backend)?, Threads::new(args.threads)?))
+    Engine::new(Isa::from_environment()?, backend)
 }
 
 /// The kernels that were asked for.
-fn core(args: &Machine) -> Result<Core> {
+fn core(args: &Multiply) -> Result<Core> {
     args.blas_core.as_deref().map_or(Ok(Core::Detected), Core::parse)
 }
 

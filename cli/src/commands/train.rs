@@ -12,7 +12,7 @@ use deltarule::model::{Evaluation, Fitted, Recipe, Source};
 use deltarule::picture::{self, spark::spark};
 use deltarule::prelude::*;
 use deltarule::rng::stream;
-use deltarule::train::Stopped;
+use deltarule::train::{Stopped, Watched};
 use deltarule::{Error, Result, memory};
 use serde_json::{Value, json};
 use std::collections::HashSet;
@@ -59,7 +59,8 @@ fn train<T: Float + Into<f64>>(
     let rows: Vec<usize> = (0..source.rows()).collect();
     say(&format!("{}: {}, {}", source.name(), report::count(rows.len(), "row"), report::inputs(&input)));
     if let Some((folds, repetitions)) = cv {
-        let (measured, seconds) = cross_validate::<T>(args, recipe, source, &target, (folds, repetitions), &mut said)?;
+        let (measured, seconds, mut watched) =
+            cross_validate::<T>(args, recipe, source, &target, (folds, repetitions), &mut said)?;
         let figures = cross_validated(&measured, folds, repetitions);
         let mut object = json!({
             "task": target.task(), "rows": { "train": rows.len(), "test": 0 }, "cv": figures, "seconds": seconds,
@@ -70,7 +71,10 @@ fn train<T: Float + Into<f64>>(
             let fitted = fit::<T>(args, recipe, source, &rows, "all rows  ", &mut said)?;
             write_outputs(args, &fitted)?;
             object["parameters_sha256"] = fitted.model.parameters_sha256().into();
+            watched.extend(fitted.history.watched);
         }
+        report::watched(&watched).iter().for_each(|line| say(line));
+        object["watched"] = report::watched_json(&watched, args.watch_gradients);
         if args.json {
             report::print_json(&object)?;
         }
@@ -95,12 +99,14 @@ fn train<T: Float + Into<f64>>(
     print_report(&fitted, &on_training, on_test.as_ref(), seconds);
     write_outputs(args, &fitted)?;
     if args.json {
-        report::print_json(&describe(&fitted, &on_training, on_test.as_ref(), seconds, &target.task()))?;
+        let mut object = describe(&fitted, &on_training, on_test.as_ref(), seconds, &target.task());
+        object["watched"] = report::watched_json(&fitted.history.watched, args.watch_gradients);
+        report::print_json(&object)?;
     }
     Ok(Outcome::Done)
 }
 
-/// The figures of each fold, and the seconds that they took.
+/// The figures of each fold, the seconds that they took, and the gradients watched in all of them.
 fn cross_validate<T: Float>(
     args: &Train,
     recipe: &Recipe,
@@ -108,7 +114,7 @@ fn cross_validate<T: Float>(
     target: &deltarule::data::Target,
     (folds, repetitions): (usize, usize),
     said: &mut Said,
-) -> Result<(Vec<Evaluation>, f64)> {
+) -> Result<(Vec<Evaluation>, f64, Vec<Watched>)> {
     let rows: Vec<usize> = (0..source.rows()).collect();
     let mut classes = Vec::new();
     let strata = source.strata(target, &rows, &mut classes)?;
@@ -120,16 +126,17 @@ fn cross_validate<T: Float>(
     )?;
     let mut rng = Rng::with_stream(args.seed, stream::SPLIT);
     let started = Instant::now();
-    let mut measured = Vec::new();
+    let (mut measured, mut watched) = (Vec::new(), Vec::new());
     // One repetition's folds at a time: a million of them would not fit into memory.
     for _ in 0..repetitions {
         for part in split::folds(strata, folds, 1, &mut rng)? {
             let prefix = format!("fold {}/{}  ", measured.len() + 1, folds.saturating_mul(repetitions));
             let fitted = fit::<T>(args, recipe, source, &part.train, &prefix, said)?;
             measured.push(fitted.model.evaluate(source, &part.test)?);
+            watched.extend(fitted.history.watched);
         }
     }
-    Ok((measured, started.elapsed().as_secs_f64()))
+    Ok((measured, started.elapsed().as_secs_f64(), watched))
 }
 
 /// The warnings that were given already: of many trainings on the same data, each says the same.
@@ -222,6 +229,7 @@ fn recipe(args: &Train) -> Result<Recipe> {
             shuffle: true,
             seed: args.seed,
             stopping: Stopping { tolerance: args.tolerance, patience: args.patience },
+            watch_gradients: args.watch_gradients,
             engine,
             threads,
         },
@@ -280,8 +288,10 @@ fn print_report<T: Float>(fitted: &Fitted<T>, training: &Evaluation, test: Optio
         report::count(history.training.len(), "epoch")
     ));
     if let (Some(first), Some(last)) = (history.training.first(), history.training.last()) {
-        say(&format!("loss {first:.4} {} {last:.6}\n", spark(&history.training)));
+        say(&format!("loss {first:.4} {} {last:.6}", spark(&history.training)));
     }
+    report::watched(&history.watched).iter().for_each(|line| say(line));
+    say("");
     say(&report::table("training", training));
     match test {
         None => say("\nno rows were held out: these figures say nothing about new rows"),

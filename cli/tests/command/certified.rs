@@ -2,7 +2,8 @@
 
 use super::Folder;
 use deltarule::float::Float;
-use deltarule::model::{Certificate, CertifiedTensor, CertifiedVerdict, Dtype, Model, certify_file, peek_dtype, read};
+use deltarule::gradcheck::Verdict;
+use deltarule::model::{Certificate, CertifiedTensor, Dtype, Model, certify_file, peek_dtype, read};
 
 /// Puts a certificate into the model's file, in which every coordinate agrees and `edit` may say otherwise. Gives it as it
 /// was sealed.
@@ -42,7 +43,7 @@ fn draft<T: Float>(model: &Model<T>) -> Certificate {
         rows: 40,
         mode: "every coordinate".into(),
         oracles: vec!["differences".into(), "dual".into()],
-        verdict: CertifiedVerdict::Verified,
+        verdict: Verdict::Verified,
         tensors: spec.tensors().into_iter().map(tensor).collect(),
         parameters_sha256: model.parameters_sha256(),
         sha256: String::new(),

@@ -1,16 +1,16 @@
 //! Every gradient of every network is right: activation x loss x depth x weights x penalty x bias, against slopes measured
-//! from values alone; and gradients that are wrong in the ways people get them wrong are found out.
+//! from values alone. Gradients that are wrong in the ways people get them wrong are found out in `specimens.rs`.
 //!
 //! `DELTARULE_BLAS` names a BLAS library to be loaded and tried too.
 
 mod blas;
 
-use deltarule::gradcheck::{self, Mode, Options, Report, Verdict};
+use deltarule::gradcheck::{self, Mode, Options, Report};
 use deltarule::network::objective::Value;
 use deltarule::prelude::*;
 use deltarule::scalar::Scalar;
 use deltarule::verify;
-use ndarray::{Array2, ArrayView2, Axis, concatenate, s};
+use ndarray::{Array2, Axis, concatenate, s};
 use std::sync::{Arc, Mutex};
 
 const INPUTS: usize = 3;
@@ -411,93 +411,7 @@ fn a_blas_gives_the_gradient_too() {
     }
 }
 
-// ----------------------------------------------------------------------------------------------------- wrong gradients
-
-/// The verdict on `gradient` as that of a weighted, penalised network's objective.
-fn verdict(change: impl FnOnce(&Network<f64>, &mut Vec<f64>)) -> Verdict {
-    let data = Data::new(6, INPUTS, OUTPUTS, Loss::SquaredError, 2);
-    let net = network(Activation::Tanh, 1, Activation::Tanh, true, 2);
-    let objective = Objective { loss: Loss::SquaredError, l1: 0.0, l2: 0.1 };
-    let (_, mut gradient) = gradient_of(&net, data.batch(true), &objective);
-    change(&net, &mut gradient);
-    let mut workspace = Workspace::for_prediction(net.spec(), 6, Engine::default(), Threads::one()).unwrap();
-    let value =
-        |p: &[f64]| pass::value(net.spec(), p, data.batch(true), &objective, &mut workspace).unwrap().objective();
-    gradcheck::check(value, &gradient, net.params(), &Options::default()).verdict
-}
-
-#[test]
-fn gradients_wrong_in_the_usual_ways_are_found_out() {
-    assert_eq!(verdict(|_, _| {}), Verdict::Verified);
-    type Change = fn(&Network<f64>, &mut Vec<f64>);
-    let wrong: [(&str, Change); 6] = [
-        ("the weights of a layer as outputs x inputs", |net, gradient| {
-            let range = net.spec().blocks()[0].weights.clone();
-            let layer = ArrayView2::from_shape((INPUTS, 4), &gradient[range.clone()]).unwrap();
-            let transposed: Vec<f64> = layer.t().iter().copied().collect();
-            gradient[range].copy_from_slice(&transposed);
-        }),
-        ("a penalty on biases", |net, gradient| {
-            let range = net.spec().blocks()[1].bias.clone();
-            gradient[range.clone()].iter_mut().zip(&net.params()[range]).for_each(|(g, p)| *g += 0.1 * p);
-        }),
-        ("no penalty", |net, gradient| {
-            let range = net.spec().blocks()[1].weights.clone();
-            gradient[range.clone()].iter_mut().zip(&net.params()[range]).for_each(|(g, p)| *g -= 0.1 * p);
-        }),
-        ("the sum of rows for their mean", |_, gradient| gradient.iter_mut().for_each(|g| *g *= 6.0)),
-        ("rows that all count alike", |net, gradient| {
-            let data = Data::new(6, INPUTS, OUTPUTS, Loss::SquaredError, 2);
-            *gradient =
-                gradient_of(net, data.batch(false), &Objective { loss: Loss::SquaredError, l1: 0.0, l2: 0.1 }).1;
-        }),
-        ("one of many off by 1e-5", |_, gradient| gradient[7] *= 1.00001),
-    ];
-    for (what, change) in wrong {
-        assert_eq!(verdict(change), Verdict::Wrong, "{what}");
-    }
-}
-
-/// tanh with the slope of the identity: an output delta of `y - t` alone, where `(y - t)(1 - y^2)` is due.
-#[derive(Clone, Debug)]
-struct ForgottenSlope;
-
-impl ActivationFn for ForgottenSlope {
-    fn value_and_slope<T: Scalar>(&self, z: T) -> (T, T) {
-        (z.tanh(), T::ONE)
-    }
-}
-
-/// Half the square, with the slope of the whole.
-#[derive(Clone, Debug)]
-struct DoubleSlope;
-
-impl LossFn for DoubleSlope {
-    fn row<T: Scalar>(&self, output: &[T], target: &[T], delta: &mut [T]) -> T {
-        let value = Loss::SquaredError.row(output, target, delta);
-        delta.iter_mut().for_each(|d| *d += *d);
-        value
-    }
-}
-
-#[test]
-fn a_wrong_activation_and_a_wrong_loss_are_found_out_through_the_network() {
-    let data = Data::new(6, INPUTS, OUTPUTS, Loss::SquaredError, 2);
-    let options = Options::default();
-    let spec = Spec::mlp(INPUTS, &[], ForgottenSlope, OUTPUTS, ForgottenSlope).unwrap();
-    let net = Network::<f64, _>::new(spec, None, &mut Rng::new(2)).unwrap();
-    let report =
-        verify::parameters(&net, data.batch(false), &Objective::<Loss>::default(), Engine::default(), &options)
-            .unwrap();
-    assert_eq!((report.verdict, report.counts.wrong), (Verdict::Wrong, net.params().len()));
-    let report = verify::inputs(&net, data.x.view(), Engine::default(), &options).unwrap();
-    assert_eq!((report.verdict, report.counts.wrong), (Verdict::Wrong, data.x.len()));
-
-    let net = network(Activation::Tanh, 1, Activation::Identity, true, 2);
-    let objective = Objective { loss: DoubleSlope, l1: 0.0, l2: 0.0 };
-    let report = verify::parameters(&net, data.batch(false), &objective, Engine::default(), &options).unwrap();
-    assert_eq!((report.verdict, report.counts.wrong), (Verdict::Wrong, net.params().len()));
-}
+// --------------------------------------------------------------------------------------------------------------- names
 
 #[test]
 fn a_parameters_name_says_where_it_lies() {

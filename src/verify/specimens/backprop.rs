@@ -134,7 +134,8 @@ fn forward(net: &Network<f64>, x: ArrayView2<'_, f64>) -> (Vec<Array2<f64>>, Vec
         a.rows_mut().into_iter().for_each(|mut row| {
             layer.activation.forward_row(row.as_slice_mut().expect("row-major"), &mut []);
         });
-        (sums.push(z), activations.push(a));
+        sums.push(z);
+        activations.push(a);
     }
     (sums, activations)
 }

@@ -214,9 +214,9 @@ pub(super) static ALL: [Specimen; 49] = [
         Reach::BelowOutput,
     ),
     specimen(
-        "softplus_linear_early",
-        "Softplus with the slope of its linear side from 1 on: a threshold against overflow, in the gradient only.",
-        How::Activation(Unit::EarlySoftplus),
+        "softplus_exponent",
+        "Softplus with 1 / (1 + exp(z)) for 1 / (1 + exp(-z)): a sign lost when the sigmoid was written out.",
+        How::Activation(Unit::SoftplusExponent),
         Reach::BelowOutput,
     ),
     specimen(

@@ -26,8 +26,8 @@ pub(super) enum Unit {
     SingleTanh,
     /// SiLU, with one of the product rule's two terms.
     SiluHalf,
-    /// Softplus, whose slope is that of its threshold's linear side already from 1 on.
-    EarlySoftplus,
+    /// Softplus, whose slope has lost the sign in its exponent.
+    SoftplusExponent,
     /// tanh, without any slope.
     Slopeless,
     /// Softmax, without what each output does to the others.
@@ -45,8 +45,6 @@ pub(super) struct Formula {
 
 /// What is added to a variance, as everywhere.
 const VARIANCE_FLOOR: f64 = 1e-5;
-/// Where [`Unit::EarlySoftplus`] turns linear; the usual threshold, 20, differs from the function by 2e-9.
-const EARLY: f64 = 1.0;
 
 impl Formula {
     fn base(&self) -> Activation {
@@ -57,7 +55,7 @@ impl Formula {
             Unit::SigmoidOfTanh | Unit::TanhUnsquared | Unit::SingleTanh | Unit::Slopeless => Activation::Tanh,
             Unit::RoundedSelu => Activation::Selu,
             Unit::SiluHalf => Activation::Silu,
-            Unit::EarlySoftplus => Activation::Softplus,
+            Unit::SoftplusExponent => Activation::Softplus,
             Unit::SoftmaxDiagonal => Activation::Softmax,
             Unit::FixedStatistics => Activation::Identity,
         }
@@ -82,7 +80,7 @@ impl ActivationFn for Formula {
                 T::from_f64(f64::from(1.0 - a * a))
             }
             Unit::SiluHalf => z.sigmoid(),
-            Unit::EarlySoftplus if z.real() > EARLY => T::ONE,
+            Unit::SoftplusExponent => (-z).sigmoid(),
             Unit::Slopeless => T::ONE,
             _ => slope,
         };

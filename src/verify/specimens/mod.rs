@@ -79,10 +79,10 @@ impl Reach {
     fn among(self, tensors: &[TensorReport]) -> Vec<String> {
         let is_guilty = |at: usize| match self {
             Self::Everything => true,
-            Self::Weights => at % 2 == 0,
-            Self::Biases => at % 2 == 1,
+            Self::Weights => at.is_multiple_of(2),
+            Self::Biases => !at.is_multiple_of(2),
             Self::BelowOutput => at + 2 < tensors.len(),
-            Self::LaterWeights => at % 2 == 0 && at > 0,
+            Self::LaterWeights => at.is_multiple_of(2) && at > 0,
             Self::FirstWeights => at == 0,
         };
         tensors.iter().enumerate().filter(|(at, _)| is_guilty(*at)).map(|(_, tensor)| tensor.name.clone()).collect()

@@ -81,6 +81,22 @@ fn the_matrix_says_who_disagrees_with_whom() {
     assert_eq!(found.map(|(a, b)| disagreed(&report, a, b)), [0, 1, 1, 0]);
 }
 
+/// The complex square root at 0 is no number, where the real function has a slope.
+#[test]
+fn a_witness_that_is_no_number_says_nothing() {
+    struct Root;
+    impl Generic for Root {
+        fn value<S: Scalar>(&self, x: &[S]) -> S {
+            let root = (x[0] * x[0]).sqrt();
+            root * root * root * x[1]
+        }
+    }
+    let report = check_generic(&Root, &[0.0, 0.0], &[0.0, 1.0], &Options::default());
+    assert_eq!((report.verdict, report.counts.wrong), (Verdict::Verified, 0), "{report}");
+    let alone = Options { oracles: vec![Oracle::Dual], ..Options::default() };
+    assert_eq!(check_generic(&Root, &[0.0, 0.0], &[0.0, 1.0], &alone).counts.wrong, 0);
+}
+
 #[test]
 fn a_sample_skips_no_tensor_and_directions_find_who_is_to_blame() {
     let (f, at, gradient) = Sum::subject(1000);

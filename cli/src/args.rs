@@ -314,7 +314,7 @@ pub struct Gradcheck {
     #[arg(long, value_name = "N", default_value_t = 16)]
     pub rows: usize,
     /// What to check: parameters (before all witnesses), precision (the gradient in the network's own type against f64, to a bound on
-    /// rounding), inputs (their gradient), curvature (products with the Hessian)
+    /// rounding), inputs (their gradient), curvature (products of the Hessian with one random vector, or --directions of them)
     #[arg(long, value_name = "NAME,…", value_enum, value_delimiter = ',', default_value = "parameters,precision")]
     pub checks: Vec<Check>,
     /// Check so many random directions instead of every parameter
@@ -349,7 +349,7 @@ pub struct Gradcheck {
 }
 
 /// What a gradient check checks.
-#[derive(ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(ValueEnum, Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Check {
     /// The gradient of every parameter
     Parameters,

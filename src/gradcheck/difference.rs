@@ -37,6 +37,8 @@ const JUMP_ROUNDING: f64 = 8.0;
 /// A smooth jump changes by less than this part while the step resolves the function: `(w h)^2 / 16` for a wave of
 /// frequency `w`, which is 0.1 at a fifth of a wavelength.
 const SMOOTH: f64 = 0.1;
+/// A step of this many scales is long: two of them may agree by chance, so that a verdict takes a shorter one that says the same.
+const LONG: f64 = 1.0 / 256.0;
 /// A rung is worth descending to if its rounding is at most this part of the jump.
 const VISIBLE: f64 = 1.0 / 128.0;
 /// Error estimates are right but for such a factor: beyond it, what they do not explain is wrong.
@@ -164,7 +166,7 @@ fn climb(slope: Slope, phi: &mut impl FnMut(f64) -> (f64, Sample)) -> Finding {
             Err(_) if up > 0 => break,
             Ok(m) if up > 0 && slope.is_broken(&m) => break,
             Err(at) => {
-                fault = at;
+                (fault, kinked) = (at, None);
                 true
             }
             Ok(m) if slope.is_broken(&m) => {
@@ -254,13 +256,26 @@ impl Slope {
         (left.min(right) - beside..=left.max(right) + beside).contains(&self.analytic)
     }
 
-    fn decide<'a>(&self, best: &Measured, mut witnesses: impl Iterator<Item = &'a Measured>) -> Finding {
+    /// Whether a long step is the only one to disagree: at a step as long as the function is wide, an estimate may be small by chance.
+    fn is_alone<'a>(&self, best: &Measured, mut witnesses: impl Iterator<Item = &'a Measured>) -> bool {
+        let confirms =
+            |m: &Measured| m.step < best.step && (self.analytic - m.numeric).abs() > CONFIDENCE * m.estimate();
+        best.step > LONG * self.scale && !witnesses.any(confirms)
+    }
+
+    /// Whether the ladder ended before it could tell whether the kink is at the point or merely near.
+    pub fn ended_early(&self, m: &Measured) -> bool {
+        m.step > FIRST_STEP * self.scale / RUNG.powi(MOST_DOWN as i32) * 1.5
+    }
+
+    fn decide<'a>(&self, best: &Measured, mut witnesses: impl Iterator<Item = &'a Measured> + Clone) -> Finding {
         let difference = (self.analytic - best.numeric).abs();
         if !self.analytic.is_finite() {
             Finding::Disagrees(*best)
         } else if self.error(best) <= self.tolerance {
             Finding::Agrees(*best)
         } else if difference <= CONFIDENCE * best.estimate()
+            || self.is_alone(best, witnesses.clone())
             || witnesses.any(|m| {
                 // Two rungs contradict each other, by enough to explain the difference.
                 let gap = (m.numeric - best.numeric).abs();

@@ -117,7 +117,7 @@ fn at_points(mut f: impl Formula, points: &[f64]) -> Report {
             // Formulas such as 1 - tanh(z)^2 round as numbers of size 1 do.
             absolute: 16.0 * f64::EPSILON * center.abs().max(1.0),
             largest: analytic.abs().min(f64::MAX),
-            rounding: None,
+            bound: None,
         };
         bench.hear(&said, &mut report, || format!("point {index}, at {x}"));
     }

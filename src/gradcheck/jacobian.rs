@@ -7,7 +7,7 @@ use super::difference::{self, Slope};
 use super::function::{Sample, Tensor};
 use super::report::{Report, Subject, Verdict};
 use super::witness::{Bench, Testimony};
-use super::{Mode, Options, direction, go, noise, scale};
+use super::{Mode, NOTHING, Options, direction, go, noise, scale};
 use crate::rng::Rng;
 use std::fmt;
 
@@ -75,13 +75,23 @@ pub fn check_values(
         _ => Subject::Coordinate,
     };
     let mut report = Report::new(subject, Some(options.tolerance), options.most_wrong);
+    if at.is_empty() {
+        return report.refuse(Verdict::Inconclusive, NOTHING.into());
+    }
     let (center, again) = (f(at).values, f(at).values);
+    if center.is_empty() {
+        return report.refuse(Verdict::Inconclusive, "the function has no values: there is nothing to check".into());
+    }
     let values = center.len();
     let tensors = match options.tensors.is_empty() {
         true => (0..values).map(|k| Tensor { name: format!("value {}", k + 1), range: k..k + 1 }).collect(),
         false => options.tensors.clone(),
     };
     if let Some(fault) = options.fault(values, &tensors) {
+        return report.refuse(Verdict::Inconclusive, fault);
+    }
+    if !rounding.is_empty() && rounding.len() != values {
+        let fault = format!("rounding: expected {values} numbers, one for each value, found {}", rounding.len());
         return report.refuse(Verdict::Inconclusive, fault);
     }
     if let Some(fault) = fault_of(at, &center, &again) {
@@ -94,8 +104,10 @@ pub fn check_values(
         Mode::EveryCoordinate => (0..n).map(|i| (unit(n, i), format!("coordinate {i}"))).collect(),
         Mode::Sample { per_tensor, seed } => {
             let mut rng = Rng::new(seed);
-            let chosen: std::collections::BTreeSet<_> =
-                if per_tensor >= n { (0..n).collect() } else { (0..per_tensor).map(|_| rng.below(n)).collect() };
+            let mut chosen = std::collections::BTreeSet::new();
+            while chosen.len() < per_tensor.min(n) {
+                chosen.insert(rng.below(n));
+            }
             chosen.into_iter().map(|i| (unit(n, i), format!("coordinate {i}"))).collect()
         }
         Mode::Directions { count, seed } => (0..count)
@@ -161,7 +173,7 @@ pub fn check_values(
                 let index = (value - tensor.range.start) * columns.len() + i;
                 let said = Testimony { index, slope, finding: Some(finding), dual: None, complex: None };
                 let whole = tensor.range.len() == 1;
-                Bench { exact: options.exact, absolute: options.absolute, largest, rounding: None }.hear(
+                Bench { exact: options.exact, absolute: options.absolute, largest, bound: None }.hear(
                     &said,
                     &mut report,
                     || match whole {
@@ -180,9 +192,6 @@ fn dot(a: &[f64], b: &[f64]) -> f64 {
 }
 
 fn fault_of(at: &[f64], center: &[f64], again: &[f64]) -> Option<String> {
-    if at.is_empty() {
-        return Some("the point has no coordinates: there is nothing to check".into());
-    }
     if let Some(i) = at.iter().position(|x| !x.is_finite()) {
         return Some(format!("coordinate {i} of the point is {}", at[i]));
     }

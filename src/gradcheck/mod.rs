@@ -60,6 +60,7 @@ pub use function::{Function, Generic, Move, Oracle, Sample, Tensor, slope_of};
 pub use report::{Counts, Disagreements, Entry, Report, Subject, TensorReport, Verdict};
 
 use crate::rng::Rng;
+use against::VACUOUS;
 use difference::{Slope, first_rung};
 use function::{Pieces, Values, Witnessed};
 use witness::{Bench, Testimony};
@@ -148,7 +149,7 @@ impl Options {
             return Some("oracles: expected at least one, found none".into());
         }
         if length == 0 {
-            return Some("the point has no coordinates: there is nothing to check".into());
+            return Some(NOTHING.into());
         }
         if let Mode::Sample { per_tensor: 0, .. } | Mode::Directions { count: 0, .. } = self.mode {
             return Some(format!("mode: expected at least 1, found {:?}", self.mode));
@@ -197,13 +198,14 @@ pub fn check(f: impl FnMut(&[f64]) -> f64, grad: &[f64], at: &[f64], options: &O
 /// assert_eq!(check_pieces(f, &[2.0, -1.0], &[1.0, 1.0], &Options::default()).verdict, Verdict::Wrong);
 /// ```
 pub fn check_pieces(mut f: impl FnMut(&[f64]) -> (f64, u64), grad: &[f64], at: &[f64], options: &Options) -> Report {
-    let piece = f(at).1;
+    // A function of nothing is refused below, and may not be called.
+    let piece = if at.is_empty() { 0 } else { f(at).1 };
     check_function(&mut Pieces { f, piece }, grad, at, options)
 }
 
 /// [`check`] for a function written over any number, with all witnesses.
 pub fn check_generic(f: &impl Generic, grad: &[f64], at: &[f64], options: &Options) -> Report {
-    check_function(&mut Witnessed { f, piece: f.piece(at) }, grad, at, options)
+    check_function(&mut Witnessed { f, piece: if at.is_empty() { None } else { f.piece(at) } }, grad, at, options)
 }
 
 /// [`check`] for whatever can do more than values.
@@ -283,6 +285,9 @@ fn noise_of(f: &mut impl Function, center: f64, at: &[f64]) -> f64 {
     })
 }
 
+/// Said of a point without coordinates.
+const NOTHING: &str = "the point has no coordinates: there is nothing to check";
+
 /// Coordinates looked at together: enough that a function with structure makes few calls of many rows.
 const CHUNK: usize = 64;
 
@@ -324,7 +329,8 @@ impl<F: Function> Checking<'_, F> {
                 self.f.moved(at, &moves.collect::<Vec<_>>(), &mut samples);
             }
             for (k, &index) in chunk.iter().enumerate() {
-                let slack = self.rounding.as_ref().map_or(0.0, |bounds| bounds[index]) + self.slope.slack;
+                let bound = self.rounding.as_ref().map_or(0.0, |bounds| bounds[index]);
+                let slack = bound.min(VACUOUS * self.largest) + self.slope.slack;
                 let slope = Slope { analytic: self.grad[index], scale: scale(at[index]), slack, ..self.slope };
                 let finding = self.asks(Oracle::Differences).then(|| {
                     difference::judge(slope, &mut |t| {
@@ -344,7 +350,7 @@ impl<F: Function> Checking<'_, F> {
                     exact: self.options.exact,
                     absolute: self.options.absolute,
                     largest: self.largest,
-                    rounding: self.rounding.as_deref(),
+                    bound: self.rounding.as_ref().map(|bounds| bounds[index]),
                 };
                 bench.hear(&said, &mut self.report, || self.f.name(index).unwrap_or_else(|| local(index)));
             }
@@ -362,6 +368,7 @@ impl<F: Function> Checking<'_, F> {
         }
         // Who is to blame? These are no further directions: what was counted stays as it is.
         let (counts, wrong) = (self.report.counts, self.report.faults.len());
+        let pairs = self.report.disagreements.clone();
         self.report.judged = Some(self.report.tensors.len());
         for (i, tensor) in tensors.iter().enumerate() {
             self.report.open(tensor);
@@ -370,7 +377,7 @@ impl<F: Function> Checking<'_, F> {
             only[tensor.range.end..].fill(0.0);
             self.along(i, &only, || format!("direction of {}", tensor.name));
         }
-        self.report.counts = counts;
+        (self.report.counts, self.report.disagreements) = (counts, pairs);
         self.report.faults.truncate(wrong);
     }
 
@@ -393,13 +400,7 @@ impl<F: Function> Checking<'_, F> {
         });
         let [dual, complex] = [Oracle::Dual, Oracle::Complex]
             .map(|oracle| if self.asks(oracle) { self.f.slope(oracle, at, direction) } else { None });
-        let bounds = bound.map(|bound| vec![bound; index + 1]);
-        let bench = Bench {
-            exact: self.options.exact,
-            absolute: self.options.absolute,
-            largest: terms(),
-            rounding: bounds.as_deref(),
-        };
+        let bench = Bench { exact: self.options.exact, absolute: self.options.absolute, largest: terms(), bound };
         bench.hear(&Testimony { index, slope, finding, dual, complex }, &mut self.report, name);
     }
 }

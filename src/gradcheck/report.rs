@@ -175,6 +175,8 @@ pub struct Report {
     pub worst: Option<Entry>,
     /// The first comparisons that are wrong.
     pub faults: Vec<Entry>,
+    /// The first entries at a kink, with the slopes of both sides.
+    pub at_kinks: Vec<Entry>,
     /// What else is to be said, such as where a value is not finite.
     pub message: Option<String>,
     #[serde(skip)]
@@ -198,6 +200,7 @@ impl Report {
             floor: 0.0,
             worst: None,
             faults: Vec::new(),
+            at_kinks: Vec::new(),
             message: None,
             used: 0.0,
             judged: None,
@@ -231,13 +234,14 @@ impl Report {
         self.used = if entry.estimate > 0.0 { self.used.max(used) } else { self.used };
         let is_wrong = entry.verdict == Verdict::Wrong;
         let listed = is_wrong && self.faults.len() < self.most_wrong;
+        let kink = entry.verdict == Verdict::Kink && self.at_kinks.len() < self.most_wrong;
         let leads = |worst: &Option<Entry>| {
             let Some(worst) = worst else { return true };
             (is_wrong, entry.error) > (worst.verdict == Verdict::Wrong, worst.error)
         };
         let (of_all, of_tensor) = (leads(&self.worst), leads(&tensor.worst));
         let kept = entry.verdict != Verdict::Kink && (of_all || of_tensor);
-        if !(listed || kept || fault.is_some() && self.message.is_none()) {
+        if !(listed || kink || kept || fault.is_some() && self.message.is_none()) {
             return;
         }
         entry.name = name();
@@ -246,6 +250,9 @@ impl Report {
         }
         if listed {
             self.faults.push(entry.clone());
+        }
+        if kink {
+            self.at_kinks.push(entry.clone());
         }
         if kept && of_tensor {
             tensor.worst = Some(entry.clone());

@@ -32,6 +32,11 @@ impl fmt::Display for Report {
             writeln!(f, "\nwrong {subject}s{}", if self.faults.len() < counts.wrong { ", the first" } else { "" })?;
             write_entries(f, self.faults.iter().map(|entry| (entry.name.as_str(), entry)))?;
         }
+        if !self.at_kinks.is_empty() {
+            let first = if self.at_kinks.len() < counts.kinks { ", the first" } else { "" };
+            writeln!(f, "\n{subject}s at a kink, where each is a valid subgradient{first}")?;
+            write_entries(f, self.at_kinks.iter().map(|entry| (entry.name.as_str(), entry)))?;
+        }
         self.write_disagreements(f)
     }
 }

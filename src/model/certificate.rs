@@ -106,7 +106,9 @@ impl Certificate {
             return Err(Error::Unsupported(format!("a check that compared nothing certifies nothing: {message}")));
         }
         let core = engine.backend().blas().and_then(|library| library.about().core.clone());
-        let own = precision.map(|_| Dtype::F64.name().to_string()).filter(|_| T::NAME == "f32");
+        // What the gradient in the model's own type was held against, if that was verified or is what is wrong.
+        let heard = precision.filter(|report| report.verdict == Verdict::Verified || worse.is_some());
+        let own = heard.map(|_| if T::NAME == "f32" { "f64" } else { "loops" }.to_string());
         let witnesses = options.oracles.iter().map(|oracle| oracle.name().to_string());
         Self {
             version: env!("CARGO_PKG_VERSION").into(),
@@ -114,11 +116,14 @@ impl Certificate {
             gemm: engine.backend().to_string() + &core.map(|core| format!(", {core}")).unwrap_or_default(),
             architecture: model.network.spec().architecture(),
             objective: format!("{}, l1 {}, l2 {}", objective.loss, objective.l1, objective.l2),
-            dtype: if own.is_some() { Dtype::of::<T>() } else { Dtype::F64 },
+            dtype: if heard.is_some() { Dtype::of::<T>() } else { Dtype::F64 },
             rows,
             mode: match (worse, options.mode) {
-                (None, Mode::Sample { per_tensor, .. }) => format!("{per_tensor} entries of each tensor"),
-                _ => "every coordinate".into(),
+                (Some(_), _) => "every coordinate, to its bound".into(),
+                (None, Mode::Sample { per_tensor, .. }) => {
+                    format!("{per_tensor} entries of each tensor at tolerance {:e}", options.tolerance)
+                }
+                _ => format!("every coordinate at tolerance {:e}", options.tolerance),
             },
             oracles: if worse.is_some() { own.into_iter().collect() } else { witnesses.chain(own).collect() },
             verdict: Verdict::of(report.tensors.iter().map(|tensor| tensor.counts)),

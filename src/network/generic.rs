@@ -102,6 +102,9 @@ pub fn objective<S: Scalar, A: ActivationFn, L: LossFn>(
     check(spec, params, batch)?;
     if let Some(gradient) = &mut gradient {
         spec.check_differentiable()?;
+        if gradient.len() != spec.parameters() {
+            return Err(Error::shape("gradient", spec.parameters(), gradient.len()));
+        }
         gradient.fill(S::ZERO);
     }
     let linked = is_linked(spec, &objective.loss);

@@ -57,6 +57,11 @@ impl Norm {
         numbers.iter().map(|&x| self.power(x)).collect()
     }
 
+    /// How many deviations a number is moved by to see what becomes of it: past the kinks that errors may reach.
+    fn reach(self) -> f64 {
+        if self == Self::Certain { 1.0 } else { DEVIATIONS }
+    }
+
     /// What a sum of `n` products rounds, as a factor of the sum of their powers.
     fn summed(self, n: usize, u: f64) -> f64 {
         let n = n as f64;
@@ -67,23 +72,34 @@ impl Norm {
 /// Bounds on the errors of the gradient computed in numbers of type `T`, parameter by parameter; nothing for activations whose own errors
 /// nobody knows.
 pub(super) fn rounding<T: Float, A: ActivationFn, L: LossFn>(point: &Point<'_, A, L>) -> Option<Vec<f64>> {
-    let single = T::NAME == f32::NAME;
-    let u = if single { SINGLE } else { f64::EPSILON / 2.0 };
+    Some(rounding_of_both::<T, A, L>(point)?.0)
+}
+
+/// The same, and bounds on the errors of the gradient with respect to the inputs, row after row.
+pub(super) fn rounding_of_both<T: Float, A: ActivationFn, L: LossFn>(
+    point: &Point<'_, A, L>,
+) -> Option<(Vec<f64>, Vec<f64>)> {
+    let u = if T::NAME == f32::NAME { SINGLE } else { f64::EPSILON / 2.0 };
     let spec = point.spec;
     if spec.layers().iter().any(|layer| layer.activation.builtin().is_none()) || spec.check_differentiable().is_err() {
         return None;
     }
-    let mut bounds = powers(point, Norm::Certain, u);
-    let likely = powers(point, Norm::Likely, u).into_iter().map(|power| DEVIATIONS * Norm::Likely.root(power));
-    // What is smaller than any normal number may be lost, in each row.
-    let tiny = if single { f64::from(f32::MIN_POSITIVE) } else { f64::MIN_POSITIVE };
-    let lost = tiny * (1 + point.batch.x.nrows()) as f64;
-    bounds.iter_mut().zip(likely).for_each(|(bound, likely)| *bound = bound.min(likely) + lost);
-    Some(bounds)
+    let ((mut params, mut inputs), likely) = (powers(point, Norm::Certain, u), powers(point, Norm::Likely, u));
+    let lost = tiny_of(u) * (1 + point.batch.x.nrows()) as f64;
+    for (bounds, likely) in [(&mut params, likely.0), (&mut inputs, likely.1)] {
+        let likely = likely.into_iter().map(|power| DEVIATIONS * Norm::Likely.root(power));
+        bounds.iter_mut().zip(likely).for_each(|(bound, likely)| *bound = bound.min(likely) + lost);
+    }
+    Some((params, inputs))
 }
 
-/// The powers of the gradient's errors.
-fn powers<A: ActivationFn, L: LossFn>(point: &Point<'_, A, L>, norm: Norm, u: f64) -> Vec<f64> {
+/// The smallest normal number of the type whose unit roundoff is `u`.
+fn tiny_of(u: f64) -> f64 {
+    if u == SINGLE { f64::from(f32::MIN_POSITIVE) } else { f64::MIN_POSITIVE }
+}
+
+/// The powers of the errors of the parameters' gradient, and of the inputs'.
+fn powers<A: ActivationFn, L: LossFn>(point: &Point<'_, A, L>, norm: Norm, u: f64) -> (Vec<f64>, Vec<f64>) {
     let spec = point.spec;
     let rows = point.batch.x.nrows();
     let mut forward: Vec<Errors> = Vec::new();
@@ -96,6 +112,8 @@ fn powers<A: ActivationFn, L: LossFn>(point: &Point<'_, A, L>, norm: Norm, u: f6
     for (l, block) in spec.blocks().iter().enumerate().rev() {
         let (inputs, outputs) = (block.inputs, block.outputs);
         forward[l].backward(point, l, &mut delta, &mut error, norm, u);
+        // What is smaller than any normal number may be lost, before it is multiplied by what comes in.
+        error.iter_mut().for_each(|e| *e += norm.power(tiny_of(u)));
         let size = norm.powers(&delta);
         let input = norm.powers(point.input(l));
         let none = vec![0.0; input.len()];
@@ -113,18 +131,16 @@ fn powers<A: ActivationFn, L: LossFn>(point: &Point<'_, A, L>, norm: Norm, u: f6
         for i in block.weights.clone().filter(|_| l1 > 0.0 || l2 > 0.0) {
             bounds[i] += norm.power(4.0 * u * (l2 * point.params[i].abs() + l1));
         }
-        if l > 0 {
-            let weights = &point.params[block.weights.clone()];
-            let both = plus(norm.summed(outputs, u));
-            error = vec![0.0; rows * inputs];
-            let sizes = norm.powers(weights);
-            product(Mat::new(&both, rows, outputs), Mat::new(&sizes, inputs, outputs).t(), 0.0, &mut error);
-            let mut lower = vec![0.0; rows * inputs];
-            product(Mat::new(&delta, rows, outputs), Mat::new(weights, inputs, outputs).t(), 0.0, &mut lower);
-            delta = lower;
-        }
+        let weights = &point.params[block.weights.clone()];
+        let both = plus(norm.summed(outputs, u));
+        error = vec![0.0; rows * inputs];
+        let sizes = norm.powers(weights);
+        product(Mat::new(&both, rows, outputs), Mat::new(&sizes, inputs, outputs).t(), 0.0, &mut error);
+        let mut lower = vec![0.0; rows * inputs];
+        product(Mat::new(&delta, rows, outputs), Mat::new(weights, inputs, outputs).t(), 0.0, &mut lower);
+        delta = lower;
     }
-    bounds
+    (bounds, error)
 }
 
 /// The powers of one layer's errors: of its activations, or of the sums that the loss reads, and of the slopes.
@@ -168,9 +184,10 @@ impl Errors {
         } else {
             let at = |z: f64| layer.activation.value_and_slope(z);
             for (&z, &e) in point.sums[l].iter().zip(&sums) {
-                let e = norm.root(e);
+                let e = norm.reach() * norm.root(e);
                 let ((a, s), (a_up, s_up), (a_down, s_down)) = (at(z), at(z + e), at(z - e));
-                let changed = |up: f64, down: f64, here: f64| norm.power((up - here).abs().max((down - here).abs()));
+                let most = |up: f64, down: f64, here: f64| (up - here).abs().max((down - here).abs());
+                let changed = |up: f64, down: f64, here: f64| norm.power(most(up, down, here) / norm.reach());
                 errors.activation.push(changed(a_up, a_down, a) + norm.power(KERNEL * u * a));
                 errors.slope.push(s);
                 // Formulas such as 1 - a^2 round as numbers of size 1 do.
@@ -239,11 +256,14 @@ fn loss_gradient<A: ActivationFn, L: LossFn>(
         for j in 0..width {
             let here = output[j];
             let mut most = vec![0.0_f64; width];
-            let by = norm.root(output_error[j]);
+            let by = norm.reach() * norm.root(output_error[j]);
             for there in [here + by, here - by] {
                 output[j] = there;
                 loss.row(&output, target, &mut moved);
-                most.iter_mut().zip(&moved).zip(&*delta).for_each(|((m, a), b)| *m = m.max((a - b).abs()));
+                most.iter_mut()
+                    .zip(&moved)
+                    .zip(&*delta)
+                    .for_each(|((m, a), b)| *m = m.max((a - b).abs() / norm.reach()));
             }
             output[j] = here;
             error.iter_mut().zip(most).for_each(|(e, m)| *e += norm.power(m));

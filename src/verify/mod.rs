@@ -14,6 +14,7 @@
 //! Row 6 of the house: imports everything below.
 
 mod bound;
+mod inputs;
 mod point;
 pub mod specimens;
 mod structure;
@@ -21,21 +22,19 @@ pub mod suite;
 mod witnesses;
 
 use crate::activation::ActivationFn;
-use crate::complex::Complex;
-use crate::dual::Dual;
 use crate::engine::Engine;
 use crate::error::{Error, Result};
 use crate::float::Float;
 use crate::gradcheck::jacobian::{self, Product, Values};
-use crate::gradcheck::{self, Function, Mode, Move, Options, Oracle, Report, Sample, Tensor, slope_of};
+use crate::gradcheck::{self, Function, Mode, Options, Report, Tensor};
 use crate::loss::LossFn;
 use crate::network::objective::{Batch, Objective};
 use crate::network::workspace::Workspace;
 use crate::network::{Network, Spec, generic, pass};
-use crate::rng::Rng;
 use crate::scalar::Scalar;
 use crate::threads::Threads;
-use ndarray::{Array2, ArrayView2, s};
+pub use inputs::inputs;
+use ndarray::{Array2, ArrayView2};
 use point::Point;
 use structure::Subject;
 
@@ -157,7 +156,7 @@ pub fn precision<T: Float, A: ActivationFn, L: LossFn>(
 }
 
 /// Checks [`generic::hessian_vector`] along random vectors against differences of the gradient: second derivatives, row by row of the
-/// Hessian.
+/// Hessian. As many vectors as the options' mode has directions, or one. The only witness are differences, to the options' tolerance.
 ///
 /// **Errors** as [`parameters`].
 pub fn curvature<T: Float, A: ActivationFn, L: LossFn>(
@@ -165,9 +164,13 @@ pub fn curvature<T: Float, A: ActivationFn, L: LossFn>(
     batch: Batch<'_, T>,
     objective: &Objective<L>,
     engine: Engine,
-    vectors: usize,
-    seed: u64,
+    options: &Options,
 ) -> Result<Report> {
+    let mode = match options.mode {
+        Mode::Directions { .. } => options.mode,
+        Mode::EveryCoordinate => Mode::Directions { count: 1, seed: 0 },
+        Mode::Sample { seed, .. } => Mode::Directions { count: 1, seed },
+    };
     let (net, rows) = (net.cast::<f64>(), Rows::new(&batch));
     let batch = rows.batch();
     let mut workspace = Workspace::new(net.spec(), batch.x.nrows(), engine, Threads::one())?;
@@ -189,108 +192,14 @@ pub fn curvature<T: Float, A: ActivationFn, L: LossFn>(
         product
     };
     let options = Options {
-        mode: Mode::Directions { count: vectors, seed },
+        mode,
         tensors: tensors_of(net.spec()),
-        negligible: NEGLIGIBLE,
+        negligible: options.negligible.max(NEGLIGIBLE),
         absolute: SECOND_ROUNDING * largest,
-        ..Options::default()
+        ..options.clone()
     };
     let product = Product::Right(&mut times);
     Ok(jacobian::check_values(gradient, &deviations, product, net.params(), &options))
-}
-
-/// Checks [`pass::backward`] with respect to the inputs, in `f64`: the gradient of a random combination of the outputs.
-/// The report's index counts the elements of `x`, row after row.
-///
-/// **Errors**: shapes that do not fit, an activation without slope.
-pub fn inputs<T: Float, A: ActivationFn>(
-    net: &Network<T, A>,
-    x: ArrayView2<'_, T>,
-    engine: Engine,
-    options: &Options,
-) -> Result<Report> {
-    let (net, x) = (net.cast::<f64>(), double(x));
-    let (rows, outputs) = (x.nrows(), net.spec().outputs());
-    let mut rng = Rng::new(0);
-    let combination = Array2::from_shape_simple_fn((rows, outputs), || rng.normal::<f64>(0.0, 1.0));
-    let mut workspace = Workspace::new(net.spec(), rows, engine, Threads::one())?;
-    let mut gradient = vec![0.0; net.spec().parameters()];
-    let mut below = Array2::zeros(x.dim());
-    let into = Some(below.view_mut());
-    pass::backward(net.spec(), net.params(), x.view(), combination.view(), &mut workspace, &mut gradient, into)?;
-    let mut outputs_of =
-        Outputs { net: &net, combination: &combination, workspace, base: x.clone(), values: Vec::new() };
-    outputs_of.values = outputs_of.rows_of(x.view());
-    let options = &Options { negligible: options.negligible.max(NEGLIGIBLE), ..options.clone() };
-    let (below, at) = (below.as_slice().expect("row-major"), x.as_slice().expect("row-major"));
-    Ok(gradcheck::check_function(&mut outputs_of, below, at, options))
-}
-
-/// A combination of a network's outputs, as a function of its inputs.
-struct Outputs<'a, A> {
-    net: &'a Network<f64, A>,
-    combination: &'a Array2<f64>,
-    workspace: Workspace<f64>,
-    base: Array2<f64>,
-    /// Of each row, its part of the value at the point.
-    values: Vec<f64>,
-}
-
-impl<A: ActivationFn> Outputs<'_, A> {
-    /// What each row, the first with the first combination, adds.
-    fn rows_of(&mut self, x: ArrayView2<'_, f64>) -> Vec<f64> {
-        let mut out = Array2::zeros((x.nrows(), self.combination.ncols()));
-        let done = pass::predict_into(self.net.spec(), self.net.params(), x, &mut self.workspace, out.view_mut());
-        let sum = |(o, c): (ndarray::ArrayView1<'_, f64>, ndarray::ArrayView1<'_, f64>)| match done {
-            Ok(()) => o.iter().zip(c).map(|(o, c)| o * c).sum(),
-            Err(_) => f64::NAN,
-        };
-        out.rows().into_iter().zip(self.combination.rows()).map(sum).collect()
-    }
-}
-
-impl<A: ActivationFn> Function for Outputs<'_, A> {
-    fn sample(&mut self, x: &[f64]) -> Sample {
-        let x = ArrayView2::from_shape(self.base.dim(), x).expect("as many as x has");
-        self.rows_of(x).iter().sum::<f64>().into()
-    }
-
-    fn moved(&mut self, _: &[f64], moves: &[Move], samples: &mut [Sample]) {
-        let cols = self.base.ncols();
-        for (sample, &Move { index, to }) in samples.iter_mut().zip(moves) {
-            let (i, j) = (index / cols, index % cols);
-            let mut row = self.base.slice(s![i..i + 1, ..]).to_owned();
-            row[[0, j]] = to;
-            let mut out = Array2::zeros((1, self.combination.ncols()));
-            let done =
-                pass::predict_into(self.net.spec(), self.net.params(), row.view(), &mut self.workspace, out.view_mut());
-            let value: f64 = out.iter().zip(self.combination.row(i)).map(|(o, c)| o * c).sum();
-            // In the order of rows, as the whole is summed.
-            let all = self.values.iter().enumerate().map(|(r, &v)| if r == i { value } else { v });
-            *sample = if done.is_ok() { all.sum::<f64>() } else { f64::NAN }.into();
-        }
-    }
-
-    fn slope(&mut self, oracle: Oracle, at: &[f64], direction: &[f64]) -> Option<f64> {
-        let combination = self.combination.as_slice().expect("row-major");
-        slope_of(
-            oracle,
-            at,
-            direction,
-            |x: &[Dual]| combined(self.net, x, combination),
-            |x: &[Complex]| combined(self.net, x, combination),
-        )
-    }
-
-    fn name(&self, index: usize) -> Option<String> {
-        let cols = self.base.ncols();
-        Some(format!("row {}, input {}", index / cols + 1, index % cols + 1))
-    }
-}
-
-fn combined<S: Scalar, A: ActivationFn>(net: &Network<f64, A>, x: &[S], combination: &[f64]) -> S {
-    let params: Vec<S> = net.params().iter().map(|&p| S::from_f64(p)).collect();
-    generic::combined_outputs(net.spec(), &params, x, combination)
 }
 
 /// The gradient that the pass computes.

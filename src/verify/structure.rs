@@ -328,8 +328,12 @@ impl<A: ActivationFn, L: LossFn> Function for Subject<'_, A, L> {
             oracle,
             at,
             direction,
-            |x: &[Dual]| generic::objective(spec, x, batch, objective, None).unwrap_or_default(),
-            |x: &[Complex]| generic::objective(spec, x, batch, objective, None).unwrap_or_default(),
+            |x: &[Dual]| {
+                generic::objective(spec, x, batch, objective, None).unwrap_or(Dual { value: f64::NAN, slope: f64::NAN })
+            },
+            |x: &[Complex]| {
+                generic::objective(spec, x, batch, objective, None).unwrap_or(Complex { re: f64::NAN, im: f64::NAN })
+            },
         )
     }
 

@@ -11,7 +11,7 @@
 use super::{curvature, inputs, parameters, precision};
 use crate::activation::{Activation, ActivationFn};
 use crate::engine::Engine;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::float::Float;
 use crate::gradcheck::junit::Case;
 use crate::gradcheck::{Counts, Mode, Options, Report, Verdict};
@@ -229,11 +229,12 @@ impl Subject {
         let some = Mode::Sample { per_tensor: 16, seed };
         let mode = if self.kind.wide { some } else { Mode::EveryCoordinate };
         let options = Options { mode, ..Options::default() };
+        let along = Options { mode: Mode::Directions { count: 1, seed }, ..Options::default() };
         vec![
             (PARAMETERS, parameters(net, batch.view(), &self.objective, engine, &options)),
             (PRECISION, precision(net, batch.view(), &self.objective, engine)),
             (INPUTS, inputs(net, batch.x.view(), engine, &options)),
-            (CURVATURE, curvature(net, batch.view(), &self.objective, engine, 1, seed)),
+            (CURVATURE, curvature(net, batch.view(), &self.objective, engine, &along)),
         ]
     }
 
@@ -314,11 +315,14 @@ pub(super) fn targets(loss: Loss, rows: usize, outputs: usize, rng: &mut Rng) ->
 
 /// Runs the suite; `observe` is told after each network how many there were and are.
 ///
-/// **Determinism**: the same findings for the same settings, but for the seconds. **Errors**: only of networks that cannot be made; what
-/// fails is in the findings.
+/// **Determinism**: the same findings for the same settings, but for the seconds. **Errors**: a number that no network has;
+/// what fails is in the findings.
 pub fn run(settings: Settings, observe: &mut dyn FnMut(usize, usize)) -> Result<Findings> {
     let started = Instant::now();
     let kinds = kinds();
+    if let Some(number) = settings.only.filter(|&number| number >= kinds.len()) {
+        return Err(Error::setting("number of a network", format!("0 to {}", kinds.len() - 1), number));
+    }
     let mut findings = Findings {
         verdict: Verdict::Inconclusive,
         networks: 0,

@@ -1,0 +1,160 @@
+//! The gradient with respect to a network's inputs: a random combination of its outputs, as a function of them.
+//!
+//! An input changes its own row's outputs alone, so that row is all that is computed again.
+
+use super::bound;
+use super::point::Point;
+use super::{NEGLIGIBLE, double};
+use crate::activation::ActivationFn;
+use crate::complex::Complex;
+use crate::dual::Dual;
+use crate::engine::Engine;
+use crate::error::Result;
+use crate::float::Float;
+use crate::gradcheck::{self, Function, Move, Options, Oracle, Report, Sample, slope_of};
+use crate::loss::LossFn;
+use crate::network::objective::{Batch, Objective};
+use crate::network::workspace::Workspace;
+use crate::network::{Network, generic, pass};
+use crate::rng::Rng;
+use crate::scalar::Scalar;
+use crate::threads::Threads;
+use ndarray::{Array2, ArrayView1, ArrayView2, s};
+
+/// Checks [`pass::backward`] with respect to the inputs, in `f64`: the gradient of a random combination of the outputs.
+/// The report's index counts the elements of `x`, row after row.
+///
+/// **Errors**: shapes that do not fit, an activation without slope.
+pub fn inputs<T: Float, A: ActivationFn>(
+    net: &Network<T, A>,
+    x: ArrayView2<'_, T>,
+    engine: Engine,
+    options: &Options,
+) -> Result<Report> {
+    let (net, x) = (net.cast::<f64>(), double(x));
+    let (rows, outputs) = (x.nrows(), net.spec().outputs());
+    let mut rng = Rng::new(0);
+    let combination = Array2::from_shape_simple_fn((rows, outputs), || rng.normal::<f64>(0.0, 1.0));
+    let mut workspace = Workspace::new(net.spec(), rows, engine, Threads::one())?;
+    let mut gradient = vec![0.0; net.spec().parameters()];
+    let mut below = Array2::zeros(x.dim());
+    let into = Some(below.view_mut());
+    pass::backward(net.spec(), net.params(), x.view(), combination.view(), &mut workspace, &mut gradient, into)?;
+    // The combination as a loss, for the bound: the mean over the rows, of which the sum is as many times as much.
+    let batch = Batch { x: x.view(), y: combination.view(), weights: None };
+    let objective = Objective { loss: Combination, l1: 0.0, l2: 0.0 };
+    let point = Point::new(net.spec(), net.params(), batch, &objective, engine)?;
+    let bounds = bound::rounding_of_both::<f64, _, _>(&point).map(|(_, inputs)| inputs);
+    let bounds = bounds.map(|bounds| bounds.into_iter().map(|bound| rows as f64 * bound).collect());
+    let mut outputs_of =
+        Outputs { net: &net, combination: &combination, workspace, base: x.view(), values: Vec::new(), bounds };
+    outputs_of.values = outputs_of.rows_of(x.view());
+    let options = &Options { negligible: options.negligible.max(NEGLIGIBLE), ..options.clone() };
+    let (below, at) = (below.as_slice().expect("row-major"), x.as_slice().expect("row-major"));
+    Ok(gradcheck::check_function(&mut outputs_of, below, at, options))
+}
+
+/// The sum of a row's outputs, each times its target.
+#[derive(Clone, Debug)]
+struct Combination;
+
+impl LossFn for Combination {
+    fn row<S: Scalar>(&self, output: &[S], target: &[S], delta: &mut [S]) -> S {
+        delta.copy_from_slice(target);
+        output.iter().zip(target).fold(S::ZERO, |sum, (&o, &t)| o.mul_add(t, sum))
+    }
+}
+
+/// A combination of a network's outputs, as a function of its inputs.
+struct Outputs<'a, A> {
+    net: &'a Network<f64, A>,
+    combination: &'a Array2<f64>,
+    workspace: Workspace<f64>,
+    base: ArrayView2<'a, f64>,
+    /// Of each row, its part of the value at the point.
+    values: Vec<f64>,
+    bounds: Option<Vec<f64>>,
+}
+
+impl<A: ActivationFn> Outputs<'_, A> {
+    /// What each row, the first with the first combination, adds.
+    fn rows_of(&mut self, x: ArrayView2<'_, f64>) -> Vec<f64> {
+        let mut out = Array2::zeros((x.nrows(), self.combination.ncols()));
+        let done = pass::predict_into(self.net.spec(), self.net.params(), x, &mut self.workspace, out.view_mut());
+        let sum = |(o, c): (ArrayView1<'_, f64>, ArrayView1<'_, f64>)| match done {
+            Ok(()) => o.iter().zip(c).map(|(o, c)| o * c).sum(),
+            Err(_) => f64::NAN,
+        };
+        out.rows().into_iter().zip(self.combination.rows()).map(sum).collect()
+    }
+}
+
+impl<A: ActivationFn> Function for Outputs<'_, A> {
+    fn sample(&mut self, x: &[f64]) -> Sample {
+        let x = ArrayView2::from_shape(self.base.dim(), x).expect("as many as x has");
+        self.rows_of(x).iter().sum::<f64>().into()
+    }
+
+    fn moved(&mut self, _: &[f64], moves: &[Move], samples: &mut [Sample]) {
+        let cols = self.base.ncols();
+        for (sample, &Move { index, to }) in samples.iter_mut().zip(moves) {
+            let (i, j) = (index / cols, index % cols);
+            let mut row = self.base.slice(s![i..i + 1, ..]).to_owned();
+            row[[0, j]] = to;
+            let mut out = Array2::zeros((1, self.combination.ncols()));
+            let done =
+                pass::predict_into(self.net.spec(), self.net.params(), row.view(), &mut self.workspace, out.view_mut());
+            let value: f64 = out.iter().zip(self.combination.row(i)).map(|(o, c)| o * c).sum();
+            // In the order of rows, as the whole is summed.
+            let all = self.values.iter().enumerate().map(|(r, &v)| if r == i { value } else { v });
+            *sample = if done.is_ok() { all.sum::<f64>() } else { f64::NAN }.into();
+        }
+    }
+
+    fn slope(&mut self, oracle: Oracle, at: &[f64], direction: &[f64]) -> Option<f64> {
+        let combination = self.combination.as_slice().expect("row-major");
+        slope_of(
+            oracle,
+            at,
+            direction,
+            |x: &[Dual]| combined(self.net, x, combination),
+            |x: &[Complex]| combined(self.net, x, combination),
+        )
+    }
+
+    fn slopes(&mut self, oracle: Oracle, _: &[f64], indices: &[usize], slopes: &mut [f64]) -> bool {
+        let cols = self.base.ncols();
+        for (slope, &index) in slopes.iter_mut().zip(indices) {
+            let (i, j) = (index / cols, index % cols);
+            let row = self.base.row(i).to_vec();
+            let direction: Vec<f64> = (0..cols).map(|k| f64::from(u8::from(k == j))).collect();
+            let combination = self.combination.row(i).to_vec();
+            let found = slope_of(
+                oracle,
+                &row,
+                &direction,
+                |x: &[Dual]| combined(self.net, x, &combination),
+                |x: &[Complex]| combined(self.net, x, &combination),
+            );
+            match found {
+                Some(found) => *slope = found,
+                None => return false,
+            }
+        }
+        true
+    }
+
+    fn rounding(&self) -> Option<&[f64]> {
+        self.bounds.as_deref()
+    }
+
+    fn name(&self, index: usize) -> Option<String> {
+        let cols = self.base.ncols();
+        Some(format!("row {}, input {}", index / cols + 1, index % cols + 1))
+    }
+}
+
+fn combined<S: Scalar, A: ActivationFn>(net: &Network<f64, A>, x: &[S], combination: &[f64]) -> S {
+    let params: Vec<S> = net.params().iter().map(|&p| S::from_f64(p)).collect();
+    generic::combined_outputs(net.spec(), &params, x, combination)
+}

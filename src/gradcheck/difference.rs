@@ -256,6 +256,11 @@ impl Slope {
         (left.min(right) - beside..=left.max(right) + beside).contains(&self.analytic)
     }
 
+    /// What a kink may add that the step crossed, and that is too small to be seen.
+    fn doubt(&self, m: &Measured) -> f64 {
+        if m.crossed == Some(true) { m.kink + JUMP_ROUNDING * m.rounding } else { 0.0 }
+    }
+
     /// Whether a long step is the only one to disagree: at a step as long as the function is wide, an estimate may be small by chance.
     fn is_alone<'a>(&self, best: &Measured, mut witnesses: impl Iterator<Item = &'a Measured>) -> bool {
         let confirms =
@@ -274,7 +279,7 @@ impl Slope {
             Finding::Disagrees(*best)
         } else if self.error(best) <= self.tolerance {
             Finding::Agrees(*best)
-        } else if difference <= CONFIDENCE * best.estimate()
+        } else if difference <= CONFIDENCE * (best.estimate() + self.doubt(best))
             || self.is_alone(best, witnesses.clone())
             || witnesses.any(|m| {
                 // Two rungs contradict each other, by enough to explain the difference.

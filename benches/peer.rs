@@ -13,30 +13,31 @@
 //! [`Function`]'s name, or `softmax/COLUMNS`. A request that cannot be met is answered by `error:` and the reason.
 //! Otherwise (as `cargo bench` calls it) it checks both sides against each other, times nothing, and ends.
 
+mod served;
+
 use deltarule::kernel::elementwise::Function;
 use deltarule::kernel::softmax::RowFunction;
 use deltarule::scalar::Scalar;
 use deltarule::simd::{Isa, Vectorized};
+use served::{converse, fail, read};
 use std::hint::black_box;
-use std::io::{BufRead, Write};
+use std::path::Path;
 use std::time::Instant;
 
+/// What it is called.
+const PROGRAM: &str = "peer";
+
 fn main() {
-    let isa = Isa::from_environment().unwrap_or_else(|error| fail(&error.to_string()));
+    let isa = Isa::from_environment().unwrap_or_else(|error| fail(PROGRAM, &error.to_string()));
     if std::env::args().any(|argument| argument == "serve") {
-        let served = serve(isa, std::io::stdin().lock(), &mut std::io::stdout().lock());
-        served.unwrap_or_else(|error| fail(&format!("the answer cannot be written: {error}")));
+        let mut loaded = None;
+        converse(PROGRAM, |request| answer(isa, &mut loaded, request));
     } else {
         check::<f32>(isa);
         check::<f64>(isa);
         check_requests(isa);
         println!("peer: both sides agree at {isa}; `scripts/compare kernels` times them");
     }
-}
-
-fn fail(reason: &str) -> ! {
-    eprintln!("peer: {reason}");
-    std::process::exit(2)
 }
 
 // ---------------------------------------------------------------------------------------------------------- requests
@@ -47,26 +48,16 @@ enum Loaded {
     Double(Buffers<f64>),
 }
 
-fn serve(isa: Isa, requests: impl BufRead, answers: &mut impl Write) -> std::io::Result<()> {
-    let mut loaded = None;
-    for request in requests.lines() {
-        let answer = answer(isa, &mut loaded, &request?).unwrap_or_else(|reason| format!("error: {reason}"));
-        writeln!(answers, "{answer}")?;
-        answers.flush()?;
-    }
-    Ok(())
-}
-
 fn answer(isa: Isa, loaded: &mut Option<Loaded>, request: &str) -> Result<String, String> {
     let words: Vec<&str> = request.split_whitespace().collect();
     match words[..] {
         ["about"] => Ok(format!("deltarule {} at {isa}", env!("CARGO_PKG_VERSION"))),
         ["load", "f32", file] => {
-            *loaded = Some(Loaded::Single(Buffers::new(&read(file, f32::from_le_bytes)?)));
+            *loaded = Some(Loaded::Single(Buffers::new(&read(Path::new(file), f32::from_le_bytes)?)));
             Ok("ok".to_string())
         }
         ["load", "f64", file] => {
-            *loaded = Some(Loaded::Double(Buffers::new(&read(file, f64::from_le_bytes)?)));
+            *loaded = Some(Loaded::Double(Buffers::new(&read(Path::new(file), f64::from_le_bytes)?)));
             Ok("ok".to_string())
         }
         [verb @ ("write" | "time"), side, function, last] => match loaded {
@@ -76,16 +67,6 @@ fn answer(isa: Isa, loaded: &mut Option<Loaded>, request: &str) -> Result<String
         },
         _ => Err(format!("expected about, load, write or time with their words, found '{request}'")),
     }
-}
-
-/// The numbers of a raw file, `SIZE` bytes each.
-fn read<T, const SIZE: usize>(file: &str, number: impl Fn([u8; SIZE]) -> T) -> Result<Vec<T>, String> {
-    let bytes = std::fs::read(file).map_err(|error| format!("{file}: {error}"))?;
-    let (numbers, rest) = bytes.as_chunks();
-    if numbers.is_empty() || !rest.is_empty() {
-        return Err(format!("{file}: expected numbers of {SIZE} bytes, found {} bytes", bytes.len()));
-    }
-    Ok(numbers.iter().map(|&bytes| number(bytes)).collect())
 }
 
 /// Answers `write` and `time`.
@@ -314,8 +295,9 @@ fn check_requests(isa: Isa) {
         ("dance".to_string(), "error: expected about, load, write or time with their words, found 'dance'"),
     ];
     let requests: String = conversation.iter().map(|(request, _)| format!("{request}\n")).collect();
-    let mut answers = Vec::new();
-    serve(isa, requests.as_bytes(), &mut answers).expect("answers kept in memory");
+    let (mut loaded, mut answers) = (None, Vec::new());
+    served::serve(requests.as_bytes(), &mut answers, |request| answer(isa, &mut loaded, request))
+        .expect("answers kept in memory");
     let answers = String::from_utf8(answers).expect("text");
     assert!(answers.lines().eq(conversation.iter().map(|&(_, expected)| expected)), "answered:\n{answers}");
     let bytes = std::fs::metadata(output.to_string()).expect("the output").len();

@@ -17,33 +17,32 @@
 //!
 //! What is measured is [`Subject::check`].
 
+mod served;
+
 use deltarule::gradcheck::{Mode, Options, Oracle, Report, Verdict};
 use deltarule::prelude::*;
 use deltarule::verify;
 use ndarray::Array2;
 use serde::Deserialize;
+use served::{converse, fail, read};
 use std::hint::black_box;
-use std::io::{BufRead, Write};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Instant;
+
+/// What it is called.
+const PROGRAM: &str = "peer_gradcheck";
 
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     if let [verb, witnesses] = &arguments[..]
         && verb == "serve"
     {
-        let mut server = Server::new(witnesses).unwrap_or_else(|reason| fail(&reason));
-        let served = server.serve(std::io::stdin().lock(), &mut std::io::stdout().lock());
-        served.unwrap_or_else(|error| fail(&format!("the answer cannot be written: {error}")));
+        let mut server = Server::new(witnesses).unwrap_or_else(|reason| fail(PROGRAM, &reason));
+        converse(PROGRAM, |request| server.answer(request));
     } else {
         check();
         println!("peer_gradcheck: a gradient is right and a spoiled one wrong; `scripts/compare gradcheck` times both");
     }
-}
-
-fn fail(reason: &str) -> ! {
-    eprintln!("peer_gradcheck: {reason}");
-    std::process::exit(2)
 }
 
 // --------------------------------------------------------------------------------------------------------------- jobs
@@ -76,11 +75,12 @@ impl Subject {
         let spec = Spec::mlp(*inputs, hidden, activation, *outputs, Activation::Softmax);
         let spec = spec.map_err(|error| error.to_string())?;
         let matrix = |name: &str, width: usize| {
-            Array2::from_shape_vec((job.rows, width), read(&job.folder.join(name))?)
+            Array2::from_shape_vec((job.rows, width), read(&job.folder.join(name), f64::from_le_bytes)?)
                 .map_err(|error| format!("{name}: {error}"))
         };
         Ok(Self {
-            net: Network::from_params(spec, read(&job.folder.join("params"))?).map_err(|error| error.to_string())?,
+            net: Network::from_params(spec, read(&job.folder.join("params"), f64::from_le_bytes)?)
+                .map_err(|error| error.to_string())?,
             x: matrix("x", *inputs)?,
             y: matrix("y", *outputs)?,
             objective: Objective { loss: Loss::SoftmaxCrossEntropy, l1: 0.0, l2: 0.0 },
@@ -118,16 +118,6 @@ impl Subject {
     }
 }
 
-/// The numbers of a raw file.
-fn read(file: &Path) -> Result<Vec<f64>, String> {
-    let bytes = std::fs::read(file).map_err(|error| format!("{}: {error}", file.display()))?;
-    let (numbers, rest) = bytes.as_chunks();
-    if numbers.is_empty() || !rest.is_empty() {
-        return Err(format!("{}: expected numbers of 8 bytes, found {} bytes", file.display(), bytes.len()));
-    }
-    Ok(numbers.iter().map(|&bytes| f64::from_le_bytes(bytes)).collect())
-}
-
 // ---------------------------------------------------------------------------------------------------------- requests
 
 struct Server {
@@ -143,15 +133,6 @@ impl Server {
             other => return Err(format!("expected differences or all, found '{other}'")),
         };
         Ok(Self { oracles, subject: None })
-    }
-
-    fn serve(&mut self, requests: impl BufRead, answers: &mut impl Write) -> std::io::Result<()> {
-        for request in requests.lines() {
-            let answer = self.answer(&request?).unwrap_or_else(|reason| format!("error: {reason}"));
-            writeln!(answers, "{answer}")?;
-            answers.flush()?;
-        }
-        Ok(())
     }
 
     fn answer(&mut self, request: &str) -> Result<String, String> {
@@ -226,7 +207,7 @@ fn check() {
         assert_eq!(ask("verdict"), "error: verdict before any load");
         assert_eq!(ask(&format!("load {job}")), "ok");
         assert_eq!(ask(&format!("answer {}", output.display())), "ok");
-        assert_eq!(read(&output).expect("an answer").len(), 1 + 46);
+        assert_eq!(read(&output, f64::from_le_bytes).expect("an answer").len(), 1 + 46);
         assert_eq!(ask("verdict"), "right, 46 verified, 0 at a kink");
         assert_eq!(ask("spoiled 17"), "wrong, 1 of 46, at 17");
         assert_eq!(ask("spoiled 46"), "error: there is no entry 46");

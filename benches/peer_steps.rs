@@ -16,16 +16,20 @@
 //!
 //! What is measured is [`Subject::once`].
 
+mod served;
 mod subject;
 
 use deltarule::prelude::*;
 use deltarule::simd::{Isa, Kernel, Lanes};
 use serde::Deserialize;
+use served::{converse, fail, read};
 use std::hint::black_box;
-use std::io::{BufRead, Write};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 use subject::{Job, Subject, Work};
+
+/// What it is called.
+const PROGRAM: &str = "peer_steps";
 
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -34,18 +38,12 @@ fn main() {
     {
         let threads = threads.parse().map_err(|_| format!("expected a number of threads, found '{threads}'"));
         let threads = threads.and_then(|count| Threads::new(count).map_err(|error| error.to_string()));
-        let mut server = Server { threads: threads.unwrap_or_else(|reason| fail(&reason)), subject: None };
-        let served = server.serve(std::io::stdin().lock(), &mut std::io::stdout().lock());
-        served.unwrap_or_else(|error| fail(&format!("the answer cannot be written: {error}")));
+        let mut server = Server { threads: threads.unwrap_or_else(|reason| fail(PROGRAM, &reason)), subject: None };
+        converse(PROGRAM, |request| server.answer(request));
     } else {
         check();
         println!("peer_steps: steps, gradients and predictions agree; `scripts/compare steps` times them");
     }
-}
-
-fn fail(reason: &str) -> ! {
-    eprintln!("peer_steps: {reason}");
-    std::process::exit(2)
 }
 
 // --------------------------------------------------------------------------------------------------------------- jobs
@@ -109,15 +107,6 @@ struct Server {
 }
 
 impl Server {
-    fn serve(&mut self, requests: impl BufRead, answers: &mut impl Write) -> std::io::Result<()> {
-        for request in requests.lines() {
-            let answer = self.answer(&request?).unwrap_or_else(|reason| format!("error: {reason}"));
-            writeln!(answers, "{answer}")?;
-            answers.flush()?;
-        }
-        Ok(())
-    }
-
     fn answer(&mut self, request: &str) -> Result<String, String> {
         let (verb, rest) = request.split_once(' ').unwrap_or((request, ""));
         let count = || rest.parse::<u32>().map_err(|_| format!("expected a whole number, found '{rest}'"));
@@ -162,16 +151,6 @@ fn load<T: Float, const SIZE: usize>(
     number: impl Fn([u8; SIZE]) -> T,
 ) -> Result<Subject<T>, String> {
     Subject::new(job, threads, |name, _| read(&folder.join(name), &number))
-}
-
-/// The numbers of a raw file, `SIZE` bytes each.
-fn read<T, const SIZE: usize>(file: &Path, number: impl Fn([u8; SIZE]) -> T) -> Result<Vec<T>, String> {
-    let bytes = std::fs::read(file).map_err(|error| format!("{}: {error}", file.display()))?;
-    let (numbers, rest) = bytes.as_chunks();
-    if numbers.is_empty() || !rest.is_empty() {
-        return Err(format!("{}: expected numbers of {SIZE} bytes, found {} bytes", file.display(), bytes.len()));
-    }
-    Ok(numbers.iter().map(|&bytes| number(bytes)).collect())
 }
 
 // ------------------------------------------------------------------------------------------------------------- limit
@@ -277,7 +256,7 @@ fn check() {
     broken["rows"] = 8.into();
     let requests = format!("time 3\nload {broken}\nload {}\ntime 3\ntime many\nlimit 1\ndance\n", job("step", 0.1));
     let mut answers = Vec::new();
-    server.serve(requests.as_bytes(), &mut answers).expect("answers kept in memory");
+    served::serve(requests.as_bytes(), &mut answers, |request| server.answer(request)).expect("answers kept in memory");
     let answers = String::from_utf8(answers).expect("text");
     let answers: Vec<&str> = answers.lines().collect();
     let [early, shapes, "ok", time, many, limit, dance] = answers[..] else { panic!("answered {answers:?}") };

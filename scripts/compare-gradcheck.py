@@ -22,7 +22,7 @@ import time
 
 import numpy as np
 from compare_rows import FOLDER, TARGET, Row, write
-from compare_sides import Process, Strangers, cores, import_torch, processor, quartiles, rounds_of, table
+from compare_sides import Process, Strangers, cores, import_torch, processor, quartiles, rounds_of, serve, table
 
 # Nanoseconds of one measurement: some checks of the small networks, one of the others.
 SLICE = 200_000_000
@@ -149,34 +149,6 @@ class PyTorch:
         for _ in range(repetitions):
             self.check(self.loss)
         return time.perf_counter_ns() - begun
-
-
-def serve():
-    peer = PyTorch()
-    # What libraries print goes elsewhere than the answers.
-    answers, sys.stdout = sys.stdout, sys.stderr
-    for line in sys.stdin:
-        verb, _, rest = line.strip().partition(" ")
-        try:
-            if verb == "about":
-                answer = peer.about
-            elif verb == "load":
-                peer.load(json.loads(rest))
-                answer = "ok"
-            elif verb == "answer":
-                peer.answer().tofile(rest)
-                answer = "ok"
-            elif verb == "verdict":
-                answer = peer.verdict(peer.loss)
-            elif verb == "spoiled":
-                answer = peer.verdict(peer.spoiled(int(rest)))
-            elif verb == "time":
-                answer = peer.time(int(rest))
-            else:
-                answer = f"error: expected about, load, answer, verdict, spoiled or time, found '{verb}'"
-        except Exception as error:
-            answer = " ".join(f"error: {type(error).__name__}: {error}".split())
-        print(answer, file=answers, flush=True)
 
 
 # ----------------------------------------------------------------------------------------------------------- measuring
@@ -340,6 +312,16 @@ def main():
 
 
 if sys.argv[1:] == ["serve"]:
-    serve()
+    peer = PyTorch()
+    serve(
+        {
+            "about": lambda _: peer.about,
+            "load": lambda job: peer.load(json.loads(job)),
+            "answer": lambda file: peer.answer().tofile(file),
+            "verdict": lambda _: peer.verdict(peer.loss),
+            "spoiled": lambda index: peer.verdict(peer.spoiled(int(index))),
+            "time": lambda repetitions: peer.time(int(repetitions)),
+        }
+    )
 else:
     main()

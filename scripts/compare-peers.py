@@ -584,28 +584,18 @@ class OnnxRuntime(Peer):
 PEERS = {"numpy": NumPy, "sklearn": ScikitLearn, "torch": PyTorch, "jax": Jax, "onnxruntime": OnnxRuntime}
 
 
-def serve(peer):
+def served(peer):
     import numpy as np
+    from compare_sides import serve
 
-    # What libraries print goes elsewhere than the answers.
-    answers, sys.stdout = sys.stdout, sys.stderr
-    for line in sys.stdin:
-        verb, _, rest = line.strip().partition(" ")
-        try:
-            if verb == "about":
-                answer = peer.about
-            elif verb == "load":
-                answer = peer.load(Job(rest))
-            elif verb == "answer":
-                np.array(peer.answer(), dtype="<f8").tofile(rest)
-                answer = "ok"
-            elif verb == "time":
-                answer = peer.time(int(rest))
-            else:
-                answer = f"error: expected about, load, answer or time, found '{verb}'"
-        except Exception as error:
-            answer = " ".join(f"error: {type(error).__name__}: {error}".split())
-        print(answer, file=answers, flush=True)
+    serve(
+        {
+            "about": lambda _: peer.about,
+            "load": lambda job: peer.load(Job(job)),
+            "answer": lambda file: np.array(peer.answer(), dtype="<f8").tofile(file),
+            "time": lambda repetitions: peer.time(int(repetitions)),
+        }
+    )
 
 
 match sys.argv[1:]:
@@ -613,6 +603,6 @@ match sys.argv[1:]:
         # Before anything is imported: most libraries read it once.
         for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
             os.environ[variable] = threads
-        serve(PEERS[name](int(threads)))
+        served(PEERS[name](int(threads)))
     case _:
         raise SystemExit(__doc__)

@@ -60,6 +60,24 @@ class Process:
         Process.running.remove(self)
 
 
+def serve(verbs):
+    """Answers requests from stdin, a line each, by the function of its verb; what that does not return is ok."""
+    # What libraries print goes elsewhere than the answers.
+    answers, sys.stdout = sys.stdout, sys.stderr
+    *first, last = verbs
+    for line in sys.stdin:
+        verb, _, rest = line.strip().partition(" ")
+        try:
+            if verb in verbs:
+                answer = verbs[verb](rest)
+                answer = "ok" if answer is None else answer
+            else:
+                answer = f"error: expected {', '.join(first)} or {last}, found '{verb}'"
+        except Exception as error:
+            answer = " ".join(f"error: {type(error).__name__}: {error}".split())
+        print(answer, file=answers, flush=True)
+
+
 def repetitions(side, span):
     """How many of what the side does fill a span of nanoseconds."""
     count = 1

@@ -47,11 +47,7 @@ pub trait ActivationFn: Clone + Debug + Send + Sync + 'static {
     ///
     /// **Overwrites** `z` and `slope`.
     fn forward_row<T: Scalar>(&self, z: &mut [T], slope: &mut [T]) {
-        if slope.is_empty() {
-            z.iter_mut().for_each(|z| *z = self.value_and_slope(*z).0);
-        } else {
-            z.iter_mut().zip(slope).for_each(|(z, slope)| (*z, *slope) = self.value_and_slope(*z));
-        }
+        each_forward(self, z, slope);
     }
 
     /// Turns the gradient with respect to the activations `a` of a row into the one with respect to its weighted sums.
@@ -59,7 +55,7 @@ pub trait ActivationFn: Clone + Debug + Send + Sync + 'static {
     /// **Overwrites** `delta`.
     fn backward_row<T: Scalar>(&self, a: &[T], slope: &[T], delta: &mut [T]) {
         let _ = a;
-        delta.iter_mut().zip(slope).for_each(|(delta, &slope)| *delta *= slope);
+        each_backward(slope, delta);
     }
 
     /// [`forward_row`](Self::forward_row) for rows of `cols` weighted sums, without slopes: where a kernel comes in.
@@ -118,6 +114,20 @@ pub trait ActivationFn: Clone + Debug + Send + Sync + 'static {
     fn builtin(&self) -> Option<Activation> {
         None
     }
+}
+
+/// [`ActivationFn::forward_row`] of a function that looks at each sum alone.
+fn each_forward<T: Scalar, A: ActivationFn>(f: &A, z: &mut [T], slope: &mut [T]) {
+    if slope.is_empty() {
+        z.iter_mut().for_each(|z| *z = f.value_and_slope(*z).0);
+    } else {
+        z.iter_mut().zip(slope).for_each(|(z, slope)| (*z, *slope) = f.value_and_slope(*z));
+    }
+}
+
+/// [`ActivationFn::backward_row`] of such a function.
+fn each_backward<T: Scalar>(slope: &[T], delta: &mut [T]) {
+    delta.iter_mut().zip(slope).for_each(|(delta, &slope)| *delta *= slope);
 }
 
 /// The built-in activations.
@@ -351,10 +361,7 @@ impl ActivationFn for Activation {
 
     fn forward_row<T: Scalar>(&self, z: &mut [T], slope: &mut [T]) {
         if *self != Self::Softmax {
-            return match slope.is_empty() {
-                true => z.iter_mut().for_each(|z| *z = self.value_and_slope(*z).0),
-                false => z.iter_mut().zip(slope).for_each(|(z, slope)| (*z, *slope) = self.value_and_slope(*z)),
-            };
+            return each_forward(self, z, slope);
         }
         let top = z.iter().copied().reduce(|top, z| if z.real() > top.real() { z } else { top }).unwrap_or_default();
         let mut sum = T::ZERO;
@@ -367,7 +374,7 @@ impl ActivationFn for Activation {
 
     fn backward_row<T: Scalar>(&self, a: &[T], slope: &[T], delta: &mut [T]) {
         if *self != Self::Softmax {
-            return delta.iter_mut().zip(slope).for_each(|(delta, &slope)| *delta *= slope);
+            return each_backward(slope, delta);
         }
         let mut mean = T::ZERO;
         a.iter().zip(&*delta).for_each(|(&a, &d)| mean = a.mul_add(d, mean));

@@ -113,11 +113,9 @@ fn at_points(mut f: impl Formula, points: &[f64]) -> Report {
         let [dual, complex] = [Oracle::Dual, Oracle::Complex].map(|oracle| f.exact(oracle, x));
         let said = Testimony { index, slope, finding: Some(finding), dual, complex };
         let bench = Bench {
-            exact: options.exact,
             // Formulas such as 1 - tanh(z)^2 round as numbers of size 1 do.
             absolute: 16.0 * f64::EPSILON * center.abs().max(1.0),
-            largest: analytic.abs().min(f64::MAX),
-            bound: None,
+            ..Bench::new(&options, analytic.abs().min(f64::MAX), None)
         };
         bench.hear(&said, &mut report, || format!("point {index}, at {x}"));
     }

@@ -7,8 +7,9 @@ use super::difference::{self, Slope};
 use super::function::{Sample, Tensor};
 use super::report::{Report, Subject, Verdict};
 use super::witness::{Bench, Testimony};
-use super::{Mode, NOTHING, Options, direction, go, noise, scale};
+use super::{Mode, NOTHING, Options, direction, distinct, go, noise, scale};
 use crate::rng::Rng;
+use std::collections::BTreeSet;
 use std::fmt;
 
 /// A product with the Jacobian at the point; it gets the vector.
@@ -104,10 +105,7 @@ pub fn check_values(
         Mode::EveryCoordinate => (0..n).map(|i| (unit(n, i), format!("coordinate {i}"))).collect(),
         Mode::Sample { per_tensor, seed } => {
             let mut rng = Rng::new(seed);
-            let mut chosen = std::collections::BTreeSet::new();
-            while chosen.len() < per_tensor.min(n) {
-                chosen.insert(rng.below(n));
-            }
+            let chosen = distinct(BTreeSet::new(), 0..n, per_tensor.min(n), &mut rng);
             chosen.into_iter().map(|i| (unit(n, i), format!("coordinate {i}"))).collect()
         }
         Mode::Directions { count, seed } => (0..count)
@@ -173,14 +171,10 @@ pub fn check_values(
                 let index = (value - tensor.range.start) * columns.len() + i;
                 let said = Testimony { index, slope, finding: Some(finding), dual: None, complex: None };
                 let whole = tensor.range.len() == 1;
-                Bench { exact: options.exact, absolute: options.absolute, largest, bound: None }.hear(
-                    &said,
-                    &mut report,
-                    || match whole {
-                        true => format!("{}, {name}", tensor.name),
-                        false => format!("{} {}, {name}", tensor.name, value - tensor.range.start),
-                    },
-                );
+                Bench::new(options, largest, None).hear(&said, &mut report, || match whole {
+                    true => format!("{}, {name}", tensor.name),
+                    false => format!("{} {}, {name}", tensor.name, value - tensor.range.start),
+                });
             }
         }
     }

@@ -63,6 +63,8 @@ use crate::rng::Rng;
 use against::VACUOUS;
 use difference::{Slope, first_rung};
 use function::{Pieces, Values, Witnessed};
+use std::collections::BTreeSet;
+use std::ops::Range;
 use witness::{Bench, Testimony};
 
 /// Along what to measure.
@@ -225,10 +227,10 @@ pub fn check_function(f: &mut impl Function, grad: &[f64], at: &[f64], options: 
     if let Some(fault) = options.fault(at.len(), &tensors) {
         return report.refuse(Verdict::Inconclusive, fault);
     }
-    if let Some(fault) = fault_of(f, grad, at, options.mode) {
-        return report.refuse(Verdict::Wrong, fault);
-    }
-    let center = f.sample(at).value;
+    let center = match center_of(f, grad, at, options.mode) {
+        Ok(center) => center,
+        Err(fault) => return report.refuse(Verdict::Wrong, fault),
+    };
     let largest = grad.iter().filter(|g| g.is_finite()).fold(0.0, |most: f64, g| most.max(g.abs()));
     let rounding = f.rounding().map(<[f64]>::to_vec);
     let noise = if options.oracles.contains(&Oracle::Differences) { noise_of(f, center, at) } else { 0.0 };
@@ -256,23 +258,25 @@ pub fn check_function(f: &mut impl Function, grad: &[f64], at: &[f64], options: 
     checking.report.conclude()
 }
 
-/// What can be said before anything is compared.
-fn fault_of(f: &mut impl Function, grad: &[f64], at: &[f64], mode: Mode) -> Option<String> {
+/// The value at the point; or what can be said before anything is compared.
+fn center_of(f: &mut impl Function, grad: &[f64], at: &[f64], mode: Mode) -> Result<f64, String> {
     if grad.len() != at.len() {
-        return Some(format!("the gradient has {} entries where there are {} coordinates", grad.len(), at.len()));
+        return Err(format!("the gradient has {} entries where there are {} coordinates", grad.len(), at.len()));
     }
     if let Some(i) = at.iter().position(|x| !x.is_finite()) {
-        return Some(format!("coordinate {i} of the point is {}", at[i]));
+        return Err(format!("coordinate {i} of the point is {}", at[i]));
     }
     if let (Some(i), Mode::Directions { .. }) = (grad.iter().position(|g| !g.is_finite()), mode) {
-        return Some(format!("the gradient at coordinate {i} is {}", grad[i]));
+        return Err(format!("the gradient at coordinate {i} is {}", grad[i]));
     }
     let (center, again) = (f.sample(at).value, f.sample(at).value);
     if !center.is_finite() {
-        return Some(format!("the function is {center} at the point itself"));
+        return Err(format!("the function is {center} at the point itself"));
     }
-    (center.to_bits() != again.to_bits())
-        .then(|| format!("not a function: at one point it gave {center:e} and then {again:e}"))
+    match center.to_bits() == again.to_bits() {
+        true => Ok(center),
+        false => Err(format!("not a function: at one point it gave {center:e} and then {again:e}")),
+    }
 }
 
 fn noise_of(f: &mut impl Function, center: f64, at: &[f64]) -> f64 {
@@ -329,8 +333,8 @@ impl<F: Function> Checking<'_, F> {
                 self.f.moved(at, &moves.collect::<Vec<_>>(), &mut samples);
             }
             for (k, &index) in chunk.iter().enumerate() {
-                let bound = self.rounding.as_ref().map_or(0.0, |bounds| bounds[index]);
-                let slack = bound.min(VACUOUS * self.largest) + self.slope.slack;
+                let bound = self.rounding.as_ref().map(|bounds| bounds[index]);
+                let slack = bound.unwrap_or(0.0).min(VACUOUS * self.largest) + self.slope.slack;
                 let slope = Slope { analytic: self.grad[index], scale: scale(at[index]), slack, ..self.slope };
                 let finding = self.asks(Oracle::Differences).then(|| {
                     difference::judge(slope, &mut |t| {
@@ -346,12 +350,7 @@ impl<F: Function> Checking<'_, F> {
                 });
                 let [dual, complex] = exact.each_ref().map(|found| found.as_ref().map(|found| found[k]));
                 let said = Testimony { index, slope, finding, dual, complex };
-                let bench = Bench {
-                    exact: self.options.exact,
-                    absolute: self.options.absolute,
-                    largest: self.largest,
-                    bound: self.rounding.as_ref().map(|bounds| bounds[index]),
-                };
+                let bench = Bench::new(self.options, self.largest, bound);
                 bench.hear(&said, &mut self.report, || self.f.name(index).unwrap_or_else(|| local(index)));
             }
         }
@@ -400,7 +399,7 @@ impl<F: Function> Checking<'_, F> {
         });
         let [dual, complex] = [Oracle::Dual, Oracle::Complex]
             .map(|oracle| if self.asks(oracle) { self.f.slope(oracle, at, direction) } else { None });
-        let bench = Bench { exact: self.options.exact, absolute: self.options.absolute, largest: terms(), bound };
+        let bench = Bench::new(self.options, terms(), bound);
         bench.hear(&Testimony { index, slope, finding, dual, complex }, &mut self.report, name);
     }
 }
@@ -413,11 +412,15 @@ fn sample(grad: &[f64], tensor: &Tensor, count: usize, mut rng: Rng) -> Vec<usiz
     }
     let size = |i: &usize| if grad[*i].is_finite() { grad[*i].abs() } else { f64::INFINITY };
     let largest = range.clone().max_by(|a, b| size(a).total_cmp(&size(b))).expect("not empty");
-    let mut chosen = std::collections::BTreeSet::from([largest]);
+    distinct(BTreeSet::from([largest]), range, count, &mut rng).into_iter().collect()
+}
+
+/// The numbers that are `chosen`, and others of the range at random until there are `count` of them, which are not more than it has.
+fn distinct(mut chosen: BTreeSet<usize>, range: Range<usize>, count: usize, rng: &mut Rng) -> BTreeSet<usize> {
     while chosen.len() < count {
         chosen.insert(range.start + rng.below(range.len()));
     }
-    chosen.into_iter().collect()
+    chosen
 }
 
 /// `max(1, |x|)`, rounded up to a power of two: steps that are fractions of it by powers of two are exact.

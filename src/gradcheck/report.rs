@@ -1,6 +1,6 @@
 //! What a gradient check found: data first; `table.rs` prints it for people, `junit.rs` for continuous integration.
 
-use super::function::{Oracle, Tensor};
+use super::function::Tensor;
 use crate::error::{Error, Result};
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -102,6 +102,11 @@ impl Counts {
             Self { inconclusive: 0, kinks: 1.., .. } => Verdict::Kink,
             _ => Verdict::Inconclusive,
         }
+    }
+
+    /// The part of the entries that no witness could judge.
+    pub fn inconclusive_share(&self) -> f64 {
+        self.inconclusive as f64 / self.checked.max(1) as f64
     }
 
     fn add(&mut self, verdict: Verdict) {
@@ -306,11 +311,6 @@ impl Report {
         self.used
     }
 
-    /// The part of the entries that no witness could judge.
-    pub fn inconclusive_share(&self) -> f64 {
-        self.counts.inconclusive as f64 / self.counts.checked.max(1) as f64
-    }
-
     /// Success, or an error that names the worst entry.
     ///
     /// **Errors** if the verdict is not [`Verdict::Verified`].
@@ -318,17 +318,6 @@ impl Report {
         match self.verdict {
             Verdict::Verified => Ok(()),
             _ => Err(Error::Check(self.to_string().trim_end().to_string())),
-        }
-    }
-}
-
-impl Entry {
-    /// The slope that `oracle` found.
-    pub fn found_by(&self, oracle: Oracle) -> Option<f64> {
-        match oracle {
-            Oracle::Differences => (!self.numeric.is_nan()).then_some(self.numeric),
-            Oracle::Dual => self.dual,
-            Oracle::Complex => self.complex,
         }
     }
 }

@@ -18,7 +18,7 @@ impl fmt::Display for Report {
             write!(f, ", {count} {what}")?;
         }
         if counts.inconclusive > 0 {
-            write!(f, " ({:.3} %)", 100.0 * self.inconclusive_share())?;
+            write!(f, " ({:.3} %)", 100.0 * counts.inconclusive_share())?;
         }
         if let Some(worst) = &self.worst {
             write!(f, "; worst at {}", worst.name)?;

@@ -4,6 +4,7 @@
 //! wrongly, backward and differences may agree with each other, and the same formula in other numbers does not. A kink is judged by
 //! its two sides alone, for there each exact witness takes one of them.
 
+use super::Options;
 use super::against::VACUOUS;
 use super::difference::{CONFIDENCE, Finding, Measured, NotFinite, Slope};
 use super::function::Oracle;
@@ -34,6 +35,10 @@ pub(super) struct Testimony {
 }
 
 impl Bench {
+    pub fn new(options: &Options, largest: f64, bound: Option<f64>) -> Self {
+        Self { exact: options.exact, absolute: options.absolute, largest, bound }
+    }
+
     /// How far two numbers may be apart that are both exact but for rounding.
     fn allowed(&self, a: f64, b: f64) -> f64 {
         self.absolute + self.bound.map_or(self.closely(a, b), |bound| WITNESS_ROUNDING * bound)
@@ -106,7 +111,7 @@ impl Bench {
             dual: *dual,
             complex: *complex,
         };
-        report.add(entry, name, self.fault(analytic, finding.as_ref()));
+        report.add(entry, name, fault_of(analytic, finding.as_ref()));
         if !at_kink {
             self.cross_examine(said, exact, report);
         }
@@ -148,25 +153,25 @@ impl Bench {
             size => (a - b).abs() / size,
         }
     }
+}
 
-    /// What is to be said at once; `{}` stands for the entry's name.
-    fn fault(&self, analytic: f64, finding: Option<&Finding>) -> Option<String> {
-        match finding {
-            _ if !analytic.is_finite() => Some(format!("the gradient at {{}} is {analytic}")),
-            Some(Finding::NotFinite(NotFinite { went, value })) if *went == 0.0 => {
-                Some(format!("the function is {value} at {{}}"))
-            }
-            Some(Finding::NotFinite(NotFinite { went, value })) => {
-                let side = if *went > 0.0 { "right" } else { "left" };
-                let far = went.abs();
-                Some(format!("the function is {value} {far:e} to the {side} of {{}}, and not finite however near"))
-            }
-            Some(Finding::NoSubgradient(m)) => {
-                let [left, right] = m.sides;
-                let between = format!("between {left:e} to the left and {right:e} to the right");
-                Some(format!("at {{}} there is a kink: a subgradient lies {between}, the gradient has {analytic:e}"))
-            }
-            _ => None,
+/// What is to be said at once; `{}` stands for the entry's name.
+fn fault_of(analytic: f64, finding: Option<&Finding>) -> Option<String> {
+    match finding {
+        _ if !analytic.is_finite() => Some(format!("the gradient at {{}} is {analytic}")),
+        Some(Finding::NotFinite(NotFinite { went, value })) if *went == 0.0 => {
+            Some(format!("the function is {value} at {{}}"))
         }
+        Some(Finding::NotFinite(NotFinite { went, value })) => {
+            let side = if *went > 0.0 { "right" } else { "left" };
+            let far = went.abs();
+            Some(format!("the function is {value} {far:e} to the {side} of {{}}, and not finite however near"))
+        }
+        Some(Finding::NoSubgradient(m)) => {
+            let [left, right] = m.sides;
+            let between = format!("between {left:e} to the left and {right:e} to the right");
+            Some(format!("at {{}} there is a kink: a subgradient lies {between}, the gradient has {analytic:e}"))
+        }
+        _ => None,
     }
 }

@@ -6,7 +6,7 @@
 //! what the pass computes has witnesses: derivatives that know nothing of back-propagation. Run backward in dual numbers it gives
 //! the Hessian's product with a vector ([`hessian_vector`]).
 
-use super::objective::{Batch, Objective, total_weight};
+use super::objective::{Batch, Objective, is_linked, total_weight};
 use super::spec::Spec;
 use crate::activation::ActivationFn;
 use crate::dual::Dual;
@@ -80,12 +80,6 @@ impl<S: Scalar> Row<S> {
         }
         delta
     }
-}
-
-/// Whether the loss reads the last layer's weighted sums.
-pub(crate) fn is_linked<A: ActivationFn, L: LossFn>(spec: &Spec<A>, loss: &L) -> bool {
-    let last = &spec.layers()[spec.layers().len() - 1];
-    loss.link().is_some() && loss.link() == last.activation.builtin()
 }
 
 /// The objective at `params`, in any numbers; with a `gradient`, its gradient too, written there.

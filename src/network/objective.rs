@@ -127,6 +127,12 @@ pub(crate) fn penalty<T: Float, A: ActivationFn, L>(
     total(l1, vector::sum_abs) + total(l2 / 2.0, vector::squared_norm)
 }
 
+/// Whether the loss reads the last layer's weighted sums: the network ends in the loss's own link.
+pub(crate) fn is_linked<A: ActivationFn, L: LossFn>(spec: &Spec<A>, loss: &L) -> bool {
+    let last = &spec.layers()[spec.layers().len() - 1];
+    loss.link().is_some() && loss.link() == last.activation.builtin()
+}
+
 /// The sum of the rows' weights.
 pub(crate) fn total_weight<T: Float>(weights: Option<&[T]>, count: usize) -> Result<f64> {
     if count == 0 {

@@ -10,7 +10,7 @@
 //! backward   D = dE/dA * S      dE/dW = X' D      dE/db = column sums of D      dE/dX = D W'
 //! ```
 //!
-use super::objective::{Batch, Objective, Value, loss_rows, penalty, total_weight};
+use super::objective::{Batch, Objective, Value, is_linked, loss_rows, penalty, total_weight};
 use super::spec::{Layer, Spec};
 use super::tiny::{self, Tiny};
 use super::workspace::{Shard, Workspace};
@@ -296,8 +296,7 @@ fn mean_loss<T: Float, A: ActivationFn, L: LossFn>(
     let y = rows_of("y", &batch.y, count, outputs)?;
     let total = total_weight(batch.weights, count)?;
 
-    let link = objective.loss.link();
-    let fused = link.is_some() && link == spec.layers()[last].activation.builtin();
+    let fused = is_linked(spec, &objective.loss);
     let wanted = gradient.is_some();
     let keep = match (wanted, fused) {
         (true, true) => Keep::LogitsAndSlopes,

@@ -280,21 +280,15 @@ impl<T: Float, A: ActivationFn, L: LossFn> Probe<'_, T, A, L> {
 
     /// The tensors whose gradients are wrong by themselves, each looked at along a direction of its own; or the one that is most.
     fn tensors_to_blame(&mut self, rng: &mut Rng, direction: &mut [u64]) -> Result<String> {
-        let (mut names, mut most, spec) = (Vec::new(), (0.0, String::from("no single tensor")), self.spec);
-        for (l, block) in spec.blocks().iter().enumerate() {
-            for (what, range) in [("weights", &block.weights), ("biases", &block.bias)] {
-                if range.is_empty() {
-                    continue;
-                }
-                rng.fill_bits(direction);
-                let slope = self.look(range.clone(), direction, None)?;
-                let name = format!("layer {}, {what}", l + 1);
-                if slope.error() > tolerance::<T>() && !self.is_rounding(slope) {
-                    names.push(name.clone());
-                }
-                if slope.error() > most.0 {
-                    most = (slope.error(), name);
-                }
+        let (mut names, mut most) = (Vec::new(), (0.0, String::from("no single tensor")));
+        for (name, range) in self.spec.tensors() {
+            rng.fill_bits(direction);
+            let slope = self.look(range, direction, None)?;
+            if slope.error() > tolerance::<T>() && !self.is_rounding(slope) {
+                names.push(name.clone());
+            }
+            if slope.error() > most.0 {
+                most = (slope.error(), name);
             }
         }
         Ok(if names.is_empty() { most.1 } else { names.join("; ") })

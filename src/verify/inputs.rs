@@ -48,7 +48,7 @@ pub fn inputs<T: Float, A: ActivationFn>(
     let bounds = bounds.map(|bounds| bounds.into_iter().map(|bound| rows as f64 * bound).collect());
     let mut outputs_of =
         Outputs { net: &net, combination: &combination, workspace, base: x.view(), values: Vec::new(), bounds };
-    outputs_of.values = outputs_of.rows_of(x.view());
+    outputs_of.values = outputs_of.parts(x.view(), 0);
     let options = &Options { negligible: options.negligible.max(NEGLIGIBLE), ..options.clone() };
     let (below, at) = (below.as_slice().expect("row-major"), x.as_slice().expect("row-major"));
     Ok(gradcheck::check_function(&mut outputs_of, below, at, options))
@@ -77,22 +77,22 @@ struct Outputs<'a, A> {
 }
 
 impl<A: ActivationFn> Outputs<'_, A> {
-    /// What each row, the first with the first combination, adds.
-    fn rows_of(&mut self, x: ArrayView2<'_, f64>) -> Vec<f64> {
+    /// What each row of `x` adds, which are those of the point from `first` on.
+    fn parts(&mut self, x: ArrayView2<'_, f64>, first: usize) -> Vec<f64> {
         let mut out = Array2::zeros((x.nrows(), self.combination.ncols()));
         let done = pass::predict_into(self.net.spec(), self.net.params(), x, &mut self.workspace, out.view_mut());
         let sum = |(o, c): (ArrayView1<'_, f64>, ArrayView1<'_, f64>)| match done {
             Ok(()) => o.iter().zip(c).map(|(o, c)| o * c).sum(),
             Err(_) => f64::NAN,
         };
-        out.rows().into_iter().zip(self.combination.rows()).map(sum).collect()
+        out.rows().into_iter().zip(self.combination.rows().into_iter().skip(first)).map(sum).collect()
     }
 }
 
 impl<A: ActivationFn> Function for Outputs<'_, A> {
     fn sample(&mut self, x: &[f64]) -> Sample {
         let x = ArrayView2::from_shape(self.base.dim(), x).expect("as many as x has");
-        self.rows_of(x).iter().sum::<f64>().into()
+        self.parts(x, 0).iter().sum::<f64>().into()
     }
 
     fn moved(&mut self, _: &[f64], moves: &[Move], samples: &mut [Sample]) {
@@ -101,13 +101,10 @@ impl<A: ActivationFn> Function for Outputs<'_, A> {
             let (i, j) = (index / cols, index % cols);
             let mut row = self.base.slice(s![i..i + 1, ..]).to_owned();
             row[[0, j]] = to;
-            let mut out = Array2::zeros((1, self.combination.ncols()));
-            let done =
-                pass::predict_into(self.net.spec(), self.net.params(), row.view(), &mut self.workspace, out.view_mut());
-            let value: f64 = out.iter().zip(self.combination.row(i)).map(|(o, c)| o * c).sum();
+            let value = self.parts(row.view(), i)[0];
             // In the order of rows, as the whole is summed.
             let all = self.values.iter().enumerate().map(|(r, &v)| if r == i { value } else { v });
-            *sample = if done.is_ok() { all.sum::<f64>() } else { f64::NAN }.into();
+            *sample = all.sum::<f64>().into();
         }
     }
 

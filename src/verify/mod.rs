@@ -83,7 +83,7 @@ pub fn parameters<T: Float, A: ActivationFn, L: LossFn>(
 ) -> Result<Report> {
     let (net, rows) = (net.cast::<f64>(), Rows::new(&batch));
     let gradient = gradient_of(&net, rows.batch(), objective, engine)?;
-    claimed(&net, rows.batch(), objective, &gradient, engine, options)
+    check_claimed(&net, &rows, objective, &gradient, engine, options)
 }
 
 /// Checks a gradient of the objective that somebody else computed: another library, or a kernel of your own.
@@ -100,7 +100,17 @@ pub fn claimed<A: ActivationFn, L: LossFn>(
     if gradient.len() != net.params().len() {
         return Err(Error::shape("gradient", net.params().len(), gradient.len()));
     }
-    let rows = Rows::new(&batch);
+    check_claimed(net, &Rows::new(&batch), objective, gradient, engine, options)
+}
+
+fn check_claimed<A: ActivationFn, L: LossFn>(
+    net: &Network<f64, A>,
+    rows: &Rows,
+    objective: &Objective<L>,
+    gradient: &[f64],
+    engine: Engine,
+    options: &Options,
+) -> Result<Report> {
     let mut subject = Subject::new(Point::new(net.spec(), net.params(), rows.batch(), objective, engine)?)?;
     let options = Options { negligible: options.negligible.max(NEGLIGIBLE), ..options.clone() };
     if let Some(fault) = subject.agrees_with_the_pass() {
@@ -177,14 +187,14 @@ pub fn curvature<T: Float, A: ActivationFn, L: LossFn>(
     let mut product = vec![0.0; net.params().len()];
     // Shapes are refused here; below they have been tried.
     generic::hessian_vector(net.spec(), net.params(), &batch, objective, net.params(), &mut product)?;
-    let mut subject = Subject::new(Point::new(net.spec(), net.params(), batch.view(), objective, engine)?)?;
+    let subject = Subject::new(Point::new(net.spec(), net.params(), batch.view(), objective, engine)?)?;
     let bounds = subject.rounding().map(<[f64]>::to_vec).unwrap_or_default();
     let largest = bounds.iter().fold(0.0, |most: f64, bound| most.max(*bound));
     let deviations: Vec<f64> = bounds.iter().map(|bound| bound / BOUND_DEVIATIONS).collect();
     let gradient = |params: &[f64]| {
         let mut values = vec![f64::NAN; params.len()];
         let _ = pass::value_and_gradient(net.spec(), params, batch.view(), objective, &mut workspace, &mut values);
-        Values { values, crossed: subject.sample(params).crossed }
+        Values { values, crossed: subject.crossed(params) }
     };
     let mut times = |vector: &[f64]| {
         let mut product = vec![f64::NAN; vector.len()];

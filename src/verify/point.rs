@@ -5,7 +5,7 @@ use crate::engine::Engine;
 use crate::error::Result;
 use crate::gemm::{Mat, MatMut, affine};
 use crate::loss::LossFn;
-use crate::network::objective::{Batch, Objective, total_weight};
+use crate::network::objective::{Batch, Objective, is_linked, total_weight};
 use crate::network::{Spec, generic};
 
 /// The point.
@@ -38,7 +38,7 @@ impl<'a, A: ActivationFn, L: LossFn> Point<'a, A, L> {
         let total = total_weight(batch.weights, rows)?;
         generic::check(spec, params, &batch)?;
         let shares = (0..rows).map(|i| batch.weights.map_or(1.0, |w| w[i]) / total).collect();
-        let linked = generic::is_linked(spec, &objective.loss);
+        let linked = is_linked(spec, &objective.loss);
         let (sums, activations) = (Vec::new(), Vec::new());
         let mut point = Self { spec, params, batch, objective, engine, linked, shares, sums, activations };
         (point.sums, point.activations) = point.forward(params);

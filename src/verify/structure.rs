@@ -87,6 +87,11 @@ fn refill<T: Copy>(numbers: &mut Vec<T>, length: usize, value: T) {
     numbers.resize(length, value);
 }
 
+/// How many numbers lie in another piece of the activation than those beside them.
+fn crossings<A: ActivationFn>(activation: &A, there: &[f64], here: &[f64]) -> usize {
+    there.iter().zip(here).filter(|(a, b)| activation.piece(**a) != activation.piece(**b)).count()
+}
+
 impl<'a, A: ActivationFn, L: LossFn> Subject<'a, A, L> {
     /// **Errors**: shapes that do not fit, or no memory.
     pub fn new(point: Point<'a, A, L>) -> Result<Self> {
@@ -136,9 +141,7 @@ impl<'a, A: ActivationFn, L: LossFn> Subject<'a, A, L> {
             return;
         }
         for (sums, (which, row)) in sums.chunks_exact(width).zip(of) {
-            let here = &self.point.sums[l][row * width..(row + 1) * width];
-            let differ = |(a, b): &(&f64, &f64)| activation.piece(**a) != activation.piece(**b);
-            crossed[which] += sums.iter().zip(here).filter(differ).count();
+            crossed[which] += crossings(activation, sums, &self.point.sums[l][row * width..(row + 1) * width]);
         }
     }
 
@@ -164,8 +167,7 @@ impl<'a, A: ActivationFn, L: LossFn> Subject<'a, A, L> {
                 }
             }
             if layer.activation.is_piecewise() == Some(true) {
-                let differ = |(a, b): &(&f64, &f64)| layer.activation.piece(**a) != layer.activation.piece(**b);
-                *crossed += to.iter().zip(sums).filter(differ).count();
+                *crossed += crossings(&layer.activation, to, sums);
             }
             let signs = from.is_some() && (m.to > 0.0) != (self.point.params[m.index] > 0.0);
             *crossed += usize::from(self.point.objective.l1 > 0.0 && signs);
@@ -254,6 +256,27 @@ impl<'a, A: ActivationFn, L: LossFn> Subject<'a, A, L> {
         }
     }
 
+    /// How many pieces the parameters `x` cross, if all parts tell.
+    pub fn crossed(&self, x: &[f64]) -> Option<usize> {
+        let Point { spec, objective, .. } = self.point;
+        let piecewise = |l: &Layer<A>| l.activation.is_piecewise() == Some(true);
+        let any = spec.layers().iter().any(piecewise) || objective.loss.is_piecewise() == Some(true);
+        if !self.tells_pieces || !any && objective.l1 == 0.0 {
+            return self.tells_pieces.then_some(0);
+        }
+        let (sums, activations) = self.point.forward(x);
+        let mut crossed = [0];
+        let rows = || (0..self.point.batch.x.nrows()).map(|row| (0, row));
+        sums.iter().enumerate().for_each(|(l, sums)| self.count_pieces(l, sums, rows(), &mut crossed));
+        let pieces = self.pieces_of_loss(&activations[activations.len() - 1], self.point.y());
+        crossed[0] += pieces.iter().zip(&self.loss_pieces).filter(|(a, b)| a != b).count();
+        if objective.l1 > 0.0 {
+            let weights = spec.blocks().iter().flat_map(|b| b.weights.clone());
+            crossed[0] += weights.filter(|&i| (x[i] > 0.0) != (self.point.params[i] > 0.0)).count();
+        }
+        Some(crossed[0])
+    }
+
     /// Whether values by this road are those of the pass, for the first parameter of each tensor: if not, what differs.
     pub fn agrees_with_the_pass(&mut self) -> Option<String> {
         /// Far enough that a value changes, whatever it is made of.
@@ -286,24 +309,7 @@ impl<A: ActivationFn, L: LossFn> Function for Subject<'_, A, L> {
     fn sample(&mut self, x: &[f64]) -> Sample {
         let value = pass::value(self.point.spec, x, self.point.batch.view(), self.point.objective, &mut self.workspace);
         // What fails here has failed before.
-        let value = value.map_or(f64::NAN, |v| v.objective());
-        let piecewise = |l: &Layer<A>| l.activation.is_piecewise() == Some(true);
-        let any =
-            self.point.spec.layers().iter().any(piecewise) || self.point.objective.loss.is_piecewise() == Some(true);
-        if !self.tells_pieces || !any && self.point.objective.l1 == 0.0 {
-            return Sample { value, crossed: self.tells_pieces.then_some(0) };
-        }
-        let (sums, activations) = self.point.forward(x);
-        let mut crossed = [0];
-        let rows = || (0..self.point.batch.x.nrows()).map(|row| (0, row));
-        sums.iter().enumerate().for_each(|(l, sums)| self.count_pieces(l, sums, rows(), &mut crossed));
-        let pieces = self.pieces_of_loss(&activations[activations.len() - 1], self.point.y());
-        crossed[0] += pieces.iter().zip(&self.loss_pieces).filter(|(a, b)| a != b).count();
-        if self.point.objective.l1 > 0.0 {
-            let weights = self.point.spec.blocks().iter().flat_map(|b| b.weights.clone());
-            crossed[0] += weights.filter(|&i| (x[i] > 0.0) != (self.point.params[i] > 0.0)).count();
-        }
-        Sample { value, crossed: Some(crossed[0]) }
+        Sample { value: value.map_or(f64::NAN, |v| v.objective()), crossed: self.crossed(x) }
     }
 
     fn moved(&mut self, _: &[f64], moves: &[Move], samples: &mut [Sample]) {

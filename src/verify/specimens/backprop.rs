@@ -5,8 +5,8 @@
 
 use crate::activation::{Activation, ActivationFn};
 use crate::loss::{Loss, LossFn};
-use crate::network::objective::{Batch, Objective};
-use crate::network::{Network, generic};
+use crate::network::Network;
+use crate::network::objective::{Batch, Objective, is_linked};
 use ndarray::{Array1, Array2, ArrayView2, Axis, s};
 
 /// A mistake in the code of back-propagation; [`specimens`](super) says of each where it is seen.
@@ -150,7 +150,7 @@ fn output(
     fault: Option<Fault>,
 ) -> Array2<f64> {
     let last = sums.len() - 1;
-    let linked = generic::is_linked(net.spec(), &objective.loss);
+    let linked = is_linked(net.spec(), &objective.loss);
     let read = if linked { &sums[last] } else { &activations[last] };
     let rows = read.nrows();
     let weights = match batch.weights {

@@ -105,7 +105,7 @@ impl Checked {
             "verdict": self.verdict, "network": self.what, "parameters": self.parameters, "seconds": seconds,
             "checked": counts.checked, "verified": counts.verified, "kinks": counts.kinks,
             "inconclusive": counts.inconclusive, "wrong": counts.wrong,
-            "inconclusive_share": counts.inconclusive as f64 / counts.checked.max(1) as f64,
+            "inconclusive_share": counts.inconclusive_share(),
             "reports": reports, "certificate": self.certificate.as_ref().and_then(|c| c.as_ref().ok()),
         })
     }

@@ -3,9 +3,10 @@
 //! Golden numbers: `scripts/golden-optim.py` (NumPy 2.4.6, SciPy 1.17.1, scikit-learn 1.9.1).
 
 use deltarule::error::{Error, Result};
-use deltarule::optim::lbfgs::{Options, Report, Stop};
+use deltarule::optim::lbfgs::Options;
 use deltarule::optim::perceptron::Perceptron;
 use deltarule::optim::{Lbfgs, Method, Optimizer, Update};
+use deltarule::optim::{Report, Stop};
 use deltarule::rng::Rng;
 use deltarule::simd::{Isa, Vectorized};
 use std::ops::ControlFlow::{Break, Continue};

@@ -12,10 +12,12 @@ mod adam;
 mod history;
 pub mod lbfgs;
 mod line_search;
+mod minimum;
 pub mod perceptron;
 mod sgd;
 
 pub use lbfgs::Lbfgs;
+pub use minimum::{Iteration, Report, Stop};
 
 use crate::error::{Error, Result};
 use crate::kernel::update::{self, AdamStep};

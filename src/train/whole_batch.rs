@@ -11,6 +11,7 @@ use crate::loss::LossFn;
 use crate::network::objective::{Batch, penalty};
 use crate::network::workspace::Workspace;
 use crate::network::{Network, pass};
+use crate::optim::Stop;
 use crate::optim::lbfgs::{self, Lbfgs};
 use crate::optim::perceptron::Perceptron;
 use std::ops::ControlFlow;
@@ -82,7 +83,7 @@ pub(super) fn lbfgs<T: Float, A: ActivationFn, L: LossFn>(
         return Err(error);
     }
     match report.stopped {
-        lbfgs::Stop::LineSearch => history.stopped = Stopped::LineSearch,
+        Stop::LineSearch => history.stopped = Stopped::LineSearch,
         stop if stop.converged() => history.stopped = Stopped::Converged,
         _ => {}
     }

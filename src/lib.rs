@@ -27,9 +27,9 @@
 //! ```text
 //! 7  shells       cli                                                       (public interface only)
 //! 6  assembly     verify   model (recipe, file format) > train
-//! 5  learning     optim    gradcheck    data    metrics    picture
+//! 5  learning     optim    gradcheck    data    metrics    picture    sealed
 //! 4  network      predictor > network > pass, generic > workspace, objective > plan, tiny > spec
-//! 3  mathematics  loss, init > activation
+//! 3  mathematics  loss, init, schedule > activation
 //! 2  engines      float > gemm > engine > gemm::blas > kernel > simd
 //! 1  ground       rng, threads, file, memory, dual, complex > scalar, error
 //! ```
@@ -78,6 +78,7 @@ pub mod picture;
 pub mod rng;
 pub mod scalar;
 pub mod schedule;
+mod sealed;
 pub mod simd;
 pub mod threads;
 pub mod train;

@@ -24,7 +24,7 @@ const HOUSE: [(&str, &[&[&str]]); 6] = [
             &["network::spec"],
         ],
     ),
-    ("learning", &[&["optim", "gradcheck", "data", "metrics", "picture"]]),
+    ("learning", &[&["optim", "gradcheck", "data", "metrics", "picture", "sealed"]]),
     ("assembly", &[&["model", "verify"], &["train"]]),
 ];
 

@@ -14,6 +14,7 @@ use crate::float::Float;
 use crate::gradcheck::{Counts, Mode, Options, Report, TensorReport, Verdict};
 use crate::network::Spec;
 use crate::network::objective::Objective;
+use crate::sealed::hex;
 use serde::{Deserialize, Deserializer, Serialize};
 use sha2::{Digest, Sha256};
 
@@ -248,11 +249,6 @@ impl CertifiedTensor {
 
 fn null_is_infinite<'de, D: Deserializer<'de>>(deserializer: D) -> std::result::Result<f64, D::Error> {
     Ok(Option::deserialize(deserializer)?.unwrap_or(f64::INFINITY))
-}
-
-/// A digest as files and people write it.
-pub(super) fn hex(digest: impl AsRef<[u8]>) -> String {
-    digest.as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 impl<T: Float> Model<T> {

@@ -15,7 +15,7 @@
 //! with a certificate they refuse by its format, which says more than that they do not know a field. As a format says
 //! whether there is a certificate, each is refused that does not keep its word.
 
-use super::certificate::{Certificate, hex};
+use super::certificate::Certificate;
 use super::{Dtype, Input, Model, Provenance};
 use crate::activation::Activation;
 use crate::data::Target;
@@ -25,12 +25,9 @@ use crate::float::Float;
 use crate::loss::{Loss, LossFn};
 use crate::network::workspace::require;
 use crate::network::{Network, Spec};
-use safetensors::tensor::{Dtype as TensorType, SafeTensors, TensorView};
-use serde::de::{Deserializer, MapAccess, Visitor};
-use serde::{Deserialize, Serialize};
-use serde_json::value::RawValue;
+use crate::sealed::{self, Envelope, Kind, Tensor, Tensors, bytes_of, hex};
+use serde::{Deserialize, Deserializer, Serialize};
 use sha2::{Digest, Sha256};
-use std::collections::HashMap;
 use std::fmt;
 use std::path::Path;
 
@@ -38,20 +35,9 @@ use std::path::Path;
 const PLAIN: u32 = 1;
 /// That of one with a certificate, and the newest that this library reads.
 const CERTIFIED: u32 = 2;
-/// The one metadata key.
-const KEY: &str = "deltarule";
+const KIND: Kind = Kind { key: "deltarule", field: "model", formats: &[PLAIN, CERTIFIED] };
 /// The largest file that is read.
 const LIMIT: u64 = 16 << 30;
-
-/// What stands in the metadata key.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Envelope<'a> {
-    format: u32,
-    sha256: String,
-    #[serde(borrow)]
-    model: &'a RawValue,
-}
 
 /// All of a model but its tensors.
 #[derive(Serialize, Deserialize)]
@@ -72,28 +58,15 @@ fn present<'de, D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Op
     Certificate::deserialize(deserializer).map(Some)
 }
 
-/// What safetensors calls a type.
-fn tensor_type(dtype: Dtype) -> TensorType {
-    match dtype {
-        Dtype::F32 => TensorType::F32,
-        Dtype::F64 => TensorType::F64,
-    }
-}
-
 /// The tensors of a network, in the file's order and layout: name, shape, little-endian bytes.
-fn tensors<T: Float>(network: &Network<T>) -> Vec<(String, Vec<usize>, Vec<u8>)> {
+fn tensors<T: Float>(network: &Network<T>) -> Vec<Tensor> {
     let mut tensors = Vec::new();
     for l in 0..network.spec().layers().len() {
         let (weights, bias) = (network.weights(l), network.bias(l));
-        let bytes = |numbers: &mut dyn Iterator<Item = &T>| {
-            let mut bytes = Vec::with_capacity(weights.len().max(bias.len()) * size_of::<T>());
-            numbers.for_each(|n| n.write_le(&mut bytes));
-            bytes
-        };
         let shape = vec![weights.ncols(), weights.nrows()];
-        tensors.push((format!("{l}.weight"), shape, bytes(&mut weights.t().iter())));
+        tensors.push((format!("{l}.weight"), shape, bytes_of(weights.len(), weights.t().iter())));
         if !bias.is_empty() {
-            tensors.push((format!("{l}.bias"), vec![bias.len()], bytes(&mut bias.iter())));
+            tensors.push((format!("{l}.bias"), vec![bias.len()], bytes_of(bias.len(), bias.iter())));
         }
     }
     tensors
@@ -139,16 +112,7 @@ impl<T: Float> Model<T> {
         };
         let format = if self.certificate.is_some() { CERTIFIED } else { PLAIN };
         let document = serde_json::to_string(&document).map_err(|e| unwritable(&e))?;
-        let tensors = tensors(&self.network);
-        let mut hash = Sha256::new_with_prefix(&document);
-        tensors.iter().for_each(|(_, _, bytes)| hash.update(bytes));
-        let envelope = format!(r#"{{"format":{format},"sha256":"{}","model":{document}}}"#, hex(hash.finalize()));
-        let views = tensors
-            .iter()
-            .map(|(name, shape, bytes)| Ok((name, TensorView::new(tensor_type(dtype), shape.clone(), bytes)?)))
-            .collect::<std::result::Result<Vec<_>, safetensors::SafeTensorError>>()
-            .map_err(|e| unwritable(&e))?;
-        safetensors::serialize(views, Some(HashMap::from([(KEY.into(), envelope)]))).map_err(|e| unwritable(&e))
+        sealed::seal::<T>(&KIND, format, &document, &tensors(&self.network)).map_err(|e| unwritable(&e))
     }
 
     /// Writes the model's file, whole or not at all.
@@ -185,8 +149,8 @@ pub fn read(path: &Path) -> Result<Vec<u8>> {
 /// **Errors** as [`Model::load`].
 pub fn peek_dtype(bytes: &[u8], path: &Path) -> Result<Dtype> {
     let dtype = || -> std::result::Result<Dtype, String> {
-        let metadata = header(bytes)?;
-        let envelope = envelope(&metadata)?;
+        let metadata = sealed::metadata(&KIND, bytes)?;
+        let envelope = sealed::envelope(&KIND, &metadata)?;
         Ok(document(&envelope)?.dtype)
     };
     dtype().map_err(|message| Error::model(path, message))
@@ -211,53 +175,9 @@ pub fn certify_file(path: &Path, certificate: Certificate) -> Result<()> {
     }
 }
 
-/// The text in the file's one metadata key, from a header without a surprise in it.
-fn header(bytes: &[u8]) -> std::result::Result<String, String> {
-    if let Some(kind) = other_kind(bytes) {
-        return Err(format!("it is {kind}, expected safetensors"));
-    }
-    let (length, rest) = bytes.split_at_checked(8).ok_or("it is too short for safetensors")?;
-    let length = u64::from_le_bytes(length.try_into().expect("8 bytes"));
-    let text = (usize::try_from(length).ok()).and_then(|length| rest.get(..length)).ok_or_else(|| {
-        format!("it is cut short or no safetensors file: a header of {length} bytes in {}", bytes.len())
-    })?;
-    // The format's library lets the last of two tensors of one name win, so names are checked here.
-    let entries: UniqueKeys<'_> =
-        serde_json::from_slice(text).map_err(|e| format!("its header is not what safetensors says: {e}"))?;
-    let metadata = entries
-        .0
-        .iter()
-        .find(|(key, _)| key == "__metadata__")
-        .ok_or("it has no metadata, expected the key 'deltarule'")?;
-    let metadata: UniqueKeys<'_> =
-        serde_json::from_str(metadata.1.get()).map_err(|e| format!("its metadata are damaged: {e}"))?;
-    match &metadata.0[..] {
-        [(key, value)] if key == KEY => {
-            serde_json::from_str(value.get()).map_err(|e| format!("its metadata are damaged: {e}"))
-        }
-        keys => {
-            let found: Vec<_> = keys.iter().map(|(key, _)| format!("{key:?}")).take(5).collect();
-            Err(format!("expected the metadata key 'deltarule' alone, found {}", found.join(", ")))
-        }
-    }
-}
-
-fn envelope(metadata: &str) -> std::result::Result<Envelope<'_>, String> {
-    #[derive(Deserialize)]
-    struct Version {
-        format: u32,
-    }
-    let damaged = |e: serde_json::Error| format!("its metadata are damaged: {e}");
-    let Version { format } = serde_json::from_str(metadata).map_err(damaged)?;
-    if ![PLAIN, CERTIFIED].contains(&format) {
-        return Err(format!("it is of format {format}, and this program reads formats {PLAIN} and {CERTIFIED}"));
-    }
-    serde_json::from_str(metadata).map_err(damaged)
-}
-
 fn document(envelope: &Envelope<'_>) -> std::result::Result<Document, String> {
     let document: Document =
-        serde_json::from_str(envelope.model.get()).map_err(|e| format!("its description is damaged: {e}"))?;
+        serde_json::from_str(envelope.document).map_err(|e| format!("its description is damaged: {e}"))?;
     match (envelope.format, &document.certificate) {
         (PLAIN, Some(_)) => Err(format!("it holds a certificate, expected none in a file of format {PLAIN}")),
         (CERTIFIED, None) => Err(format!("it holds no certificate, expected one in a file of format {CERTIFIED}")),
@@ -266,33 +186,24 @@ fn document(envelope: &Envelope<'_>) -> std::result::Result<Document, String> {
 }
 
 fn parse<T: Float>(bytes: &[u8]) -> std::result::Result<Model<T>, String> {
-    let metadata = header(bytes)?;
-    let envelope = envelope(&metadata)?;
-    let file = SafeTensors::deserialize(bytes).map_err(|e| format!("its tensors are damaged: {e}"))?;
+    let metadata = sealed::metadata(&KIND, bytes)?;
+    let envelope = sealed::envelope(&KIND, &metadata)?;
+    let mut tensors = Tensors::open(bytes, &envelope)?;
     let Document { dtype, network: spec, input, target, loss, provenance, certificate } = document(&envelope)?;
     if dtype != Dtype::of::<T>() {
         return Err(format!("its numbers are {}, expected {}", dtype.name(), T::NAME));
     }
 
-    let mut hash = Sha256::new_with_prefix(envelope.model.get());
     let mut params = Vec::new();
-    let mut expected = 0;
     for (l, (layer, block)) in spec.layers().iter().zip(spec.blocks()).enumerate() {
-        let weights = numbers::<T>(&file, &format!("{l}.weight"), &[block.outputs, block.inputs], dtype, &mut hash)?;
+        let weights = tensors.numbers::<T>(&format!("{l}.weight"), &[block.outputs, block.inputs])?;
         // From the file's outputs x inputs to ours.
         params.extend((0..block.inputs).flat_map(|i| weights.iter().skip(i).step_by(block.inputs)));
-        expected += 1;
         if layer.bias {
-            params.extend(numbers::<T>(&file, &format!("{l}.bias"), &[block.outputs], dtype, &mut hash)?);
-            expected += 1;
+            params.extend(tensors.numbers::<T>(&format!("{l}.bias"), &[block.outputs])?);
         }
     }
-    if file.len() != expected {
-        return Err(format!("expected {expected} tensors, found {}", file.len()));
-    }
-    if hex(hash.finalize()) != envelope.sha256 {
-        return Err("its checksum does not fit its content: it was damaged or edited".into());
-    }
+    tensors.finish()?;
     if let Some(bad) = params.iter().position(|p| !p.is_finite()) {
         return Err(format!("{} is {}, expected a finite number", spec.parameter_name(bad), params[bad]));
     }
@@ -300,27 +211,6 @@ fn parse<T: Float>(bytes: &[u8]) -> std::result::Result<Model<T>, String> {
     let model = Model { input, network, target, loss, provenance, certificate };
     check(&model)?;
     Ok(model)
-}
-
-/// The numbers of one tensor, which are also taken into the hash.
-fn numbers<T: Float>(
-    file: &SafeTensors<'_>,
-    name: &str,
-    shape: &[usize],
-    dtype: Dtype,
-    hash: &mut Sha256,
-) -> std::result::Result<Vec<T>, String> {
-    let tensor = file.tensor(name).map_err(|_| format!("tensor {name} is missing"))?;
-    if tensor.dtype() != tensor_type(dtype) || tensor.shape() != shape {
-        return Err(format!(
-            "tensor {name}: expected {:?} {shape:?}, found {:?} {:?}",
-            tensor_type(dtype),
-            tensor.dtype(),
-            tensor.shape()
-        ));
-    }
-    hash.update(tensor.data());
-    Ok(tensor.data().chunks_exact(size_of::<T>()).map(T::read_le).collect())
 }
 
 /// Refuses a model whose parts are unsound or do not fit each other.
@@ -356,44 +246,4 @@ fn check<T: Float>(model: &Model<T>) -> std::result::Result<(), String> {
         return Err("its training rows are not counted for each class".into());
     }
     certificate.as_ref().map_or(Ok(()), |certificate| certificate.check(spec))
-}
-
-/// What a file is that is not safetensors, by its first bytes.
-fn other_kind(bytes: &[u8]) -> Option<&'static str> {
-    match bytes {
-        [] => Some("empty"),
-        [b'P', b'K', 3, 4, ..] => Some("a zip archive (as of PyTorch's .pt or NumPy's .npz)"),
-        [0x80, 2..=5, ..] if bytes.get(8) != Some(&b'{') => Some("a Python pickle"),
-        [0x1f, 0x8b, ..] => Some("gzipped"),
-        [0, 0, 8, 1..=3, ..] => Some("an IDX file"),
-        [b'<', ..] if bytes.get(8) != Some(&b'{') => Some("a text or XML file"),
-        _ if bytes.iter().take(64).all(|b| b.is_ascii_graphic() || b.is_ascii_whitespace()) => Some("a text file"),
-        _ => None,
-    }
-}
-
-/// The entries of a JSON object, in order; a key that stands twice is an error.
-struct UniqueKeys<'a>(Vec<(String, &'a RawValue)>);
-
-impl<'de> Deserialize<'de> for UniqueKeys<'de> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
-        struct Entries;
-        impl<'de> Visitor<'de> for Entries {
-            type Value = UniqueKeys<'de>;
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an object with distinct keys")
-            }
-            fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> std::result::Result<Self::Value, M::Error> {
-                let (mut entries, mut seen) = (Vec::new(), std::collections::HashSet::new());
-                while let Some((key, value)) = map.next_entry::<String, &RawValue>()? {
-                    if !seen.insert(key.clone()) {
-                        return Err(serde::de::Error::custom(format!("the key {key:?} stands twice")));
-                    }
-                    entries.push((key, value));
-                }
-                Ok(UniqueKeys(entries))
-            }
-        }
-        deserializer.deserialize_map(Entries)
-    }
 }

@@ -39,7 +39,7 @@ impl Schedule {
 
     /// Counts step `number`, from 1, and gives its momentum.
     fn take(&mut self, number: u64, beta1: f64, momentum_decay: f64) -> f64 {
-        let momentum = momentum(number, beta1, momentum_decay);
+        let momentum = momentum(number as f64, beta1, momentum_decay);
         self.product *= momentum;
         if self.product < NOTHING {
             self.product = 0.0;
@@ -56,7 +56,7 @@ impl Schedule {
     ) -> NadamStep<T> {
         let (beta1, beta2) = (T::from_f64(beta1), T::from_f64(beta2));
         let now = self.take(number, beta1.real(), momentum_decay);
-        let next = momentum(number + 1, beta1.real(), momentum_decay);
+        let next = momentum(number as f64 + 1.0, beta1.real(), momentum_decay);
         NadamStep {
             beta1,
             beta2,
@@ -69,6 +69,6 @@ impl Schedule {
 }
 
 /// The momentum of step `number`. `libm`'s power is the same on every platform.
-fn momentum(number: u64, beta1: f64, momentum_decay: f64) -> f64 {
-    beta1 * (1.0 - 0.5 * libm::pow(BASE, number as f64 * momentum_decay))
+fn momentum(number: f64, beta1: f64, momentum_decay: f64) -> f64 {
+    beta1 * (1.0 - 0.5 * libm::pow(BASE, number * momentum_decay))
 }

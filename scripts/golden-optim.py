@@ -277,8 +277,8 @@ steps = [
     adagrad(0.5, 0.1),
     adadelta(1.0),
     adadelta(5.0, 0.95, 1e-3),
-    lions(0.02, 0.9, 0.99, 0.0),
-    lions(0.02, 0.8, 0.95, 0.5),
+    lions(0.2, 0.9, 0.99, 0.0),
+    lions(0.2, 0.8, 0.95, 0.5),
 ]
 
 minus = dict(variant="minus", eta_minus=0.5, eta_plus=1.2, initial_step=0.0125, min_step=1e-6, max_step=50.0)

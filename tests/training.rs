@@ -122,7 +122,7 @@ fn xor<T: Float>() {
         learning_rate,
         ..steps.clone()
     });
-    assert_eq!(stepping.len(), Method::NAMES.len());
+    assert_eq!(stepping.clone().count(), Method::NAMES.len());
     for trainer in [Trainer { solver: Solver::Lbfgs, ..steps.clone() }].into_iter().chain(stepping) {
         for seed in 0..3 {
             let spec = Spec::mlp(2, &[8], Activation::Tanh, 1, Activation::Sigmoid).unwrap();

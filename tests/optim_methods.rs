@@ -245,7 +245,7 @@ fn an_rmsprop_without_momentum_needs_no_buffer() {
 
 fn resumes<T: Vectorized>(method: Method, before: u64, after: u64, seed: u64, rate: f64) {
     let mut rng = Rng::new(seed);
-    let len = 1 + rng.below(20) as usize;
+    let len = 1 + rng.below(20);
     let mut step = |optimizers: &mut [(Optimizer<T>, Vec<T>)]| {
         let scale = 10f64.powf(rng.uniform(-6.0, 3.0));
         let grad: Vec<T> = (0..len).map(|_| T::from_f64(rng.normal::<f64>(0.0, scale))).collect();
@@ -326,11 +326,14 @@ proptest! {
 
 #[test]
 fn nadam_resumes_far_beyond_its_momenta_and_at_once() {
-    let mut optimizer = Optimizer::resume(Method::nadam(), 1, vec![1.0f32, 1.0], u64::MAX - 1).unwrap();
+    let mut optimizer = Optimizer::resume(Method::nadam(), 1, vec![1.0f32, 1.0], u64::MAX).unwrap();
     let mut params = [0.0];
     optimizer.step(Isa::current(), 0.1, &[1.0], &mut params);
     // All momenta used up, both means at 1: the step is the rate.
     assert!((params[0] + 0.1).abs() < 1e-6, "{params:?}");
+    // The count ends there, and the steps go on.
+    optimizer.step(Isa::current(), 0.1, &[1.0], &mut params);
+    assert!(optimizer.steps() == u64::MAX && (params[0] + 0.2).abs() < 1e-6, "{params:?}");
 }
 
 // -------------------------------------------------------------------------------------------------------- settings

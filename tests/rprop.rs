@@ -7,7 +7,9 @@ mod walks;
 use deltarule::error::{Error, Result};
 use deltarule::optim::rprop::{Options, State, Variant};
 use deltarule::optim::{Report, Rprop, Stop};
+use deltarule::prelude::*;
 use deltarule::simd::{Isa, Vectorized};
+use ndarray::array;
 use std::ops::ControlFlow::{Break, Continue};
 use walks::{Golden, Walk, distance};
 
@@ -110,6 +112,38 @@ fn it_finds_minima_in_both_types_and_stops_there() {
     }
     check::<f64>(1.1e-3);
     check::<f32>(1.1e-3);
+}
+
+fn xor<T: Float>() {
+    let x = array![[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]].mapv(T::from_f64);
+    let y = array![[0.0], [1.0], [1.0], [0.0]].mapv(T::from_f64);
+    let objective = Objective { loss: Loss::LogisticCrossEntropy, l1: 0.0, l2: 1e-3 };
+    let engine = Engine::default();
+    for variant in [Variant::Plus, Variant::Minus] {
+        for seed in 0..3 {
+            let spec = Spec::mlp(2, &[8], Activation::Tanh, 1, Activation::Sigmoid).unwrap();
+            let mut net = Network::<T>::new(spec, None, &mut Rng::new(seed)).unwrap();
+            let (spec, params) = net.parts_mut();
+            let mut workspace = Workspace::new(spec, 4, engine, Threads::one()).unwrap();
+            let options = Options { variant, ..Options::default() };
+            let report = minimize(options, params, |p: &[T], grad: &mut [T]| {
+                let batch = Batch { x: x.view(), y: y.view(), weights: None };
+                Ok(pass::value_and_gradient(spec, p, batch, &objective, &mut workspace, grad)?.objective())
+            })
+            .unwrap();
+            println!("{} {variant:?} seed {seed}: {report:?}", T::NAME);
+            assert!(report.stopped.converged(), "{report:?}");
+            for (p, y) in net.predict(x.view()).unwrap().iter().zip(&y) {
+                assert!((p.real() - y.real()).abs() < 0.1, "{} {variant:?} seed {seed}", T::NAME);
+            }
+        }
+    }
+}
+
+#[test]
+fn a_network_learns_exclusive_or() {
+    xor::<f64>();
+    xor::<f32>();
 }
 
 #[test]

@@ -159,7 +159,7 @@ impl<T: Vectorized> Optimizer<T> {
     /// Counts a step and gives what it does to each parameter.
     fn begin(&mut self, rate: f64, grad: &[T], params: &[T]) -> Rule<T> {
         debug_assert_eq!((grad.len(), params.len()), (self.len, self.len));
-        self.steps += 1;
+        self.steps = self.steps.saturating_add(1);
         Rule::new(self.method, rate, self.steps, &mut self.schedule)
     }
 

@@ -31,7 +31,8 @@ pub enum Variant {
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Options {
-    /// iRPROP+ by default, which took fewer iterations than iRPROP- on most of the paper's problems.
+    /// iRPROP+ by default, the papers' recommendation. Neither is always ahead: a network that learns exclusive or took iRPROP+ 578
+    /// iterations to a gradient of 1e-5, and iRPROP- 369 (means of six trainings in `tests/rprop.rs`).
     pub variant: Variant,
     /// The factor on a step where the slope has changed its sign, between 0 and 1: 0.5, as everywhere.
     pub eta_minus: f64,
@@ -402,7 +403,7 @@ impl<T: Vectorized> Rprop<T> {
         for halvings in 0..=Self::MOST_HALVINGS {
             vector::add(isa, moves, params);
             let value = objective(params, &mut self.grad)?;
-            progress.evaluations += 1;
+            progress.evaluations = progress.evaluations.saturating_add(1);
             if value.is_finite() && vector::all_finite(isa, &self.grad) && vector::all_finite(isa, params) {
                 return Ok(Some((value, 0.5f64.powi(halvings))));
             }

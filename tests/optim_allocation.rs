@@ -2,8 +2,9 @@
 
 use deltarule::optim::lbfgs::Options;
 use deltarule::optim::perceptron::Perceptron;
-use deltarule::optim::{Lbfgs, Method, Optimizer};
+use deltarule::optim::{Lbfgs, Method, Optimizer, Rprop, rprop};
 use deltarule::simd::Isa;
+use deltarule::threads::Threads;
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 use std::ops::ControlFlow::Continue;
@@ -47,10 +48,17 @@ fn the_count_sees_an_allocation() {
 #[test]
 fn first_order_steps_allocate_nothing() {
     let isa = Isa::current();
-    for method in [Method::Sgd { momentum: 0.0, nesterov: false }, Method::sgd(), Method::adam()] {
+    let centred = Method::RmsProp { rho: 0.9, epsilon: 1e-8, momentum: 0.9, centered: true };
+    let methods = Method::NAMES.iter().map(|name| Method::parse(name).unwrap());
+    for method in methods.chain([Method::Sgd { momentum: 0.0, nesterov: false }, centred]) {
         let mut optimizer = Optimizer::<f32>::new(method, 1000).unwrap();
         let (mut params, grad) = (vec![1.0; 1000], vec![0.5; 1000]);
         assert_eq!(allocations(|| (0..10).for_each(|_| optimizer.step(isa, 0.01, &grad, &mut params))), 0, "{method}");
+        let threads = Threads::one();
+        let count = allocations(|| {
+            optimizer.step_checked(&threads, isa, 0.01, &grad, &mut params);
+        });
+        assert_eq!(count, 0, "{method}, checked");
         assert!(params[999] < 1.0);
     }
 }
@@ -72,6 +80,12 @@ fn a_minimisation_allocates_nothing() {
     let count = allocations(|| report = Some(lbfgs.minimize(isa, &mut params, objective, |_| Continue(())).unwrap()));
     assert_eq!(count, 0);
     assert!(report.unwrap().iterations > 10, "{report:?}: the history of 10 must have been filled");
+
+    let mut rprop = Rprop::<f64>::new(100, rprop::Options::default()).unwrap();
+    params.fill(0.0);
+    let count = allocations(|| report = Some(rprop.minimize(isa, &mut params, objective, |_| Continue(())).unwrap()));
+    assert_eq!(count, 0);
+    assert!(report.unwrap().stopped.converged(), "{report:?}");
 }
 
 #[test]

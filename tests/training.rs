@@ -115,8 +115,15 @@ fn xor<T: Float>() {
     let objective = Objective { loss: Loss::LogisticCrossEntropy, l1: 0.0, l2: 0.0 };
     let steps =
         Trainer { objective, epochs: 500, learning_rate: 0.05, stopping: Stopping::NEVER, ..Trainer::default() };
-    let sgd = Trainer { solver: Solver::Steps(Method::sgd()), learning_rate: 0.2, ..steps.clone() };
-    for trainer in [Trainer { solver: Solver::Lbfgs, ..steps.clone() }, sgd, steps] {
+    let rates = [("sgd", 0.2), ("adam", 0.05), ("adamw", 0.05), ("amsgrad", 0.05), ("nadam", 0.05)];
+    let others = [("rmsprop", 0.02), ("adagrad", 0.2), ("adadelta", 10.0), ("lion", 0.02)];
+    let stepping = rates.into_iter().chain(others).map(|(name, learning_rate)| Trainer {
+        solver: Solver::Steps(Method::parse(name).unwrap()),
+        learning_rate,
+        ..steps.clone()
+    });
+    assert_eq!(stepping.clone().count(), Method::NAMES.len());
+    for trainer in [Trainer { solver: Solver::Lbfgs, ..steps.clone() }].into_iter().chain(stepping) {
         for seed in 0..3 {
             let spec = Spec::mlp(2, &[8], Activation::Tanh, 1, Activation::Sigmoid).unwrap();
             let mut net = Network::<T>::new(spec, None, &mut Rng::new(seed)).unwrap();

@@ -109,12 +109,75 @@ pub enum Missing {
 pub enum Solver {
     /// Adam, in mini-batches
     Adam,
+    /// Adam with decoupled weight decay, in mini-batches
+    Adamw,
+    /// Adam by the largest mean square so far, in mini-batches
+    Amsgrad,
+    /// Adam with Nesterov's look ahead, in mini-batches
+    Nadam,
+    /// The gradient over the root of its mean square, in mini-batches
+    Rmsprop,
+    /// The gradient over the root of all its squares, in mini-batches
+    Adagrad,
+    /// Adadelta, which finds its rate, in mini-batches
+    Adadelta,
+    /// Steps of one size along the sign of a mean, in mini-batches
+    Lion,
     /// Gradient descent with momentum, in mini-batches
     Sgd,
     /// L-BFGS with a strong-Wolfe line search, on all rows
     Lbfgs,
     /// Rosenblatt's rule, for a layer of threshold units (implies --hidden none)
     Perceptron,
+}
+
+/// The constants of a mini-batch solver; each is refused for a solver without it.
+#[derive(Args, Clone, Debug, Default)]
+pub struct Constants {
+    /// Decay of the mean gradient of adam, adamw, amsgrad and nadam; the mean's part in a step of lion [default: 0.9]
+    #[arg(long, value_name = "F", help_heading = "Training")]
+    pub beta1: Option<f64>,
+    /// Decay of the mean square of adam, adamw, amsgrad and nadam [default: 0.999]; of the mean of lion [default: 0.99]
+    #[arg(long, value_name = "F", help_heading = "Training")]
+    pub beta2: Option<f64>,
+    /// What keeps the quotient finite [default: 1e-8 for adam, adamw, amsgrad, nadam and rmsprop; 1e-10 for adagrad, 1e-6 for adadelta]
+    #[arg(long, value_name = "F", help_heading = "Training")]
+    pub epsilon: Option<f64>,
+    /// Decay of the mean squares of rmsprop [default: 0.99] and adadelta [default: 0.9]
+    #[arg(long, value_name = "F", help_heading = "Training")]
+    pub rho: Option<f64>,
+    /// Decoupled weight decay: what every parameter loses of itself in a step, over the rate, for adamw [default: 0.01] and lion [default: 0]
+    #[arg(long, value_name = "F", help_heading = "Training")]
+    pub weight_decay: Option<f64>,
+    /// The part of the last step that is taken again, by sgd [default: 0.9] and rmsprop [default: 0]
+    #[arg(long, value_name = "F", help_heading = "Training")]
+    pub momentum: Option<f64>,
+    /// Momentum without Nesterov's look ahead, for sgd
+    #[arg(long, help_heading = "Training")]
+    pub no_nesterov: bool,
+    /// The root of the variance, not of the mean square, for rmsprop
+    #[arg(long, help_heading = "Training")]
+    pub centered: bool,
+}
+
+impl Constants {
+    /// The flags that were given, by their names, with their values; a switch has none.
+    pub fn given(&self) -> impl Iterator<Item = (&'static str, Option<f64>)> {
+        let number = |name, value: Option<f64>| value.map(|value| (name, Some(value)));
+        let switch = |name, on: bool| on.then_some((name, None));
+        [
+            number("beta1", self.beta1),
+            number("beta2", self.beta2),
+            number("epsilon", self.epsilon),
+            number("rho", self.rho),
+            number("weight-decay", self.weight_decay),
+            number("momentum", self.momentum),
+            switch("no-nesterov", self.no_nesterov),
+            switch("centered", self.centered),
+        ]
+        .into_iter()
+        .flatten()
+    }
 }
 
 /// `deltarule train`.
@@ -169,15 +232,11 @@ pub struct Train {
     /// Rows of a mini-batch
     #[arg(long, value_name = "N", default_value_t = 32, help_heading = "Training")]
     pub batch: usize,
-    /// The learning rate [default: 0.005 for adam, 0.05 for sgd]
+    /// The learning rate [default: 0.005 for adam, adamw, amsgrad and nadam; 0.002 for rmsprop, 0.05 for adagrad and sgd, 1 for adadelta, 0.0005 for lion]
     #[arg(long, value_name = "F", help_heading = "Training")]
     pub rate: Option<f64>,
-    /// The momentum of sgd
-    #[arg(long, value_name = "F", default_value_t = 0.9, help_heading = "Training")]
-    pub momentum: f64,
-    /// Momentum without Nesterov's look ahead
-    #[arg(long, help_heading = "Training")]
-    pub no_nesterov: bool,
+    #[command(flatten)]
+    pub constants: Constants,
     /// The penalty on absolute weights, which keeps those of no use near 0
     #[arg(long, value_name = "F", default_value_t = 0.0, help_heading = "Training")]
     pub l1: f64,
@@ -196,7 +255,7 @@ pub struct Train {
     /// Hold back this share of the training rows, stop when their loss stalls, keep the best parameters
     #[arg(long, value_name = "SHARE", help_heading = "Training")]
     pub early_stopping: Option<f64>,
-    /// Hold the gradient of the first step, and of every N-th after it, against central differences, and stop where one is wrong (exit code 1); for adam and sgd
+    /// Hold the gradient of the first step, and of every N-th after it, against central differences, and stop where one is wrong (exit code 1); for the mini-batch solvers
     #[arg(long, value_name = "N", help_heading = "Training")]
     pub watch_gradients: Option<usize>,
     #[command(flatten)]

@@ -16,7 +16,7 @@ pub enum Stop {
     /// The value falls no more than its tolerance, or than rounding lets one see.
     Decrease,
     /// No step along the steepest descent gave less, though the slope promised it: the gradient is wrong, the objective
-    /// jumps, or its rounding errors are far above those of its type.
+    /// jumps, or its rounding errors are far above those of its type. Of Rprop: no part of a step led to finite numbers.
     LineSearch,
     /// As many iterations as allowed.
     IterationLimit,

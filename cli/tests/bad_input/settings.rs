@@ -50,7 +50,25 @@ fn training_settings_out_of_range() {
         ("--l2 nan", &["--l2", "finite", "found NaN"]),
         ("--solver sgd --momentum 2", &["--momentum", "found 2"]),
         ("--solver sgd --momentum nan", &["--momentum", "found NaN"]),
-        ("--solver newton", &["--solver", "newton", "lbfgs"]),
+        ("--solver newton", &["--solver", "newton", "lbfgs", "adamw", "lion"]),
+        ("--beta1 1", &["--beta1", "from 0 to below 1", "found 1"]),
+        ("--beta2 -0.5", &["--beta2", "from 0 to below 1", "found -0.5"]),
+        ("--epsilon 0", &["--epsilon", "above 0", "found 0"]),
+        ("--epsilon 1e-50", &["--epsilon", "above 0", "found 0"]),
+        ("--beta2 0.9999999999", &["--beta2", "below 1 in the type of the parameters", "found 1"]),
+        ("--solver rmsprop --rho 1", &["--rho", "from 0 to below 1", "found 1"]),
+        ("--solver rmsprop --momentum 2", &["--momentum", "from 0 to 1", "found 2"]),
+        ("--solver adamw --weight-decay -1", &["--weight-decay", "at least 0", "found -1"]),
+        ("--solver lion --weight-decay nan", &["--weight-decay", "at least 0", "found NaN"]),
+        ("--solver sgd --beta1 0.9", &["--beta1 has no meaning for --solver sgd"]),
+        ("--solver lion --epsilon 1e-8", &["--epsilon has no meaning for --solver lion"]),
+        ("--solver adagrad --rho 0.9", &["--rho has no meaning for --solver adagrad"]),
+        ("--solver nadam --weight-decay 0.1", &["--weight-decay has no meaning for --solver nadam"]),
+        ("--momentum 0.9", &["--momentum has no meaning for --solver adam"]),
+        ("--solver amsgrad --no-nesterov", &["--no-nesterov has no meaning for --solver amsgrad"]),
+        ("--solver adadelta --centered", &["--centered has no meaning for --solver adadelta"]),
+        ("--solver lbfgs --beta2 0.9", &["--beta2 has no meaning for --solver lbfgs"]),
+        ("--solver perceptron --no-nesterov", &["--no-nesterov has no meaning for --solver perceptron"]),
         ("--watch-gradients 0", &["--watch-gradients", "at least 1", "found 0"]),
         ("--watch-gradients -1", &["--watch-gradients", "-1"]),
         ("--watch-gradients 9 --solver lbfgs", &["watched", "L-BFGS"]),
@@ -177,7 +195,9 @@ fn a_training_that_runs_away() {
 fn whatever_the_rate_a_saved_model_is_finite() {
     let folder = folder();
     let (mut saved, mut diverged) = (0, 0);
-    for solver in ["adam", "sgd", "lbfgs", "perceptron"] {
+    let solvers =
+        ["adam", "adamw", "amsgrad", "nadam", "rmsprop", "adagrad", "adadelta", "lion", "sgd", "lbfgs", "perceptron"];
+    for solver in solvers {
         for exponent in [-320, -30, 0, 1, 3, 5, 20, 38, 39, 150, 308] {
             let line =
                 format!("train t.csv --target y --solver {solver} --rate 1e{exponent} --epochs 30 --model m --force");

@@ -1,23 +1,31 @@
 //! Optimisers: how parameters follow their gradient. They see slices and know no network.
 //!
 //! Two families. A first-order [`Method`] turns one gradient into one step ([`Optimizer::step`]) and suits batches;
-//! [`lbfgs`] calls the whole objective as often as its line search needs and suits full batches of small data.
+//! [`lbfgs`] calls the whole objective as often as its line search needs and suits full batches of small data, as [`scg`] does, which
+//! has no line search; [`levenberg_marquardt`] also asks for the curvature of a sum of squares and suits networks of up to some
+//! thousand parameters, whose fits it takes digits further.
 //! [`perceptron`] is the ancestor of both: a rule without a gradient. A new method is a variant of [`Method`], a file
 //! beside `adam.rs` and a line in each `match` below; outside the library it is an implementation of [`Update`].
 //!
-//! Row 5 of the house: imports `kernel`, `simd`, `scalar` and `error`. Begin reading at [`Optimizer::step`], then
-//! `lbfgs.rs`.
+//! Row 5 of the house: imports `gemm`, `engine`, `kernel`, `simd`, `scalar`, `threads` and `error`. Begin reading at
+//! [`Optimizer::step`], then `lbfgs.rs`.
 
 mod adam;
+pub mod bayes;
+mod cholesky;
 mod history;
 pub mod lbfgs;
+pub mod levenberg_marquardt;
 mod line_search;
 mod minimum;
 pub mod perceptron;
+pub mod scg;
 mod sgd;
 
 pub use lbfgs::Lbfgs;
+pub use levenberg_marquardt::LevenbergMarquardt;
 pub use minimum::{Iteration, Report, Stop};
+pub use scg::Scg;
 
 use crate::error::{Error, Result};
 use crate::kernel::update::{self, AdamStep};

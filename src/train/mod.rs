@@ -3,6 +3,7 @@
 //! Row 6 of the house: imports everything below. Begin reading at [`Trainer::fit`].
 
 mod descent;
+mod least_squares;
 mod required;
 mod stopping;
 mod watch;
@@ -16,7 +17,8 @@ use crate::kernel::vector;
 use crate::loss::{Loss, LossFn};
 use crate::network::Network;
 use crate::network::objective::{Batch, Objective, total_weight};
-use crate::optim::Method;
+use crate::optim::bayes::Regularisation;
+use crate::optim::{Method, levenberg_marquardt};
 use crate::simd::Isa;
 use crate::threads::Threads;
 use serde::Serialize;
@@ -32,8 +34,31 @@ pub enum Solver {
     Steps(Method),
     /// L-BFGS with a strong-Wolfe line search on the whole batch; an epoch is an iteration. It chooses its own rate.
     Lbfgs,
+    /// Scaled conjugate gradients on the whole batch, without a line search; an epoch is an iteration. It chooses its own rate.
+    Scg,
+    /// Levenberg-Marquardt with geodesic acceleration on the whole batch, in `f64` whatever the network's type; an epoch is an
+    /// iteration, and [`Trainer::epochs`] their most. For the squared error and the cross-entropies, and networks of up to some
+    /// thousand parameters: it holds two numbers for each pair of them.
+    LevenbergMarquardt(levenberg_marquardt::Options),
+    /// The same for the squared error, with a penalty on all parameters that is found from the data
+    /// ([Bayesian regularisation](crate::optim::bayes)); [`History::regularisation`] says what it found.
+    Bayes(levenberg_marquardt::Options),
     /// Rosenblatt's rule for one layer of threshold units, row by row.
     Perceptron,
+}
+
+impl Solver {
+    /// What people call it.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Steps(method) => method.name(),
+            Self::Lbfgs => "L-BFGS",
+            Self::Scg => "scaled conjugate gradients",
+            Self::LevenbergMarquardt(_) => "Levenberg-Marquardt",
+            Self::Bayes(_) => "Bayesian regularisation",
+            Self::Perceptron => "the perceptron rule",
+        }
+    }
 }
 
 /// How a network is trained: plain settings, all public.
@@ -61,17 +86,18 @@ pub struct Trainer<L = Loss> {
     pub solver: Solver,
     /// What is minimised.
     pub objective: Objective<L>,
-    /// The length of a step, in the solver's own unit.
+    /// The length of a step, in the solver's own unit; only [`Solver::Steps`] has use for it.
     pub learning_rate: f64,
     /// The most passes over the data.
     pub epochs: usize,
-    /// Rows of a mini-batch; more than there are means all.
+    /// Rows of a mini-batch; more than there are means all. Only [`Solver::Steps`] takes mini-batches: all others look at all rows,
+    /// and neither this nor [`shuffle`](Self::shuffle) is used.
     pub batch: usize,
     /// Whether each epoch takes the rows in a new random order.
     pub shuffle: bool,
     /// The seed of those orders.
     pub seed: u64,
-    /// When to stop before the last epoch; without held-back rows, [`Solver::Lbfgs`] stops by its own tolerances and
+    /// When to stop before the last epoch; without held-back rows, the whole-batch solvers stop by their own tolerances and
     /// [`Solver::Perceptron`] where no row is wrong.
     pub stopping: Stopping,
     /// Holds the gradient of the first step, and of every so many after it, against central differences in `f64` along a random
@@ -151,6 +177,8 @@ pub struct History {
     pub validation: Vec<f64>,
     /// The gradients that were held against values, in order; empty unless [`Trainer::watch_gradients`] asked for it.
     pub watched: Vec<Watched>,
+    /// What [`Solver::Bayes`] found after each epoch; empty with any other.
+    pub regularisation: Vec<Regularisation>,
     /// Why it ended.
     pub stopped: Stopped,
     /// The epoch, from 1, whose parameters were kept.
@@ -181,10 +209,17 @@ impl<L: LossFn> Trainer<L> {
         if let Some(held_back) = &held_back {
             self.check_rows(net, held_back)?;
         }
+        if let Solver::LevenbergMarquardt(options) | Solver::Bayes(options) = self.solver {
+            least_squares::check(self, net, (options, matches!(self.solver, Solver::Bayes(_))))?;
+        }
         self.require_memory(net, &training, held_back.as_ref())?;
         match self.solver {
             Solver::Steps(method) => descent::fit(self, method, net, training, held_back, observe),
-            Solver::Lbfgs => whole_batch::lbfgs(self, net, training, held_back, observe),
+            Solver::Lbfgs | Solver::Scg => whole_batch::fit(self, net, training, held_back, observe),
+            Solver::LevenbergMarquardt(options) => {
+                least_squares::fit(self, (options, false), net, training, held_back, observe)
+            }
+            Solver::Bayes(options) => least_squares::fit(self, (options, true), net, training, held_back, observe),
             Solver::Perceptron => {
                 if held_back.is_some() || training.weights.is_some() {
                     let what = if held_back.is_some() { "held-back rows" } else { "weights of rows" };
@@ -216,8 +251,8 @@ impl<L: LossFn> Trainer<L> {
         }
         match (self.watch_gradients, self.solver) {
             (Some(0), _) => return Err(Error::setting("watch gradients", "at least 1 step", 0)),
-            (Some(_), Solver::Lbfgs | Solver::Perceptron) => {
-                let solver = if self.solver == Solver::Lbfgs { "L-BFGS" } else { "the perceptron rule" };
+            (Some(_), solver) if !matches!(solver, Solver::Steps(_)) => {
+                let solver = solver.name();
                 return Err(Error::Unsupported(format!(
                     "gradients are watched in the steps of a mini-batch solver, which {solver} does not take"
                 )));

@@ -3,7 +3,7 @@
 //! Row 6 of the house: imports everything below.
 
 use super::watch::GradientWatch;
-use super::{Solver, Trainer};
+use super::{Solver, Trainer, least_squares};
 use crate::activation::ActivationFn;
 use crate::error::{Error, Result};
 use crate::float::Float;
@@ -11,7 +11,7 @@ use crate::memory::zeros;
 use crate::network::objective::Batch;
 use crate::network::workspace::{Workspace, require, rows_at_a_time};
 use crate::network::{Network, Spec};
-use crate::optim::lbfgs;
+use crate::optim::{Scg, lbfgs};
 
 impl<L> Trainer<L> {
     /// The bytes that [`fit`](Self::fit) takes beside the network and the rows that it is given: workspaces, gradient, the
@@ -42,6 +42,12 @@ impl<L> Trainer<L> {
                 let buffers = 1 + 4 + 2 * lbfgs::Options::default().history as u128;
                 numbers(buffers * parameters) + Workspace::<T>::required_bytes(spec, rows, true) + judge
             }
+            Solver::Scg => {
+                let buffers = 1 + Scg::<T>::BUFFERS as u128;
+                numbers(buffers * parameters) + Workspace::<T>::required_bytes(spec, rows, true) + judge
+            }
+            Solver::LevenbergMarquardt(_) => least_squares::required_bytes::<T, A>(spec, rows, false) + judge,
+            Solver::Bayes(_) => least_squares::required_bytes::<T, A>(spec, rows, true) + judge,
             Solver::Perceptron => numbers(parameters + spec.outputs() as u128),
         }
     }

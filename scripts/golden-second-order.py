@@ -64,7 +64,8 @@ curvature = np.array([1.0, 4.0, 25.0, 100.0])
 quadratic = (lambda x: 0.5 * np.sum(curvature * (x - 1) ** 2), lambda x: curvature * (x - 1))
 show("SCG_QUADRATIC", moller(*quadratic, np.zeros(4), [1, 2, 3, 4]))
 
-# A network of 2 inputs, 3 tanh units and 1 output on 40 rows, weighted, with a penalty on weights: the minimum from a fixed start.
+# A network of 2 inputs, 3 tanh units and 1 output on 40 rows, weighted, with a penalty on weights: the least minimum from starts about
+# a fixed one, for there are two near by.
 # Parameters lie as this project has them: weights inputs x outputs, biases, layer after layer.
 rows = np.arange(40)
 x = np.stack([np.sin(1.0 + rows), np.cos(2.0 * rows)], axis=1)
@@ -81,8 +82,13 @@ def residuals(p):
     return np.concatenate([np.sqrt(weight / weight.sum()) * error, np.sqrt(l2) * penalised])
 
 
-best = scipy.optimize.least_squares(residuals, start, method="lm", xtol=1e-15, ftol=1e-15, gtol=1e-15, max_nfev=100000)
-print(f"const MINPACK: f64 = {float(best.cost)!r}; // {best.nfev} evaluations, largest gradient {np.abs(best.grad).max():.1e}")
+ends = []
+for seed in range(6):
+    near = start + 0.01 * np.random.default_rng(seed).normal(size=13)
+    ends.append(scipy.optimize.least_squares(residuals, near, method="lm", xtol=1e-15, ftol=1e-15, gtol=1e-15, max_nfev=100000))
+best = min(ends, key=lambda end: end.cost)
+print(f"const MINPACK: f64 = {float(best.cost)!r};")
+print(f"// the least of {[float(end.cost) for end in ends]}; {best.nfev} evaluations, largest gradient {np.abs(best.grad).max():.1e}")
 
 # Bayesian regularisation of a line: the fixed point of MacKay's formulas, iterated to the last bit.
 t = 2.0 * x[:, 0] - 0.5 + 0.3 * np.sin(5.0 * rows)

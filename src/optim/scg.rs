@@ -190,7 +190,8 @@ impl<T: Vectorized> Scg<T> {
     ) -> Result<Option<Stop>> {
         let length = dot(isa, &self.direction, &self.direction);
         let slope = -dot(isa, &self.grad, &self.direction);
-        if !(slope > 0.0 && length > 0.0 && length.is_finite()) {
+        // A slope below 0 makes a step backwards, which is as good.
+        if slope == 0.0 || !slope.is_finite() || length == 0.0 || !length.is_finite() {
             // Rounding, or numbers whose squares overflow: nothing better than the steepest descent is known.
             if state.since_restart == 0 {
                 return Ok(Some(if slope == 0.0 || length == 0.0 { Stop::Decrease } else { Stop::LineSearch }));
@@ -229,7 +230,7 @@ impl<T: Vectorized> Scg<T> {
         let comparison = if finite { 2.0 * damped * (report.value - value) / (slope * slope) } else { -1.0 };
         let accepted = finite && value <= report.value && comparison >= 0.0;
         if comparison < POOR || !accepted {
-            state.lambda += damped * (1.0 - comparison.max(-1e3)) / length;
+            state.lambda += damped * (1.0 - comparison) / length;
         } else if comparison >= GOOD {
             state.lambda *= SHRINK;
         }

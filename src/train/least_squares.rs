@@ -78,16 +78,6 @@ pub(super) fn check<T: Float, A: ActivationFn, L: LossFn>(
     Ok(())
 }
 
-/// The bytes that [`fit`] takes, beside the judge.
-pub(super) fn required_bytes<T: Float, A: ActivationFn>(spec: &Spec<A>, rows: usize, bayes: bool) -> u128 {
-    let (parameters, row) = (spec.parameters() as u128, spec.inputs() as u128 + 4 * spec.outputs() as u128 + 1);
-    LevenbergMarquardt::required_bytes(spec.parameters(), bayes)
-        + Curvature::<f64>::required_bytes(spec, rows)
-        + Workspace::<f64>::required_bytes(spec, rows, true)
-        + (rows as u128 * row + 2 * parameters) * size_of::<f64>() as u128
-        + parameters * size_of::<T>() as u128
-}
-
 /// Numbers of any type in `f64`, or the error that says how many bytes could not be had.
 fn widened<T: Float>(numbers: &[T], what: &str) -> Result<Vec<f64>> {
     let mut wide = zeros(numbers.len(), what)?;

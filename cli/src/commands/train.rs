@@ -106,6 +106,9 @@ fn train<T: Float + Into<f64>>(
     if args.json {
         let mut object = describe(&fitted, &on_training, on_test.as_ref(), seconds, &target.task());
         object["watched"] = report::watched_json(&fitted.history.watched, args.watch_gradients);
+        if let Some(found) = fitted.history.regularisation.last() {
+            object["regularisation"] = json!(found);
+        }
         report::print_json(&object)?;
     }
     Ok(Outcome::Done)
@@ -378,7 +381,6 @@ fn describe<T: Float>(
         "epochs": fitted.history.training.len(),
         "seconds": seconds,
         "stopped": fitted.history.stopped,
-        "regularisation": fitted.history.regularisation.last(),
         "train": training.metrics,
         "test": test.map(|t| t.metrics),
         "baseline": EvaluationJson::from(judged).baseline,

@@ -225,7 +225,7 @@ fn check_solver_options(args: &Train) -> Result<()> {
 }
 
 /// The initial weights: those asked for, or what suits the solver. Of a sine's fits by Levenberg-Marquardt, those from Nguyen and
-/// Widrow's reached 1e-10 in a seventh of the iterations (see `tests/second_order.rs`).
+/// Widrow's reached 1e-10 in a fifth of the iterations (see `tests/second_order.rs`).
 fn init(args: &Train, activations: &[Activation]) -> Result<Option<Init>> {
     let bounded = activations.iter().all(|a| matches!(a, Activation::Tanh | Activation::Sigmoid));
     match &args.init {

@@ -7,7 +7,7 @@ use deltarule::error::Error;
 use deltarule::loss::LossFn;
 use deltarule::network::curvature::Curvature;
 use deltarule::network::{generic, pass, workspace::Workspace};
-use deltarule::optim::levenberg_marquardt::Options;
+use deltarule::optim::levenberg_marquardt::{Options, Problem};
 use deltarule::optim::{Scg, Stop, scg};
 use deltarule::prelude::*;
 use deltarule::scalar::Scalar;
@@ -517,4 +517,58 @@ fn scaled_conjugate_gradients_find_minima_in_both_types_and_end() {
     }
     let error = scg.minimize(Isa::current(), &mut [f64::NAN, 0.0], rosenbrock, |_| Continue(())).unwrap_err();
     assert!(error.to_string().starts_with("the objective at the start"), "{error}");
+}
+
+/// A quadratic `(p - 1)' A (p - 1) / 2 + 1` with `A = c I + u u'`: all that is asked of it is known.
+struct Quadratic {
+    c: f64,
+    u: Vec<f64>,
+}
+
+impl Problem for Quadratic {
+    fn value(&mut self, p: &[f64]) -> Result<f64, Error> {
+        let along: f64 = p.iter().zip(&self.u).map(|(p, u)| (p - 1.0) * u).sum();
+        Ok(1.0 + 0.5 * (self.c * p.iter().map(|p| (p - 1.0).powi(2)).sum::<f64>() + along * along))
+    }
+    fn model(&mut self, p: &[f64], gradient: &mut [f64], curvature: &mut [f64]) -> Result<f64, Error> {
+        let (n, along) = (p.len(), p.iter().zip(&self.u).map(|(p, u)| (p - 1.0) * u).sum::<f64>());
+        for (i, (g, p)) in gradient.iter_mut().zip(p).enumerate() {
+            *g = self.c * (p - 1.0) + along * self.u[i];
+            // What lies above the diagonal must not be read.
+            curvature[i * n..(i + 1) * n].fill(f64::NAN);
+            (0..=i).for_each(|j| curvature[i * n + j] = self.u[i] * self.u[j] + if i == j { self.c } else { 0.0 });
+        }
+        self.value(p)
+    }
+}
+
+#[test]
+fn matrices_of_many_blocks_are_solved_and_traced() {
+    use deltarule::optim::LevenbergMarquardt;
+    use deltarule::optim::bayes::Rows;
+    for n in [1, 47, 48, 49, 97, 150, 300] {
+        let quadratic = || Quadratic { c: 0.5, u: (0..n).map(|i| (i as f64).sin() + 0.1).collect() };
+        let options = Options { damping: 0.0, max_iterations: 1, ..Options::default() };
+        let mut params = vec![0.0; n];
+        let mut solver = LevenbergMarquardt::new(n, options, None).unwrap();
+        let threads = Threads::new(2).unwrap();
+        solver.minimize(Engine::default(), &threads, &mut params, &mut quadratic(), |_, _| Continue(())).unwrap();
+        assert!(params.iter().all(|p| (p - 1.0).abs() < 1e-11), "{n}: {params:?}");
+
+        // The trace, by the eigenvalues: c, and once c + u'u.
+        let rows = Rows { weight: 10.0 * n as f64, outputs: 1 };
+        let mut params = vec![0.5; n];
+        let mut solver = LevenbergMarquardt::new(n, options, Some(rows)).unwrap();
+        // The decay of the first step: from all n parameters as determined, n / 4 of squares, and a value v at the start.
+        let mut problem = quadratic();
+        let value = problem.value(&params).unwrap();
+        let beta = (10.0 * n as f64 - n as f64) / (2.0 * 2.0 * rows.weight * value);
+        let decay = 2.0 / (beta * rows.weight);
+        solver.minimize(Engine::default(), &threads, &mut params, &mut problem, |_, _| Continue(())).unwrap();
+        let squares: f64 = problem.u.iter().map(|u| u * u).sum();
+        let trace = (n as f64 - 1.0) / (problem.c + decay) + 1.0 / (problem.c + squares + decay);
+        let gamma = solver.evidence().unwrap().regularisation().gamma;
+        let expected = n as f64 - decay * trace;
+        assert!((gamma - expected).abs() < 1e-9 * n as f64, "{n}: {gamma} for {expected}");
+    }
 }

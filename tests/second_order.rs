@@ -421,9 +421,12 @@ fn rosenbrock<T: Vectorized>(p: &[T], grad: &mut [T]) -> Result<f64, Error> {
     Ok(value)
 }
 
+/// An objective that writes its gradient and gives its value.
+type Valued = dyn Fn(&[f64], &mut [f64]) -> Result<f64, Error>;
+
 #[test]
 fn scaled_conjugate_gradients_walk_where_the_paper_does() {
-    let walk = |params: &mut [f64], steps: &[usize], f: &dyn Fn(&[f64], &mut [f64]) -> Result<f64, Error>| {
+    let walk = |params: &mut [f64], steps: &[usize], f: &Valued| {
         let mut points = Vec::new();
         let options =
             scg::Options { max_iterations: steps[steps.len() - 1], gradient_tolerance: 0.0, ..Default::default() };

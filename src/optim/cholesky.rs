@@ -149,7 +149,7 @@ impl Cholesky {
             let width = BLOCK.min(n - start);
             let (above, rows) = inverse.split_at_mut(start * n);
             let rows = &mut rows[..width * n];
-            // Minus the block's rows of L times what is above, in the places of columns; then times the block's inverse.
+            // On the diagonal the block's inverse; left of it, minus the block's rows of L times what is above, times that inverse.
             let left = Mat::with_stride(&self.factor[start * n..], width, start, n);
             let block = Mat::new(&self.inverses[start * BLOCK..start * BLOCK + width * width], width, width);
             rows.fill(0.0);
@@ -159,7 +159,6 @@ impl Cholesky {
             if start == 0 {
                 continue;
             }
-            // Columns go their own ways: the pieces of this share are columns, by way of the transposed product.
             let mut product = MatMut::with_stride(rows, width, start, n);
             let above = Mat::with_stride(above, start, start, n);
             threads.enter(|| gemm(engine, -1.0, left, above, 0.0, product.reborrow()));

@@ -373,8 +373,8 @@ impl LevenbergMarquardt {
             vector::scale(isa, -0.5, &mut self.second);
             self.cholesky.solve(engine, &mut self.second);
             let length = |x: &[f64]| x.iter().zip(&self.scale).map(|(x, d)| d * x * x).sum::<f64>().sqrt();
-            // Also where it is NaN.
-            if !(2.0 * length(&self.second) <= self.options.bend * length(&self.step)) {
+            let bend = 2.0 * length(&self.second);
+            if bend.is_nan() || bend > self.options.bend * length(&self.step) {
                 return Ok(Trial::Worse(promise));
             }
             vector::add(isa, &self.second, &mut self.trial);

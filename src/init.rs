@@ -8,7 +8,7 @@ use crate::rng::Rng;
 use crate::scalar::Scalar;
 use serde::{Deserialize, Serialize};
 
-/// The distribution of initial weights. Biases start at 0.
+/// The distribution of initial weights. Biases start at 0, except in [`NguyenWidrow`](Self::NguyenWidrow).
 ///
 /// `n` is the layer's number of inputs, `m` of outputs.
 ///
@@ -41,11 +41,18 @@ pub enum Init {
     },
     /// All zero: for one-layer networks, whose units need no difference to begin with.
     Zeros,
+    /// Hidden units whose active regions tile the inputs, which are taken to lie in -1 to 1 (Nguyen and Widrow 1990): `m` weight
+    /// vectors of length `0.7 m^(1/n)` in random directions, and biases evenly spaced within that length, so that in one dimension
+    /// the units share the interval. Of a sigmoid, which is half as steep as a tanh, both are doubled. The paper draws the biases
+    /// uniformly; evenly spaced, as MATLAB's `initnw` has them, they leave no gaps. An output layer's weights are those of
+    /// [`GlorotUniform`](Self::GlorotUniform). Where inputs reach further than 1, as standardised ones do, the tiles lie nearer
+    /// to their middle.
+    NguyenWidrow,
 }
 
 impl Init {
     /// Every initialiser, with unit width where it is a choice.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::GlorotUniform,
         Self::GlorotNormal,
         Self::HeUniform,
@@ -55,6 +62,7 @@ impl Init {
         Self::Uniform { limit: 1.0 },
         Self::Normal { deviation: 1.0 },
         Self::Zeros,
+        Self::NguyenWidrow,
     ];
 
     /// What suits an activation: He for rectifiers, LeCun for SELU, Glorot for the rest.
@@ -117,6 +125,7 @@ impl Init {
             Self::Uniform { .. } => "uniform",
             Self::Normal { .. } => "normal",
             Self::Zeros => "zeros",
+            Self::NguyenWidrow => "nguyen_widrow",
         }
     }
 
@@ -136,8 +145,58 @@ impl Init {
             Self::LecunNormal => normal(rng, (1.0 / n).sqrt(), weights),
             Self::Normal { deviation } => normal(rng, deviation, weights),
             Self::Zeros => weights.fill(T::ZERO),
+            Self::NguyenWidrow => {
+                uniform(1.0);
+                let length = active_length(inputs, outputs);
+                for unit in 0..outputs {
+                    let norm = (weights[unit..].iter().step_by(outputs)).map(|w| w.real().powi(2)).sum::<f64>().sqrt();
+                    // All zero is a chance of 2^-24 in one dimension of f32, where it then is a unit that does nothing.
+                    let factor = if norm > 0.0 { length / norm } else { 0.0 };
+                    weights[unit..].iter_mut().step_by(outputs).for_each(|w| *w = T::from_f64(w.real() * factor));
+                }
+            }
         }
     }
+
+    /// Draws a layer as a network has it: weights as [`fill`](Self::fill), and the biases, which may be none.
+    ///
+    /// `activation` is that of the layer's units; `output` says that no layer follows.
+    ///
+    /// **Overwrites** `weights` and `biases`.
+    #[allow(clippy::too_many_arguments, reason = "what a layer is, and its two buffers")]
+    pub fn fill_layer<T: Scalar>(
+        self,
+        rng: &mut Rng,
+        activation: Option<Activation>,
+        output: bool,
+        inputs: usize,
+        outputs: usize,
+        weights: &mut [T],
+        biases: &mut [T],
+    ) {
+        biases.fill(T::ZERO);
+        if self != Self::NguyenWidrow {
+            return self.fill(rng, inputs, outputs, weights);
+        }
+        if output {
+            return Self::GlorotUniform.fill(rng, inputs, outputs, weights);
+        }
+        self.fill(rng, inputs, outputs, weights);
+        let steepness = if activation == Some(Activation::Sigmoid) { 2.0 } else { 1.0 };
+        weights.iter_mut().for_each(|w| *w *= T::from_f64(steepness));
+        let (length, last) = (steepness * active_length(inputs, outputs), outputs.saturating_sub(1).max(1) as f64);
+        for (unit, bias) in biases.iter_mut().enumerate() {
+            // A single unit lies in the middle. The sign of a weight turns the unit round, and its place with it.
+            let place = if outputs > 1 { 2.0 * unit as f64 / last - 1.0 } else { 0.0 };
+            let turned = if weights[unit].real() < 0.0 { -place } else { place };
+            *bias = T::from_f64(length * turned);
+        }
+    }
+}
+
+/// The length of a weight vector of Nguyen and Widrow's, for units as steep as tanh.
+fn active_length(inputs: usize, outputs: usize) -> f64 {
+    0.7 * (outputs as f64).powf(1.0 / inputs as f64)
 }
 
 /// Whether a number may be the width of a distribution. Twice it must be finite too: from one end to the other.

@@ -74,6 +74,20 @@ pub trait LossFn: Clone + Debug + Send + Sync + 'static {
         None
     }
 
+    /// A square root of the loss's second derivative with respect to `output`: rows `s` with `sum s s'` equal to it. What the
+    /// Gauss-Newton methods need of a loss; `false`, the default, writes nothing and refuses them.
+    ///
+    /// **Shapes**: `root` outputs x outputs. **Overwrites** `root`.
+    fn curvature_root<T: Scalar>(&self, output: &[T], target: &[T], root: &mut [T]) -> bool {
+        let _ = (output, target, root);
+        false
+    }
+
+    /// Whether it is half the sum of squared errors, so that its second derivative is 1 wherever the outputs are.
+    fn is_squared_error(&self) -> bool {
+        false
+    }
+
     /// Whether its constants are in their range.
     ///
     /// **Errors** name the constant.
@@ -237,6 +251,39 @@ fn logistic_cross_entropy<T: Scalar>(o: T, t: T) -> (T, T) {
     }
 }
 
+/// [`LossFn::curvature_root`] of the built-in losses: the identity; `p (1 - p)` on the diagonal, whose root keeps its digits on both
+/// sides; and of `diag(p) - p p'`, for a row that sums to `m`, `sqrt(m) (I - q q') diag(q)` with `q` the root of `p`, whose length is 1.
+fn curvature_root<T: Scalar>(loss: &Loss, output: &[T], target: &[T], root: &mut [T]) -> bool {
+    let count = output.len();
+    match loss {
+        Loss::AbsoluteError | Loss::Huber { .. } => return false,
+        Loss::SquaredError | Loss::LogisticCrossEntropy => {
+            root.fill(T::ZERO);
+            for (row, (to, &o)) in root.chunks_exact_mut(count).zip(output).enumerate() {
+                let squared = *loss == Loss::SquaredError;
+                to[row] = if squared { T::ONE } else { (o.sigmoid() * (-o).sigmoid()).sqrt() };
+            }
+        }
+        Loss::SoftmaxCrossEntropy => {
+            let top =
+                output.iter().copied().reduce(|top, o| if o.real() > top.real() { o } else { top }).unwrap_or_default();
+            let (mut sum, mut mass) = (T::ZERO, T::ZERO);
+            for (&o, &t) in output.iter().zip(target) {
+                sum += (o - top).exp();
+                mass += t;
+            }
+            let q = |j: usize| ((output[j] - top).exp() / sum).sqrt();
+            for (i, row) in root.chunks_exact_mut(count).enumerate() {
+                for (j, to) in row.iter_mut().enumerate() {
+                    let identity = if i == j { T::ONE } else { T::ZERO };
+                    *to = mass.sqrt() * (identity - q(i) * q(j)) * q(j);
+                }
+            }
+        }
+    }
+    true
+}
+
 impl LossFn for Loss {
     fn row<T: Scalar>(&self, output: &[T], target: &[T], delta: &mut [T]) -> T {
         match *self {
@@ -288,6 +335,14 @@ impl LossFn for Loss {
 
     fn is_piecewise(&self) -> Option<bool> {
         Some(matches!(self, Self::AbsoluteError | Self::Huber { .. }))
+    }
+
+    fn curvature_root<T: Scalar>(&self, output: &[T], target: &[T], root: &mut [T]) -> bool {
+        curvature_root(self, output, target, root)
+    }
+
+    fn is_squared_error(&self) -> bool {
+        *self == Self::SquaredError
     }
 
     fn piece(&self, output: &[f64], target: &[f64]) -> u64 {

@@ -6,6 +6,7 @@ mod counting;
 
 use counting::{allocations, alone, most_bytes};
 use deltarule::optim::Optimizer;
+use deltarule::optim::levenberg_marquardt::Options;
 use deltarule::prelude::*;
 use deltarule::scalar::Scalar;
 use ndarray::Array2;
@@ -199,6 +200,27 @@ fn an_epoch_of_the_trainer_allocates_nothing_but_its_line_of_history() {
     }
 }
 
+#[test]
+fn an_epoch_of_the_second_order_allocates_nothing_but_its_line_of_history() {
+    let _alone = alone();
+    let options = Options::default();
+    for solver in [Solver::Scg, Solver::LevenbergMarquardt(options), Solver::Bayes(options)] {
+        let spec = Spec::mlp(70, &[3], Activation::Tanh, 2, Activation::Identity).unwrap();
+        let steps = Steps::<f32>::new(Activation::Tanh, Loss::SquaredError, Method::adam(), &Threads::one());
+        let mut net = Network::<f32>::new(spec, None, &mut Rng::new(1)).unwrap();
+        let trainer = Trainer { solver, epochs: 16, ..Trainer::default() };
+        let rows = Batch { x: steps.x.view(), y: steps.y.view(), weights: Some(&steps.weights) };
+        let mut seen = [0; 16];
+        let observe = &mut |epoch: &deltarule::train::Epoch| {
+            seen[epoch.number - 1] = counting::count();
+            Continue(())
+        };
+        trainer.fit(&mut net, rows, None, observe).unwrap();
+        assert_eq!(seen[15], seen[8], "{solver:?}: {seen:?}");
+        assert!(seen[8] > seen[7], "the history's growth is seen: {seen:?}");
+    }
+}
+
 /// What is not in the figure: the history, the widths of layers, and other lists that are short.
 const SMALL_BYTES: usize = 1 << 14;
 
@@ -208,6 +230,9 @@ fn a_training_takes_the_bytes_that_it_says_it_will() {
         let spec = Spec::mlp(20, &[300, 50], Activation::Tanh, 2, Activation::Identity).unwrap();
         let spec = match trainer.solver {
             Solver::Perceptron => Spec::mlp(2000, &[], Activation::Step, 2, Activation::Step).unwrap(),
+            Solver::LevenbergMarquardt(_) | Solver::Bayes(_) => {
+                Spec::mlp(20, &[15, 10], Activation::Tanh, 2, Activation::Identity).unwrap()
+            }
             _ => spec,
         };
         let mut rng = Rng::new(1);
@@ -229,7 +254,13 @@ fn a_training_takes_the_bytes_that_it_says_it_will() {
     }
     let _alone = alone();
     let steps = [Method::adam(), Method::sgd()].map(Solver::Steps);
-    for solver in steps.into_iter().chain([Solver::Lbfgs, Solver::Perceptron]) {
+    for solver in steps.into_iter().chain([
+        Solver::Lbfgs,
+        Solver::Scg,
+        Solver::LevenbergMarquardt(Options::default()),
+        Solver::Bayes(Options::default()),
+        Solver::Perceptron,
+    ]) {
         for (batch, shuffle, watched) in [(32, true, false), (ROWS, true, false), (32, false, false), (32, true, true)]
         {
             for held_back in [false, true] {

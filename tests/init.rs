@@ -164,3 +164,26 @@ fn names_read_back_and_widths_out_of_range_are_refused() {
         }
     }
 }
+
+#[test]
+fn nguyen_and_widrows_units_tile_the_interval() {
+    for (activation, steepness) in [(Activation::Tanh, 1.0), (Activation::Sigmoid, 2.0)] {
+        for (inputs, units) in [(1, 10), (3, 8), (2, 1)] {
+            let spec = Spec::mlp(inputs, &[units], activation, 2, Activation::Identity).unwrap();
+            let net = Network::<f64>::new(spec, Some(Init::NguyenWidrow), &mut Rng::new(5)).unwrap();
+            let length = steepness * 0.7 * (units as f64).powf(1.0 / inputs as f64);
+            let mut centres = Vec::new();
+            for (unit, weights) in net.weights(0).columns().into_iter().enumerate() {
+                let norm = weights.iter().map(|w| w * w).sum::<f64>().sqrt();
+                assert!((norm - length).abs() < 1e-12, "{activation}, {inputs}-{units}: {norm} for {length}");
+                // Where the unit's weighted sum is 0, along its own direction.
+                centres.push(-net.bias(0)[unit] / norm * weights[0].signum());
+            }
+            // Evenly over -1 to 1, from one end to the other.
+            let expected = |unit: usize| if units > 1 { 1.0 - 2.0 * unit as f64 / (units - 1) as f64 } else { 0.0 };
+            assert!(centres.iter().enumerate().all(|(u, c)| (c - expected(u)).abs() < 1e-12), "{centres:?}");
+            let limit = (6.0 / (units + 2) as f64).sqrt();
+            assert!(net.weights(1).iter().all(|w| w.abs() <= limit) && net.bias(1).iter().all(|b| *b == 0.0));
+        }
+    }
+}

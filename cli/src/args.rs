@@ -127,6 +127,14 @@ pub enum Solver {
     Sgd,
     /// L-BFGS with a strong-Wolfe line search, on all rows
     Lbfgs,
+    /// iRPROP+: a step of its own for each parameter, by the sign of its slope, on all rows
+    Rprop,
+    /// Scaled conjugate gradients, on all rows
+    Scg,
+    /// Levenberg-Marquardt, on all rows, for networks of up to some thousand parameters
+    Lm,
+    /// Levenberg-Marquardt with Bayesian regularisation: for a number, finds the penalty on parameters itself
+    Bayes,
     /// Rosenblatt's rule, for a layer of threshold units (implies --hidden none)
     Perceptron,
 }
@@ -213,12 +221,12 @@ pub struct Train {
     /// The output layer's activation; chosen by the task if not given
     #[arg(long, value_name = "NAME", help_heading = "Network")]
     pub output_activation: Option<String>,
-    /// The initial weights: glorot_uniform, glorot_normal, he_uniform, he_normal, lecun_uniform, lecun_normal, uniform=W, normal=S, zeros; chosen by the activation if not given
+    /// The initial weights: glorot_uniform, glorot_normal, he_uniform, he_normal, lecun_uniform, lecun_normal, uniform=W, normal=S, zeros, nguyen_widrow; if not given, nguyen_widrow for lm and bayes with tanh or sigmoid units, else chosen by the activation
     #[arg(long, value_name = "NAME", help_heading = "Network")]
     pub init: Option<String>,
-    /// The type of the network's numbers
-    #[arg(long, value_enum, default_value_t = Dtype::F32, help_heading = "Network")]
-    pub dtype: Dtype,
+    /// The type of the network's numbers [default: f64 for lm and bayes, else f32]
+    #[arg(long, value_enum, help_heading = "Network")]
+    pub dtype: Option<Dtype>,
 
     /// The loss: squared_error, absolute_error, huber=D, logistic_cross_entropy, softmax_cross_entropy; chosen by the task if not given
     #[arg(long, value_name = "NAME", help_heading = "Training")]
@@ -229,9 +237,9 @@ pub struct Train {
     /// The most passes over the data
     #[arg(long, value_name = "N", default_value_t = 200, help_heading = "Training")]
     pub epochs: usize,
-    /// Rows of a mini-batch
-    #[arg(long, value_name = "N", default_value_t = 32, help_heading = "Training")]
-    pub batch: usize,
+    /// Rows of a mini-batch [default: 32]; of solvers that take mini-batches
+    #[arg(long, value_name = "N", help_heading = "Training")]
+    pub batch: Option<usize>,
     /// The learning rate [default: 0.005 for adam, adamw, amsgrad and nadam; 0.002 for rmsprop, 0.05 for adagrad and sgd, 1 for adadelta, 0.0005 for lion]
     #[arg(long, value_name = "F", help_heading = "Training")]
     pub rate: Option<f64>,

@@ -223,7 +223,9 @@ fn describe(trainer: &Trainer) -> String {
         Solver::Steps(method) => {
             format!("{method}; rate {}, batch {}; {objective}", trainer.learning_rate, trainer.batch)
         }
-        Solver::Lbfgs => format!("L-BFGS; {objective}"),
+        Solver::Lbfgs | Solver::Rprop(_) | Solver::Scg | Solver::LevenbergMarquardt(_) | Solver::Bayes(_) => {
+            format!("{}; {objective}", trainer.solver.name())
+        }
         Solver::Perceptron => format!("perceptron rule; rate {}", trainer.learning_rate),
     }
 }

@@ -1,8 +1,9 @@
 //! The network: a [`Spec`] and one flat buffer of parameters.
 //!
-//! Row 4 of the house: `predictor` > `network` > `pass`, `generic` > `workspace`, `objective` > `plan`, `tiny` > `spec`. Begin reading at [`pass`]:
+//! Row 4 of the house: `predictor` > `network`, `curvature` > `pass`, `generic` > `workspace`, `objective` > `plan`, `tiny` > `spec`. Begin reading at [`pass`]:
 //! forward and backward on one page.
 
+pub mod curvature;
 pub mod generic;
 pub mod objective;
 pub mod pass;
@@ -45,16 +46,19 @@ pub struct Network<T, A = Activation> {
 }
 
 impl<T: Float, A: ActivationFn> Network<T, A> {
-    /// A network with random weights and zero biases; without an `init`, each layer's is the one suited to its
+    /// A network with random weights and biases as the `init` has them, zero in all but one; without an `init`, each layer's is the one suited to its
     /// activation ([`Init::suited_to`]).
     ///
     /// **Errors** if the memory cannot be had, or the constant of `init` is out of range.
     pub fn new(spec: Spec<A>, init: Option<Init>, rng: &mut Rng) -> Result<Self> {
         init.map_or(Ok(()), |init| init.check())?;
         let mut net = Self::zeros(spec)?;
-        for (layer, block) in net.spec.layers().iter().zip(net.spec.blocks()) {
-            let init = init.or(layer.activation.builtin().map(Init::suited_to)).unwrap_or(Init::GlorotUniform);
-            init.fill(rng, block.inputs, block.outputs, &mut net.params[block.weights.clone()]);
+        let last = net.spec.layers().len() - 1;
+        for (l, (layer, block)) in net.spec.layers().iter().zip(net.spec.blocks()).enumerate() {
+            let activation = layer.activation.builtin();
+            let init = init.or(activation.map(Init::suited_to)).unwrap_or(Init::GlorotUniform);
+            let (weights, biases) = net.params[block.weights.start..block.bias.end].split_at_mut(block.weights.len());
+            init.fill_layer(rng, activation, l == last, block.inputs, block.outputs, weights, biases);
         }
         Ok(net)
     }

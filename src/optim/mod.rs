@@ -1,18 +1,22 @@
 //! Optimisers: how parameters follow their gradient. They see slices and know no network.
 //!
 //! Two families. A first-order [`Method`] turns one gradient into one step ([`Optimizer::step`]) and suits batches;
-//! [`lbfgs`] and [`rprop`] call the whole objective as often as they need and suit full batches of small data.
-//! [`perceptron`] is the ancestor of all: a rule without a gradient. A new method is a variant of [`Method`] and a line in each
-//! `match` of `method.rs` and `rule.rs`, with a file beside `nadam.rs` where it knows more than constants; outside the library it is
-//! an implementation of [`Update`].
+//! [`lbfgs`], [`scg`] and [`rprop`] call the whole objective as often as they need and suit full batches of small data;
+//! [`levenberg_marquardt`] also asks for the curvature of a sum of squares and suits networks of up to some thousand parameters, whose
+//! fits it takes digits further. [`perceptron`] is the ancestor of all: a rule without a gradient. A new method is a variant of
+//! [`Method`] and a line in each `match` of `method.rs` and `rule.rs`, with a file beside `nadam.rs` where it knows more than constants;
+//! outside the library it is an implementation of [`Update`].
 //!
-//! Row 5 of the house: imports `kernel`, `simd`, `scalar` and `error`. Begin reading at [`Optimizer::step`], then
-//! `lbfgs.rs`.
+//! Row 5 of the house: imports `gemm`, `engine`, `kernel`, `simd`, `scalar`, `threads` and `error`. Begin reading at
+//! [`Optimizer::step`], then `lbfgs.rs`.
 
 mod adam;
+pub mod bayes;
+mod cholesky;
 mod constants;
 mod history;
 pub mod lbfgs;
+pub mod levenberg_marquardt;
 mod line_search;
 mod method;
 mod minimum;
@@ -20,11 +24,14 @@ mod nadam;
 pub mod perceptron;
 pub mod rprop;
 mod rule;
+pub mod scg;
 
 pub use lbfgs::Lbfgs;
+pub use levenberg_marquardt::LevenbergMarquardt;
 pub use method::Method;
 pub use minimum::{Iteration, Report, Stop};
 pub use rprop::Rprop;
+pub use scg::Scg;
 
 use crate::error::{Error, Result};
 use crate::kernel::vector;

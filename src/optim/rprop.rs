@@ -177,14 +177,16 @@ pub struct Rprop<T> {
 }
 
 impl<T: Vectorized> Rprop<T> {
+    /// How many numbers it holds for each parameter.
+    pub const BUFFERS: usize = 6;
     /// How often a step into what is not finite is halved: the largest step, 50, is then 2^-60 of itself, less than the rounding
     /// of any parameter from 1 on.
     const MOST_HALVINGS: i32 = 60;
 
     /// A minimiser for `len` parameters.
     ///
-    /// **Errors** if an option is outside its range, also after rounding to `T`, or memory is short: it needs 6 times that of the
-    /// parameters.
+    /// **Errors** if an option is outside its range, also after rounding to `T`, or memory is short: it needs [`BUFFERS`](Self::BUFFERS) times
+    /// that of the parameters.
     pub fn new(len: usize, options: Options) -> Result<Self> {
         let buffer = || zeros(len, 1, "Rprop");
         let (params, best, steps, gradient, moves) = (buffer()?, buffer()?, buffer()?, buffer()?, buffer()?);

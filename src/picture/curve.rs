@@ -78,6 +78,11 @@ struct Area<'a> {
 impl Curve<'_> {
     /// The picture as the text of an SVG file.
     pub fn svg(&self) -> String {
+        self.svg_of(["loss", "epoch"])
+    }
+
+    /// The same of other values by another count: `["mean squared error", "millisecond"]`.
+    pub fn svg_of(&self, names: [&str; 2]) -> String {
         let all = self.series.iter().flat_map(|series| series.values.iter().copied());
         let fitting = Axis::fitting(all, self.log_y);
         let empty = fitting.is_none();
@@ -95,7 +100,6 @@ impl Curve<'_> {
         let ticks = losses.ticks.iter().chain(panel.iter().flat_map(|(_, axis)| &axis.ticks));
         let left = MARGIN + ticks.map(label).fold(0.0, f64::max) + 8.0;
         let top = 78.0 + LINE * self.series.len() as f64;
-        let names = ["loss", "epoch"];
         let area = Area { left, top, height: HEIGHT, epochs: Axis::epochs(longest), losses, names };
         let below = panel.map(|(panel, losses)| {
             let (top, epochs) = (top + HEIGHT + FOOT + HEAD, Axis::epochs(panel.values.len()));
@@ -120,7 +124,8 @@ impl Curve<'_> {
                 let (x, y) = (Number(area.x(epoch)), Number(area.y(value)));
                 svg.put(format_args!("<circle class=\"lowest\" cx=\"{x}\" cy=\"{y}\" r=\"3.5\" stroke=\"{colour}\"/>"));
             }
-            legend(&mut svg, 56.0 + LINE * place as f64, &style, series, lowest, area.gaps(series.values));
+            let y = 56.0 + LINE * place as f64;
+            legend(&mut svg, y, (&style, names[1]), series, lowest, area.gaps(series.values));
         }
         if empty {
             svg.text(left + area.width() / 2.0, top + HEIGHT / 2.0, "quiet middle", "no finite values");
@@ -137,12 +142,19 @@ impl Curve<'_> {
 }
 
 /// One line of the legend: a piece of the curve, its name, and its lowest and last value.
-fn legend(svg: &mut Svg, y: f64, style: &str, series: &Series, lowest: Option<(usize, f64)>, gaps: usize) {
+fn legend(
+    svg: &mut Svg,
+    y: f64,
+    (style, by): (&str, &str),
+    series: &Series,
+    lowest: Option<(usize, f64)>,
+    gaps: usize,
+) {
     let (left, right, middle) = (Number(MARGIN), Number(MARGIN + 24.0), Number(y - 4.0));
     svg.put(format_args!("<path class=\"curve\" {style} d=\"M{left} {middle}H{right}\"/>"));
     let mut figures = match (lowest, series.values.last()) {
         (Some((epoch, value)), Some(&last)) => {
-            format!("lowest {} in epoch {}, last {}", figure(value), svg::count(epoch + 1), figure(last))
+            format!("lowest {} in {by} {}, last {}", figure(value), svg::count(epoch + 1), figure(last))
         }
         _ => "nothing to draw".to_string(),
     };

@@ -7,7 +7,9 @@ mod clip;
 mod descent;
 mod divergence;
 mod judge;
+mod least_squares;
 mod measure;
+mod perceptron;
 mod rate;
 mod required;
 mod run;
@@ -24,7 +26,8 @@ use crate::kernel::vector;
 use crate::loss::{Loss, LossFn};
 use crate::network::Network;
 use crate::network::objective::{Batch, Objective, total_weight};
-use crate::optim::Method;
+use crate::optim::bayes::Regularisation;
+use crate::optim::{Method, levenberg_marquardt, rprop};
 use crate::schedule::Schedule;
 use crate::simd::Isa;
 use crate::threads::Threads;
@@ -45,8 +48,34 @@ pub enum Solver {
     Steps(Method),
     /// L-BFGS with a strong-Wolfe line search on the whole batch; an epoch is an iteration. It chooses its own rate.
     Lbfgs,
+    /// Rprop on the whole batch: a step for each parameter, by the sign of its slope; an epoch is an iteration.
+    Rprop(rprop::Options),
+    /// Scaled conjugate gradients on the whole batch, without a line search; an epoch is an iteration. It chooses its own rate.
+    Scg,
+    /// Levenberg-Marquardt with geodesic acceleration on the whole batch, in `f64` whatever the network's type; an epoch is an
+    /// iteration, and [`Trainer::epochs`] their most. For the squared error and the cross-entropies, and networks of up to some
+    /// thousand parameters: it holds two numbers for each pair of them.
+    LevenbergMarquardt(levenberg_marquardt::Options),
+    /// The same for the squared error, with a penalty on all parameters that is found from the data
+    /// ([Bayesian regularisation](crate::optim::bayes)); [`History::regularisation`] says what it found.
+    Bayes(levenberg_marquardt::Options),
     /// Rosenblatt's rule for one layer of threshold units, row by row.
     Perceptron,
+}
+
+impl Solver {
+    /// What people call it.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Steps(method) => method.name(),
+            Self::Lbfgs => "L-BFGS",
+            Self::Rprop(_) => "Rprop",
+            Self::Scg => "scaled conjugate gradients",
+            Self::LevenbergMarquardt(_) => "Levenberg-Marquardt",
+            Self::Bayes(_) => "Bayesian regularisation",
+            Self::Perceptron => "the perceptron rule",
+        }
+    }
 }
 
 /// How a network is trained: plain settings, all public.
@@ -74,7 +103,7 @@ pub struct Trainer<L = Loss> {
     pub solver: Solver,
     /// What is minimised.
     pub objective: Objective<L>,
-    /// The length of a step, in the solver's own unit.
+    /// The length of a step, in the solver's own unit; only [`Solver::Steps`] has use for it.
     pub learning_rate: f64,
     /// What becomes of it during the training; for [`Solver::Steps`] alone.
     pub schedule: Schedule,
@@ -86,13 +115,14 @@ pub struct Trainer<L = Loss> {
     pub averaging: Option<Averaging>,
     /// The most passes over the data.
     pub epochs: usize,
-    /// Rows of a mini-batch; more than there are means all.
+    /// Rows of a mini-batch; more than there are means all. Only [`Solver::Steps`] takes mini-batches: all others look at all rows,
+    /// and neither this nor [`shuffle`](Self::shuffle) is used.
     pub batch: usize,
     /// Whether each epoch takes the rows in a new random order.
     pub shuffle: bool,
     /// The seed of those orders.
     pub seed: u64,
-    /// When to stop before the last epoch; without held-back rows, [`Solver::Lbfgs`] stops by its own tolerances and
+    /// When to stop before the last epoch; without held-back rows, the whole-batch solvers stop by their own tolerances and
     /// [`Solver::Perceptron`] where no row is wrong.
     pub stopping: Stopping,
     /// Holds the gradient of the first step, and of every so many after it, against central differences in `f64` along a random
@@ -201,6 +231,8 @@ pub struct History {
     pub figures: Figures,
     /// The gradients that were held against values, in order; empty unless [`Trainer::watch_gradients`] asked for it.
     pub watched: Vec<Watched>,
+    /// What [`Solver::Bayes`] found after each epoch; empty with any other.
+    pub regularisation: Vec<Regularisation>,
     /// Why it ended.
     pub stopped: Stopped,
     /// The epoch, from 1, whose parameters were kept.
@@ -231,7 +263,7 @@ impl<L: LossFn> Trainer<L> {
     ///
     /// **Shapes**, **determinism** and **errors** as there; also those of the run's own functions, and a saved state that does not fit.
     pub fn run<'a, T: Float, A: ActivationFn>(
-        &self,
+        &'a self,
         net: &mut Network<T, A>,
         training: Batch<'a, T>,
         run: Run<'a, T>,
@@ -242,16 +274,21 @@ impl<L: LossFn> Trainer<L> {
         if let Some(held_back) = &run.held_back {
             self.check_rows(net, held_back)?;
         }
+        if let Solver::LevenbergMarquardt(options) | Solver::Bayes(options) = self.solver {
+            least_squares::check(self, net, (options, matches!(self.solver, Solver::Bayes(_))))?;
+        }
         self.require_memory(net, &training, run.held_back.as_ref())?;
         match self.solver {
             Solver::Steps(method) => descent::fit(self, method, net, training, run),
-            Solver::Lbfgs => whole_batch::lbfgs(self, net, training, run),
+            Solver::Lbfgs | Solver::Scg | Solver::Rprop(_) => whole_batch::fit(self, net, training, run),
+            Solver::LevenbergMarquardt(options) => least_squares::fit(self, (options, false), net, training, run),
+            Solver::Bayes(options) => least_squares::fit(self, (options, true), net, training, run),
             Solver::Perceptron => {
                 if run.held_back.is_some() || training.weights.is_some() {
                     let what = if run.held_back.is_some() { "held-back rows" } else { "weights of rows" };
                     return Err(Error::Unsupported(format!("the perceptron rule has no use for {what}")));
                 }
-                whole_batch::perceptron(self, net, training, run)
+                perceptron::fit(self, net, training, run)
             }
         }
     }
@@ -305,7 +342,7 @@ impl<L: LossFn> Trainer<L> {
         match wanted.into_iter().find(|(is_wanted, _)| *is_wanted) {
             None => Ok(()),
             Some((_, what)) => {
-                let solver = if self.solver == Solver::Lbfgs { "L-BFGS" } else { "the perceptron rule" };
+                let solver = self.solver.name();
                 Err(Error::Unsupported(format!(
                     "{what} is for solvers that step after each mini-batch, which {solver} is not"
                 )))
@@ -323,6 +360,10 @@ impl<L: LossFn> Trainer<L> {
             if index >= count {
                 return Err(Error::setting("the figure to be monitored", format!("one of {count}, from 0"), index));
             }
+        }
+        if !matches!(self.solver, Solver::Steps(_)) && (run.save.is_some() || run.resume.is_some()) {
+            let solver = self.solver.name();
+            return Err(Error::Unsupported(format!("{solver} in the middle of its way cannot be saved or continued")));
         }
         match &run.save {
             Some(Saving { every: 0, .. }) => Err(Error::setting("epochs between two states saved", "at least 1", 0)),

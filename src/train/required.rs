@@ -8,10 +8,11 @@ use crate::activation::ActivationFn;
 use crate::error::{Error, Result};
 use crate::float::Float;
 use crate::memory::zeros;
+use crate::network::curvature::Curvature;
 use crate::network::objective::Batch;
 use crate::network::workspace::{Workspace, require, rows_at_a_time};
 use crate::network::{Network, Spec};
-use crate::optim::lbfgs;
+use crate::optim::{LevenbergMarquardt, Rprop, Scg, lbfgs};
 
 impl<L> Trainer<L> {
     /// The bytes that [`fit`](Self::fit) takes beside the network and the rows that it is given: workspaces, gradient, the
@@ -23,13 +24,14 @@ impl<L> Trainer<L> {
             rows => Workspace::<T>::required_bytes(spec, rows_at_a_time::<T, A>(spec, rows), false),
         };
         let numbers = |count: u128| count * size_of::<T>() as u128;
+        let judged = u128::from(held_back > 0);
         match self.solver {
             Solver::Steps(method) => {
                 let batch = rows.min(self.batch);
                 let width = spec.inputs() as u128 + spec.outputs() as u128 + 1;
                 let gathered = if self.shuffle { batch as u128 * width } else { 0 };
                 // The gradient, and the parameters of before, of the last epoch, of the best where rows judge them, and their average.
-                let kept = u128::from(held_back > 0) + u128::from(self.averaging.is_some());
+                let kept = judged + u128::from(self.averaging.is_some());
                 let buffers = 3 + kept + method.moments() as u128;
                 let watch = self.watch_gradients.map_or(0, |_| GradientWatch::required_bytes(spec, batch));
                 numbers(buffers * parameters + gathered)
@@ -39,10 +41,22 @@ impl<L> Trainer<L> {
                     + judge
             }
             Solver::Lbfgs => {
-                // The best parameters; direction, gradient, and both at the trial point; the pairs remembered.
-                let buffers = 1 + 4 + 2 * lbfgs::Options::default().history as u128;
+                // The best parameters where rows judge them; direction, gradient, and both at the trial point; the pairs remembered.
+                let buffers = judged + 4 + 2 * lbfgs::Options::default().history as u128;
                 numbers(buffers * parameters) + Workspace::<T>::required_bytes(spec, rows, true) + judge
             }
+            Solver::Rprop(_) => {
+                let buffers = judged + Rprop::<T>::BUFFERS as u128;
+                numbers(buffers * parameters) + Workspace::<T>::required_bytes(spec, rows, true) + judge
+            }
+            Solver::Scg => {
+                let buffers = judged + Scg::<T>::BUFFERS as u128;
+                numbers(buffers * parameters) + Workspace::<T>::required_bytes(spec, rows, true) + judge
+            }
+            Solver::LevenbergMarquardt(_) => {
+                least_squares_bytes(spec, rows, false) + numbers(judged * parameters) + judge
+            }
+            Solver::Bayes(_) => least_squares_bytes(spec, rows, true) + numbers(judged * parameters) + judge,
             Solver::Perceptron => numbers(parameters + spec.outputs() as u128),
         }
     }
@@ -58,6 +72,16 @@ impl<L> Trainer<L> {
         let bytes = self.required_bytes::<T, A>(spec, rows, held_back.map_or(0, |batch| batch.x.nrows()));
         require(&format!("training {} parameters in {} on {rows} rows", spec.parameters(), T::NAME), bytes)
     }
+}
+
+/// The bytes that Levenberg-Marquardt takes, beside the judge and its best parameters: the solver's, the curvature's, a pass's, and
+/// copies in `f64` of the rows, of three times their outputs, and of the parameters twice.
+fn least_squares_bytes<A: ActivationFn>(spec: &Spec<A>, rows: usize, bayes: bool) -> u128 {
+    let (parameters, row) = (spec.parameters() as u128, spec.inputs() as u128 + 4 * spec.outputs() as u128);
+    LevenbergMarquardt::required_bytes(spec.parameters(), bayes)
+        + Curvature::<f64>::required_bytes(spec, rows)
+        + Workspace::<f64>::required_bytes(spec, rows, true)
+        + (rows as u128 * row + 2 * parameters) * size_of::<f64>() as u128
 }
 
 /// A copy of the parameters, or the error that says how many bytes could not be had.

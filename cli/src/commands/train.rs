@@ -10,6 +10,7 @@ use deltarule::data::{Missing, Task, Warning, features, split};
 use deltarule::file;
 use deltarule::float::Float;
 use deltarule::model::{Evaluation, Fitted, Recipe, Source};
+use deltarule::optim::{levenberg_marquardt, rprop};
 use deltarule::picture::{self, spark::spark};
 use deltarule::prelude::*;
 use deltarule::rng::stream;
@@ -20,6 +21,9 @@ use std::collections::HashSet;
 use std::ops::ControlFlow;
 use std::path::Path;
 use std::time::Instant;
+
+/// The mini-batch without `--batch`.
+const BATCH: usize = 32;
 
 pub fn run(args: &Train) -> Result<Outcome> {
     check_outputs(args)?;
@@ -36,7 +40,8 @@ pub fn run(args: &Train) -> Result<Outcome> {
         let dropped = source.drop_incomplete(&recipe.features.ignore)?;
         say(&format!("{dropped} of {} left out for missing cells", report::count(rows, "row")));
     }
-    match args.dtype {
+    let dtype = args.dtype.unwrap_or(if is_least_squares(args.solver) { Dtype::F64 } else { Dtype::F32 });
+    match dtype {
         Dtype::F32 => train::<f32>(args, cv, &recipe, &source),
         Dtype::F64 => train::<f64>(args, cv, &recipe, &source),
     }
@@ -98,6 +103,9 @@ fn train<T: Float + Into<f64>>(
     if args.json {
         let mut object = describe(&fitted, &on_training, on_test.as_ref(), seconds, &target.task());
         object["watched"] = report::watched_json(&fitted.history.watched, args.watch_gradients);
+        if let Some(found) = fitted.history.regularisation.last() {
+            object["regularisation"] = json!(found);
+        }
         report::print_json(&object)?;
     }
     Ok(Outcome::Done)
@@ -184,22 +192,60 @@ fn check_outputs(args: &Train) -> Result<()> {
     Ok(())
 }
 
+/// Whether a solver is one of those that fit to the last digits, for which their defaults are chosen.
+fn is_least_squares(solver: args::Solver) -> bool {
+    matches!(solver, args::Solver::Lm | args::Solver::Bayes)
+}
+
+/// Refuses options that the solver has no use for: ignored, they would seem to have been tried.
+fn check_solver_options(args: &Train) -> Result<()> {
+    use args::Solver::{Bayes, Lbfgs, Lm, Rprop, Scg};
+    let given = [("--batch", args.batch.is_some()), ("--rate", args.rate.is_some())];
+    if !matches!(args.solver, Lbfgs | Rprop | Scg | Lm | Bayes) {
+        return Ok(());
+    }
+    match given.into_iter().find(|(_, given)| *given) {
+        Some((name, _)) => Err(Error::Unsupported(format!(
+            "{name} has no meaning for --solver {}, which looks at all rows and chooses its own steps",
+            solver_name(args.solver)
+        ))),
+        None => Ok(()),
+    }
+}
+
+/// What the command line calls a solver.
+fn solver_name(solver: args::Solver) -> String {
+    solver.to_possible_value().map_or_else(String::new, |value| value.get_name().to_owned())
+}
+
+/// The initial weights: those asked for, or what suits the solver. Of a sine's fits by Levenberg-Marquardt, those from Nguyen and
+/// Widrow's reached 1e-10 in a fifth of the iterations (see `tests/second_order.rs`).
+fn init(args: &Train, activations: &[Activation]) -> Result<Option<Init>> {
+    let bounded = activations.iter().all(|a| matches!(a, Activation::Tanh | Activation::Sigmoid));
+    match &args.init {
+        Some(name) => Init::parse(name).map(Some),
+        None => Ok((is_least_squares(args.solver) && bounded).then_some(Init::NguyenWidrow)),
+    }
+}
+
 /// The library's recipe for these flags.
 fn recipe(args: &Train) -> Result<Recipe> {
+    check_solver_options(args)?;
     let (engine, threads) = machine(&args.machine)?;
     let (solver, default_rate) = solver(args.solver, &args.constants)?;
     let hidden = if args.solver == args::Solver::Perceptron { Vec::new() } else { widths("--hidden", &args.hidden)? };
+    let activations = args.activation.split(',').map(Activation::parse).collect::<Result<Vec<_>>>()?;
     let parse = |name: &Option<String>| name.as_deref().map(Activation::parse).transpose();
     Ok(Recipe {
         task: args.task.map(|task| match task {
             args::Task::Classify => Task::Classify,
             args::Task::Regress => Task::Regress,
         }),
-        activations: args.activation.split(',').map(Activation::parse).collect::<Result<_>>()?,
         hidden,
         output: parse(&args.output_activation)?,
         loss: args.loss.as_deref().map(Loss::parse).transpose()?,
-        init: args.init.as_deref().map(Init::parse).transpose()?,
+        init: init(args, &activations)?,
+        activations,
         features: features::Options {
             categorical: args.categorical.clone(),
             ignore: args.ignore.clone(),
@@ -214,7 +260,7 @@ fn recipe(args: &Train) -> Result<Recipe> {
             objective: Objective { loss: Loss::default(), l1: args.l1, l2: args.l2 },
             learning_rate: args.rate.unwrap_or(default_rate),
             epochs: args.epochs,
-            batch: args.batch,
+            batch: args.batch.unwrap_or(BATCH),
             shuffle: true,
             seed: args.seed,
             stopping: Stopping { tolerance: args.tolerance, patience: args.patience, ..Stopping::default() },
@@ -233,8 +279,13 @@ fn recipe(args: &Train) -> Result<Recipe> {
 /// on 99.7 % or more of the rows held out (mean of three seeds) within the 200 epochs. Lion's is a tenth of Adam's, as its authors
 /// advise; Adadelta's is no rate but a factor on the steps that it finds.
 fn solver(solver: args::Solver, constants: &Constants) -> Result<(Solver, f64)> {
-    let name = solver.to_possible_value().map_or_else(String::new, |value| value.get_name().to_owned());
+    let name = solver_name(solver);
     let meaningless = |flag: &str| Error::Unsupported(format!("--{flag} has no meaning for --solver {name}"));
+    // Those that choose their own steps have no rate; any in range will do. The perceptron's weights are right or wrong at any scale.
+    let without_constants = |solver| match constants.given().next() {
+        None => Ok((solver, 0.005)),
+        Some((flag, _)) => Err(meaningless(flag)),
+    };
     let (mut method, rate) = match solver {
         args::Solver::Adam => (Method::adam(), 0.005),
         args::Solver::Adamw => (Method::adamw(), 0.005),
@@ -245,11 +296,14 @@ fn solver(solver: args::Solver, constants: &Constants) -> Result<(Solver, f64)> 
         args::Solver::Adadelta => (Method::adadelta(), 1.0),
         args::Solver::Lion => (Method::lion(), 0.0005),
         args::Solver::Sgd => (Method::sgd(), 0.05),
-        args::Solver::Lbfgs | args::Solver::Perceptron => {
-            let solver = if solver == args::Solver::Lbfgs { Solver::Lbfgs } else { Solver::Perceptron };
-            // Lbfgs has no rate; any in range will do. The perceptron's weights are right or wrong at any scale.
-            return constants.given().next().map_or(Ok((solver, 0.005)), |(flag, _)| Err(meaningless(flag)));
+        args::Solver::Lbfgs => return without_constants(Solver::Lbfgs),
+        args::Solver::Rprop => return without_constants(Solver::Rprop(rprop::Options::default())),
+        args::Solver::Scg => return without_constants(Solver::Scg),
+        args::Solver::Lm => {
+            return without_constants(Solver::LevenbergMarquardt(levenberg_marquardt::Options::default()));
         }
+        args::Solver::Bayes => return without_constants(Solver::Bayes(levenberg_marquardt::Options::default())),
+        args::Solver::Perceptron => return without_constants(Solver::Perceptron),
     };
     for (flag, value) in constants.given() {
         match (&mut method, value) {
@@ -324,6 +378,15 @@ fn print_report<T: Float>(fitted: &Fitted<T>, training: &Evaluation, test: Optio
     ));
     if let (Some(first), Some(last)) = (history.training.first(), history.training.last()) {
         say(&format!("loss {first:.4} {} {last:.6}", spark(&history.training)));
+    }
+    if let Some(found) = history.regularisation.last() {
+        say(&format!(
+            "the data determine {:.1} of {} parameters (alpha {:.4e}, beta {:.4e})",
+            found.gamma,
+            spec.parameters(),
+            found.alpha,
+            found.beta
+        ));
     }
     report::watched(&history.watched).iter().for_each(|line| say(line));
     say("");

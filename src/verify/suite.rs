@@ -15,7 +15,7 @@ use crate::error::{Error, Result};
 use crate::float::Float;
 use crate::gradcheck::junit::Case;
 use crate::gradcheck::{Counts, Mode, Options, Report, Verdict};
-use crate::loss::{Loss, LossFn};
+use crate::loss::{Loss, LossFn, Targets};
 use crate::network::objective::{Batch, Objective};
 use crate::network::{Layer, Network, Spec};
 use crate::rng::Rng;
@@ -154,8 +154,14 @@ impl Subject {
             other => other,
         };
         let activation = drawn(kind.activation, rng);
-        let loss =
-            if let Loss::Huber { .. } = kind.loss { Loss::Huber { delta: rng.uniform(0.2, 1.5) } } else { kind.loss };
+        let loss = match kind.loss {
+            Loss::Huber { .. } => Loss::Huber { delta: rng.uniform(0.2, 1.5) },
+            Loss::Quantile { .. } => Loss::Quantile { quantile: rng.uniform(0.05, 0.95) },
+            // 1 and 2 by products, others by logarithms, which 0 has none of.
+            Loss::Focal { .. } => Loss::Focal { gamma: focus(rng) },
+            Loss::SoftmaxFocal { .. } => Loss::SoftmaxFocal { gamma: focus(rng) },
+            other => other,
+        };
         // Every third loss that reads logits gets outputs it was not made for.
         let output = match (kind.depth, loss.link()) {
             (0, _) => activation,
@@ -172,6 +178,7 @@ impl Subject {
         layers.push(Layer { outputs, bias: rng.below(4) > 0, activation: output });
         let mut net = Network::new(Spec::new(inputs, layers)?, None, rng)?;
         net.params_mut().iter_mut().for_each(|p| *p += rng.uniform::<f64>(-0.4, 0.4));
+        tame(&mut net);
         let x = Array2::from_shape_simple_fn((rows, inputs), || rng.normal(0.0, 1.0));
         let y = targets(loss, rows, outputs, rng);
         let mut weights: Option<Vec<f64>> = kind.weighted.then(|| (0..rows).map(|_| rng.uniform(0.1, 3.0)).collect());
@@ -276,6 +283,7 @@ impl Subject {
                 let Ok(spec) = Spec::new(spec.inputs(), layers) else { continue };
                 let Ok(mut net) = Network::new(spec, None, &mut rng) else { continue };
                 net.params_mut().iter_mut().for_each(|p| *p += rng.uniform::<f64>(-0.4, 0.4));
+                tame(&mut net);
                 let mut subject = Self { net, ..self.clone() };
                 if self.kind.single {
                     subject.round();
@@ -292,21 +300,41 @@ const PRECISION: &str = "precision";
 const INPUTS: &str = "inputs";
 const CURVATURE: &str = "curvature";
 
+/// Exponentials of exponentials leave every type in a few layers: of a network with any, parameters are an eighth.
+fn tame(net: &mut Network<f64>) {
+    if net.spec().layers().iter().any(|layer| layer.activation == Activation::Exponential) {
+        net.params_mut().iter_mut().for_each(|p| *p /= 8.0);
+    }
+}
+
+/// A focal loss's exponent: now one that is a product, now one that is not.
+fn focus(rng: &mut Rng) -> f64 {
+    match rng.below(4) {
+        0 => 0.0,
+        1 => 1.0,
+        2 => 2.0,
+        _ => rng.uniform(0.3, 5.0),
+    }
+}
+
 /// Targets that the loss has a meaning for.
 pub(super) fn targets(loss: Loss, rows: usize, outputs: usize, rng: &mut Rng) -> Array2<f64> {
-    let mut y = Array2::from_shape_simple_fn((rows, outputs), || match loss {
-        Loss::LogisticCrossEntropy | Loss::SoftmaxCrossEntropy => rng.uniform(0.0, 1.0),
-        _ => rng.normal(0.0, 1.5),
+    let kind = loss.targets();
+    let mut y = Array2::from_shape_simple_fn((rows, outputs), || match kind {
+        Targets::Probabilities | Targets::Distribution => rng.uniform(0.0, 1.0),
+        Targets::Labels => rng.below(2) as f64,
+        Targets::Counts => rng.below(6) as f64,
+        Targets::Numbers => rng.normal(0.0, 1.5),
     });
     for (i, mut row) in y.rows_mut().into_iter().enumerate() {
-        match loss {
+        match kind {
             // Half of the rows are certain of one class.
-            Loss::SoftmaxCrossEntropy if i % 2 == 0 => {
+            Targets::Distribution if i % 2 == 0 => {
                 let class = rng.below(outputs);
                 row.iter_mut().enumerate().for_each(|(j, y)| *y = f64::from(u8::from(j == class)));
             }
-            Loss::SoftmaxCrossEntropy => row /= row.sum(),
-            Loss::LogisticCrossEntropy if i % 2 == 0 => row.mapv_inplace(f64::round),
+            Targets::Distribution => row /= row.sum(),
+            Targets::Probabilities if i % 2 == 0 => row.mapv_inplace(f64::round),
             _ => {}
         }
     }

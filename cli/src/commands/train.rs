@@ -234,6 +234,7 @@ fn recipe(args: &Train) -> Result<Recipe> {
             threads,
         },
         held_back: args.early_stopping,
+        label_smoothing: args.label_smoothing,
     })
 }
 

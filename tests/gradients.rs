@@ -55,7 +55,7 @@ fn network(hidden: Activation, depth: usize, output: Activation, bias: bool, see
     net.params_mut().iter_mut().for_each(|p| *p += rng.uniform::<f64>(-0.3, 0.3));
     // Exponentials of exponentials leave the numbers' range.
     if hidden == Activation::Exponential {
-        net.params_mut().iter_mut().for_each(|p| *p /= 4.0);
+        net.params_mut().iter_mut().for_each(|p| *p /= 8.0);
     }
     net
 }
@@ -107,13 +107,14 @@ impl Tally {
     }
 
     /// Points are random, so that a kink within a step of 2^-17 is met once in some 10^4 coordinates; what could not be judged
-    /// must be as rare. Slopes below the floor were compared absolutely, here to 1e-7 of 0.1.
+    /// must be as rare. Slopes below the floor were compared absolutely, here to 1e-7 of a tenth of the largest loss: counts of up to 5
+    /// make Poisson's as large as 10.
     fn require(&self, networks: usize) {
         println!("{self:?}");
         assert_eq!(self.networks, networks);
         assert!(1000 * self.kinks <= self.checked && 1000 * self.inconclusive <= self.checked, "{self:?}");
         assert_eq!(self.agreed + self.kinks + self.inconclusive, self.checked);
-        assert!(self.floor < 0.1, "{self:?}");
+        assert!(self.floor < 1.0, "{self:?}");
     }
 }
 

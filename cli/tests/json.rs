@@ -100,7 +100,7 @@ fn what_is_not_defined_is_null() {
     assert!(run["test"]["r2"].is_null() && run["test"]["rmse"].is_number(), "{run}");
     assert!(run["interval"]["low"].is_null() && run["interval"]["high"].is_null(), "{run}");
     // Scores and threshold units give no probabilities; beside them is a baseline that does.
-    for flags in ["--loss hinge", "--loss squared_hinge --hidden none", "--solver perceptron"] {
+    for flags in ["--loss hinge", "--loss squared_hinge --hidden none --rate 0.05", "--solver perceptron"] {
         let run = folder.must(&format!("train t.csv --target y {flags} --json")).json();
         assert!(run["train"]["log_loss"].is_null() && run["test"]["log_loss"].is_null(), "{flags}: {run}");
         assert!(run["baseline"]["log_loss"].is_number() && number(&run["train"]["accuracy"]) > 0.9, "{flags}: {run}");

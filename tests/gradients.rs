@@ -6,6 +6,7 @@
 mod blas;
 
 use deltarule::gradcheck::{self, Mode, Options, Report};
+use deltarule::loss::Targets;
 use deltarule::network::objective::Value;
 use deltarule::prelude::*;
 use deltarule::scalar::Scalar;
@@ -27,11 +28,13 @@ impl Data {
     fn new(rows: usize, inputs: usize, outputs: usize, loss: Loss, seed: u64) -> Self {
         let mut rng = Rng::new(seed);
         let x = Array2::from_shape_simple_fn((rows, inputs), || rng.normal(0.0, 1.0));
-        let mut y = Array2::from_shape_simple_fn((rows, outputs), || match loss {
-            Loss::LogisticCrossEntropy | Loss::SoftmaxCrossEntropy => rng.uniform(0.0, 1.0),
-            _ => rng.normal(0.0, 1.5),
+        let mut y = Array2::from_shape_simple_fn((rows, outputs), || match loss.targets() {
+            Targets::Probabilities | Targets::Distribution => rng.uniform(0.0, 1.0),
+            Targets::Labels => rng.below(2) as f64,
+            Targets::Counts => rng.below(6) as f64,
+            Targets::Numbers => rng.normal(0.0, 1.5),
         });
-        if loss == Loss::SoftmaxCrossEntropy {
+        if loss.targets() == Targets::Distribution {
             y.rows_mut().into_iter().for_each(|mut row| row /= row.sum());
         }
         Self { x, y, weights: (0..rows).map(|_| rng.uniform(0.1, 3.0)).collect() }
@@ -50,6 +53,10 @@ fn network(hidden: Activation, depth: usize, output: Activation, bias: bool, see
     let mut rng = Rng::new(seed);
     let mut net = Network::new(Spec::new(INPUTS, layers).unwrap(), None, &mut rng).unwrap();
     net.params_mut().iter_mut().for_each(|p| *p += rng.uniform::<f64>(-0.3, 0.3));
+    // Exponentials of exponentials leave the numbers' range.
+    if hidden == Activation::Exponential {
+        net.params_mut().iter_mut().for_each(|p| *p /= 8.0);
+    }
     net
 }
 
@@ -100,13 +107,14 @@ impl Tally {
     }
 
     /// Points are random, so that a kink within a step of 2^-17 is met once in some 10^4 coordinates; what could not be judged
-    /// must be as rare. Slopes below the floor were compared absolutely, here to 1e-7 of 0.1.
+    /// must be as rare. Slopes below the floor were compared absolutely, here to 1e-7 of a tenth of the largest loss: counts of up to 5
+    /// make Poisson's as large as 10.
     fn require(&self, networks: usize) {
         println!("{self:?}");
         assert_eq!(self.networks, networks);
         assert!(1000 * self.kinks <= self.checked && 1000 * self.inconclusive <= self.checked, "{self:?}");
         assert_eq!(self.agreed + self.kinks + self.inconclusive, self.checked);
-        assert!(self.floor < 0.1, "{self:?}");
+        assert!(self.floor < 1.0, "{self:?}");
     }
 }
 
@@ -140,7 +148,7 @@ fn every_output_activation_with_every_loss() {
     let mut tally = Tally::default();
     let pairs: Vec<_> = trainable().flat_map(|output| (0..3).map(move |d| (Activation::Tanh, d, output))).collect();
     Loss::ALL.into_iter().for_each(|loss| check_all(&pairs, loss, &mut tally));
-    tally.require(12 * 3 * 5 * 8);
+    tally.require(13 * 3 * 12 * 8);
 }
 
 #[test]
@@ -152,7 +160,7 @@ fn every_hidden_activation_with_every_loss() {
         let pairs: Vec<_> = hidden.flat_map(|hidden| (1..3).map(move |d| (hidden, d, output))).collect();
         check_all(&pairs, loss, &mut tally);
     }
-    tally.require(11 * 2 * 5 * 8);
+    tally.require(12 * 2 * 12 * 8);
 }
 
 #[test]
@@ -168,7 +176,7 @@ fn the_gradient_with_respect_to_the_inputs() {
             tally.add(&report, &format!("{depth} x {hidden}, {activation}"));
         }
     }
-    tally.require(12 * 3);
+    tally.require(13 * 3);
 }
 
 #[test]
@@ -176,9 +184,15 @@ fn constants_of_activations_and_losses_are_part_of_their_slopes() {
     let mut tally = Tally::default();
     for constant in [0.0, 0.3, 2.0] {
         let pairs = [Activation::LeakyRelu { slope: constant }, Activation::Elu { alpha: constant }].map(|a| (a, 2, a));
-        check_all(&pairs, Loss::Huber { delta: 0.2 + constant }, &mut tally);
+        let losses = [
+            Loss::Huber { delta: 0.2 + constant },
+            Loss::Quantile { quantile: 0.1 + constant / 3.0 },
+            Loss::Focal { gamma: constant },
+            Loss::SoftmaxFocal { gamma: 2.0 * constant },
+        ];
+        losses.into_iter().for_each(|loss| check_all(&pairs, loss, &mut tally));
     }
-    tally.require(3 * 2 * 8);
+    tally.require(3 * 2 * 4 * 8);
 }
 
 #[test]
@@ -294,7 +308,7 @@ fn the_l1_penalty_is_the_sum_of_absolute_weights_and_its_slope_their_signs() {
             assert_eq!(gradient[bias.clone()], expected[bias], "{loss}");
         }
     }
-    tally.require(5 * 2);
+    tally.require(12 * 2);
 }
 
 /// The f32 gradient's error, in parts of the largest component: some hundred roundings of 6e-8 each, which mostly cancel.

@@ -215,10 +215,10 @@ pub struct Train {
     /// Units of each hidden layer, first to last, or 'none'
     #[arg(long, value_name = "N,…", default_value = "100", help_heading = "Network")]
     pub hidden: String,
-    /// The hidden layers' activation, or one for each: identity, sigmoid, tanh, relu, leaky_relu, elu, selu, softplus, silu, gelu, gelu_tanh
+    /// The hidden layers' activation, or one for each: identity, sigmoid, tanh, relu, leaky_relu, elu, selu, softplus, silu, gelu, gelu_tanh, exponential
     #[arg(long, value_name = "NAME,…", default_value = "relu", help_heading = "Network")]
     pub activation: String,
-    /// The output layer's activation; chosen by the task if not given
+    /// The output layer's activation: one of these, step, exponential (a rate) or softmax; chosen by the loss and the task if not given
     #[arg(long, value_name = "NAME", help_heading = "Network")]
     pub output_activation: Option<String>,
     /// The initial weights: glorot_uniform, glorot_normal, he_uniform, he_normal, lecun_uniform, lecun_normal, uniform=W, normal=S, zeros, nguyen_widrow; if not given, nguyen_widrow for lm and bayes with tanh or sigmoid units, else chosen by the activation
@@ -228,9 +228,12 @@ pub struct Train {
     #[arg(long, value_enum, help_heading = "Network")]
     pub dtype: Option<Dtype>,
 
-    /// The loss: squared_error, absolute_error, huber=D, logistic_cross_entropy, softmax_cross_entropy; chosen by the task if not given
+    /// The loss; of a number: squared_error, absolute_error, huber=D, quantile=Q, log_cosh, poisson (counts); of classes: logistic_cross_entropy, softmax_cross_entropy, focal=GAMMA, softmax_focal=GAMMA, hinge, squared_hinge; chosen by the task if not given
     #[arg(long, value_name = "NAME", help_heading = "Training")]
     pub loss: Option<String>,
+    /// The share of each training row's label that is spread over all classes; the rows to stop on and to measure keep theirs
+    #[arg(long, value_name = "F", default_value_t = 0.0, help_heading = "Training")]
+    pub label_smoothing: f64,
     /// How parameters are moved
     #[arg(long, value_enum, default_value_t = Solver::Adam, help_heading = "Training")]
     pub solver: Solver,

@@ -51,7 +51,10 @@ pub fn table(title: &str, evaluation: &Evaluation) -> String {
         w = 40usize.saturating_sub(title.len() + 12)
     );
     for name in names {
-        let figure = |metrics: &Metrics| metrics.get(name).map_or("-".into(), |value| format!("{value:.4}"));
+        let figure = |metrics: &Metrics| match metrics.get(name) {
+            Some(value) if !value.is_nan() => format!("{value:.4}"),
+            _ => "-".into(),
+        };
         let interval = match &evaluation.interval {
             i if i.metric == name && i.low.is_finite() => format!("   95 %: {:.4} to {:.4}", i.low, i.high),
             _ => String::new(),
@@ -73,6 +76,7 @@ pub fn flag(setting: &str) -> &str {
         "learning rate" => "--rate",
         "test fraction" => "--test",
         "held-back share" => "--early-stopping",
+        "label smoothing" => "--label-smoothing",
         "folds" | "repetitions" => "--cv",
         "activations" => "--activation",
         "epochs" => "--epochs",

@@ -10,10 +10,30 @@ use super::sweep::{Step, sweep};
 use crate::simd::{Isa, Lanes, Typed, VIRTUAL_LANES, Vectorized};
 
 /// A loss of rows that has a kernel.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub enum RowLoss {
     /// Half the square of the error.
     SquaredError,
+    /// The absolute error.
+    AbsoluteError,
+    /// Half the square of the error up to `delta`, then `delta` times what it is beyond half of `delta`.
+    Huber {
+        /// Where the square ends.
+        delta: f64,
+    },
+    /// `1 - quantile` of an error above 0, `-quantile` of one below.
+    Quantile {
+        /// The quantile.
+        quantile: f64,
+    },
+    /// `ln(cosh(e))` of the error.
+    LogCosh,
+    /// `e^o - t o` of logarithms `o` of rates.
+    Poisson,
+    /// `max(0, 1 - y o)` of scores `o` with `y = 2 t - 1`.
+    Hinge,
+    /// `max(0, 1 - y o)^2`.
+    SquaredHinge,
     /// `t softplus(-o) + (1 - t) softplus(o)` of logits `o`: the cross-entropy of their sigmoids.
     LogisticCrossEntropy,
     /// `sum(t) ln(sum(e^o)) - sum(t o)` of logits `o`: the cross-entropy of their softmax.
@@ -26,7 +46,7 @@ impl RowLoss {
     /// **Shapes**: `targets` and `x` rows x `cols`, a loss for each row. **Overwrites** `x` and `losses`.
     ///
     /// **Accuracy**: gradients to 4 ulp of the larger of target and prediction, and `cols / 32` more at worst for softmax; also of rows
-    /// that are nearly certain, where the gradient is tiny. NaN of a row makes its loss NaN.
+    /// that are nearly certain, where the gradient is tiny; losses of one output to 8 ulp. NaN of a row makes its loss NaN.
     pub fn apply<T: Vectorized>(self, isa: Isa, targets: &[T], x: &mut [T], cols: usize, losses: &mut [T]) {
         match T::typed([targets], [x, losses]) {
             Typed::Single([targets], [x, losses]) => single::apply(self, isa, targets, x, cols, losses),
@@ -44,6 +64,15 @@ macro_rules! compiled {
             pub fn apply(loss: RowLoss, isa: Isa, targets: &[$t], x: &mut [$t], cols: usize, losses: &mut [$t]) {
                 match loss {
                     RowLoss::SquaredError => each(isa, SquaredError, targets, x, cols, losses),
+                    RowLoss::AbsoluteError => each(isa, Sides([-1.0, 1.0]), targets, x, cols, losses),
+                    RowLoss::Huber { delta } => each(isa, Huber(delta), targets, x, cols, losses),
+                    RowLoss::Quantile { quantile } => {
+                        each(isa, Sides([-quantile, 1.0 - quantile]), targets, x, cols, losses);
+                    }
+                    RowLoss::LogCosh => each(isa, LogCosh, targets, x, cols, losses),
+                    RowLoss::Poisson => each(isa, Poisson, targets, x, cols, losses),
+                    RowLoss::Hinge => each(isa, Hinge { squared: false }, targets, x, cols, losses),
+                    RowLoss::SquaredHinge => each(isa, Hinge { squared: true }, targets, x, cols, losses),
                     RowLoss::LogisticCrossEntropy => each(isa, Logistic, targets, x, cols, losses),
                     RowLoss::SoftmaxCrossEntropy => replace_rows(isa, Softmax, [targets], x, cols, losses),
                 }
@@ -141,6 +170,136 @@ impl EachOutput for SquaredError {
     ) -> (L::Vector, L::Vector) {
         let error = lanes.sub(x, target);
         (lanes.mul(lanes.mul(lanes.splat(T::from_f64(0.5)), error), error), error)
+    }
+}
+
+/// The slope of a number below 0, and of one above; of 0 it is 0, of NaN NaN.
+#[inline(always)]
+fn sided<T: Vectorized, L: Lanes<T>>(lanes: L, e: L::Vector, [below, above]: [f64; 2]) -> L::Vector {
+    let (zero, splat) = (lanes.splat(T::ZERO), |x: f64| lanes.splat(T::from_f64(x)));
+    lanes.select(lanes.lt(zero, e), splat(above), lanes.select(lanes.lt(e, zero), splat(below), e))
+}
+
+/// A straight line on each side of no error, with these slopes.
+#[derive(Clone, Copy)]
+struct Sides([f64; 2]);
+
+impl EachOutput for Sides {
+    const MINUS_INFINITY_IS_NO_LOSS: bool = false;
+
+    #[inline(always)]
+    fn loss_and_slope<T: Vectorized, L: Lanes<T>>(
+        self,
+        lanes: L,
+        x: L::Vector,
+        target: L::Vector,
+    ) -> (L::Vector, L::Vector) {
+        let error = lanes.sub(x, target);
+        let slope = sided(lanes, error, self.0);
+        (lanes.mul(slope, error), slope)
+    }
+}
+
+#[derive(Clone, Copy)]
+struct Huber(f64);
+
+impl EachOutput for Huber {
+    const MINUS_INFINITY_IS_NO_LOSS: bool = false;
+
+    #[inline(always)]
+    fn loss_and_slope<T: Vectorized, L: Lanes<T>>(
+        self,
+        lanes: L,
+        x: L::Vector,
+        target: L::Vector,
+    ) -> (L::Vector, L::Vector) {
+        let half = lanes.splat(T::from_f64(0.5));
+        let knee = lanes.splat(T::from_f64(self.0));
+        let error = lanes.sub(x, target);
+        let size = lanes.abs(error);
+        let inside = lanes.le(size, knee);
+        let square = lanes.mul(lanes.mul(half, error), error);
+        let line = lanes.mul(knee, lanes.sub(size, lanes.mul(half, knee)));
+        let slope = sided(lanes, error, [-self.0, self.0]);
+        (lanes.select(inside, square, line), lanes.select(inside, error, slope))
+    }
+}
+
+#[derive(Clone, Copy)]
+struct LogCosh;
+
+impl EachOutput for LogCosh {
+    const MINUS_INFINITY_IS_NO_LOSS: bool = false;
+
+    #[inline(always)]
+    fn loss_and_slope<T: Vectorized, L: Lanes<T>>(
+        self,
+        lanes: L,
+        x: L::Vector,
+        target: L::Vector,
+    ) -> (L::Vector, L::Vector) {
+        let splat = |x: f64| lanes.splat(T::from_f64(x));
+        let (zero, one) = (splat(0.0), splat(1.0));
+        let error = lanes.sub(x, target);
+        let size = lanes.abs(error);
+        // With m = e^-|e| - 1: cosh - 1 is m^2 / (2 (1 + m)); far from 0 it is |e| - ln 2 + ln(1 + (1 + m)^2), of numbers that are as
+        // large as the result.
+        let m = math::exp_m1(lanes, lanes.neg(size));
+        let s = lanes.add(one, m);
+        let near = lanes.lt(size, one);
+        let small = lanes.div(lanes.mul(m, m), lanes.add(s, s));
+        let bend = math::ln_1p(lanes, lanes.select(near, small, lanes.mul(s, s)));
+        let line = lanes.select(near, zero, lanes.sub(size, splat(std::f64::consts::LN_2)));
+        (lanes.add(line, bend), math::tanh(lanes, error))
+    }
+}
+
+#[derive(Clone, Copy)]
+struct Poisson;
+
+impl EachOutput for Poisson {
+    const MINUS_INFINITY_IS_NO_LOSS: bool = true;
+
+    #[inline(always)]
+    fn loss_and_slope<T: Vectorized, L: Lanes<T>>(
+        self,
+        lanes: L,
+        x: L::Vector,
+        target: L::Vector,
+    ) -> (L::Vector, L::Vector) {
+        let rate = math::exp(lanes, x);
+        // Nothing counted costs the rate alone, even one whose logarithm is minus infinity.
+        let none = lanes.le(lanes.abs(target), lanes.splat(T::ZERO));
+        let loss = lanes.select(none, rate, lanes.mul_add(lanes.neg(target), x, rate));
+        (loss, lanes.sub(rate, target))
+    }
+}
+
+#[derive(Clone, Copy)]
+struct Hinge {
+    squared: bool,
+}
+
+impl EachOutput for Hinge {
+    const MINUS_INFINITY_IS_NO_LOSS: bool = true;
+
+    #[inline(always)]
+    fn loss_and_slope<T: Vectorized, L: Lanes<T>>(
+        self,
+        lanes: L,
+        x: L::Vector,
+        target: L::Vector,
+    ) -> (L::Vector, L::Vector) {
+        let (zero, one) = (lanes.splat(T::ZERO), lanes.splat(T::ONE));
+        let y = lanes.sub(lanes.add(target, target), one);
+        let lack = lanes.sub(one, lanes.mul(y, x));
+        let done = lanes.le(lack, zero);
+        let (loss, slope) = match self.squared {
+            true => (lanes.mul(lack, lack), lanes.mul(y, lanes.add(lack, lack))),
+            // NaN stays: it is not above zero.
+            false => (lack, lanes.select(lanes.lt(zero, lack), y, lack)),
+        };
+        (lanes.select(done, zero, loss), lanes.select(done, zero, lanes.neg(slope)))
     }
 }
 

@@ -27,7 +27,8 @@ fn column(numbers: &[f64]) -> ArrayView2<'_, f64> {
 
 impl<T: Float> Model<T> {
     /// The model's figures on the given rows of `source`, beside those of a prediction that ignores the inputs: the
-    /// most frequent class, or the mean, of the rows it was trained on.
+    /// most frequent class, or the mean, of the rows it was trained on. Without [probabilities](Model::has_probabilities) there is no
+    /// log loss: it is NaN, in JSON null.
     ///
     /// **Determinism**: the interval's samples are decided by the model's seed.
     /// **Errors** name file, line, column and value.
@@ -41,9 +42,14 @@ impl<T: Float> Model<T> {
                 let counts: Vec<f64> = self.provenance.class_counts.iter().map(|&n| n as f64).collect();
                 let classes: Vec<usize> = (0..labels.len()).collect();
                 let baseline = MajorityBaseline::fit(&classes, labels.len(), Some(&counts))?;
+                let mut figures = Classification::of(&truth, probabilities.view(), None)?;
+                if !self.has_probabilities() {
+                    // A choice of one class is not the claim that no other is possible.
+                    figures.log_loss = f64::NAN;
+                }
                 Ok(Evaluation {
                     rows: rows.len(),
-                    metrics: Metrics::Classification(Classification::of(&truth, probabilities.view(), None)?),
+                    metrics: Metrics::Classification(figures),
                     baseline: Metrics::Classification(baseline.evaluate(&truth, None)?),
                     interval: Interval::wilson("accuracy", right, truth.len()),
                     confusion: Some(ConfusionMatrix::new(&truth, &predicted, labels.len(), None)?.named(labels)?),
@@ -51,7 +57,8 @@ impl<T: Float> Model<T> {
             }
             Predictions::Numbers(predicted) => {
                 let truth = source.numbers(&self.target, rows)?;
-                let baseline = MeanBaseline::fit(column(&[self.target.inverse(0.0)]), None)?;
+                let mean = self.provenance.mean.unwrap_or_else(|| self.target.inverse(0.0));
+                let baseline = MeanBaseline::fit(column(&[mean]), None)?;
                 let (truth, predicted) = (column(&truth), column(&predicted));
                 Ok(Evaluation {
                     rows: rows.len(),

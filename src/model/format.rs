@@ -234,12 +234,17 @@ fn check<T: Float>(model: &Model<T>) -> std::result::Result<(), String> {
     }
     let probable = match spec.layers().last().map(|layer| layer.activation) {
         Some(Activation::Softmax) => outputs > 1,
+        // Scores, of which the largest is chosen.
+        Some(Activation::Identity) => matches!(loss, Loss::Hinge | Loss::SquaredHinge),
         other => matches!(other, Some(Activation::Sigmoid | Activation::Step)),
     };
     if classes > 0 && !probable {
         return Err("its network's outputs are no probabilities of classes".into());
     }
     loss.check().map_err(|e| e.to_string())?;
+    if let Some(mean) = provenance.mean.filter(|mean| !mean.is_finite()) {
+        return Err(format!("the mean of its training rows is {mean}"));
+    }
     let counts = &provenance.class_counts;
     let counted = counts.iter().try_fold(0usize, |sum, &count| sum.checked_add(count));
     if provenance.rows == 0 || counts.len() != classes || (classes > 0 && counted != Some(provenance.rows)) {

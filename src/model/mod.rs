@@ -18,11 +18,12 @@ use crate::data::{Features, Target};
 use crate::error::{Error, Result};
 use crate::float::Float;
 use crate::loss::Loss;
+use crate::metrics::classification::most_probable;
 use crate::network::Network;
 pub use certificate::{Certificate, CertifiedTensor};
 pub use evaluation::Evaluation;
 pub use format::{certify_file, peek_dtype, read};
-use ndarray::{Array2, ArrayView2};
+use ndarray::{Array2, ArrayView2, Axis};
 pub use recipe::{Fitted, Recipe};
 use serde::{Deserialize, Serialize};
 pub use source::Source;
@@ -113,6 +114,9 @@ pub struct Provenance {
     pub training: String,
     /// Epochs it was trained for.
     pub epochs: usize,
+    /// The mean of the training rows' numbers, where the target does not hold it: one that is trained on as it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mean: Option<f64>,
 }
 
 /// The type of a model's numbers.
@@ -162,7 +166,8 @@ pub struct Model<T> {
 #[derive(Clone, Debug, PartialEq)]
 pub enum Predictions {
     /// The probability of each class: rows x classes, each row summing to 1 (independent sigmoids and threshold units are
-    /// scaled to; where none fires, every class is as probable).
+    /// scaled to; where none fires, every class is as probable). Of scores, as a hinge trains them, the class with the largest has 1:
+    /// [`Model::has_probabilities`] tells.
     Classes(Array2<f64>),
     /// A number a row, in the target's own units.
     Numbers(Vec<f64>),
@@ -197,20 +202,39 @@ impl<T: Float> Model<T> {
             return Ok(Predictions::Numbers(self.target.inverse_all(outputs.view())?));
         }
         let classes = self.target.labels().len();
+        let is_scores = self.output() == Some(Activation::Identity);
         let mut probabilities = Array2::zeros((outputs.nrows(), classes));
         for (output, mut p) in outputs.rows().into_iter().zip(probabilities.rows_mut()) {
-            if output.len() == 1 {
+            if is_scores && output.iter().any(|score| !score.is_finite()) {
+                p.fill(f64::NAN);
+            } else if is_scores {
+                let largest = match output.len() {
+                    1 => usize::from(output[0].real() > 0.0),
+                    _ => most_probable(output.insert_axis(Axis(0)))[0],
+                };
+                p[largest] = 1.0;
+            } else if output.len() == 1 {
                 let second = output[0].real();
                 (p[0], p[1]) = (1.0 - second, second);
             } else {
                 p.iter_mut().zip(output).for_each(|(p, &o)| *p = o.real());
-                if self.network.spec().layers().last().map(|l| l.activation) != Some(Activation::Softmax) {
+                if self.output() != Some(Activation::Softmax) {
                     let sum: f64 = p.sum();
                     p.mapv_inplace(|v| if sum > 0.0 { v / sum } else { 1.0 / classes as f64 });
                 }
             }
         }
         Ok(Predictions::Classes(probabilities))
+    }
+
+    /// The output's activation.
+    fn output(&self) -> Option<Activation> {
+        self.network.spec().layers().last().map(|layer| layer.activation)
+    }
+
+    /// Whether what it says of classes are probabilities, and not the choices of scores or of threshold units.
+    pub fn has_probabilities(&self) -> bool {
+        matches!(self.output(), Some(Activation::Softmax | Activation::Sigmoid))
     }
 
     /// The network's targets for the given rows of `source`: one column for a number or two classes, else one-hot.

@@ -2,11 +2,12 @@
 
 use super::{Input, Model, Provenance, Source};
 use crate::activation::Activation;
+use crate::data::cell::quoted;
 use crate::data::{Target, Task, Warning, features, split};
 use crate::error::{Error, Result};
 use crate::float::Float;
 use crate::init::Init;
-use crate::loss::{Loss, LossFn};
+use crate::loss::{Loss, LossFn, Targets, check_smoothing, smooth_labels};
 use crate::memory;
 use crate::network::objective::{Batch, Objective};
 use crate::network::spec::Block;
@@ -14,6 +15,7 @@ use crate::network::workspace::{Workspace, rows_at_a_time};
 use crate::network::{Layer, Network, Spec};
 use crate::rng::{Rng, stream};
 use crate::train::{History, Observer, Solver, Trainer};
+use ndarray::Array2;
 
 /// What network to build, and how to train it.
 #[derive(Clone, Debug)]
@@ -24,7 +26,7 @@ pub struct Recipe {
     pub hidden: Vec<usize>,
     /// The hidden layers' activation, or one for each.
     pub activations: Vec<Activation>,
-    /// The output's activation; by the task if not given.
+    /// The output's activation; by the loss if that is given, else by the task.
     pub output: Option<Activation>,
     /// The loss; by the task and output if not given.
     pub loss: Option<Loss>,
@@ -36,6 +38,9 @@ pub struct Recipe {
     pub trainer: Trainer,
     /// The share of the training rows held back to stop on, if any.
     pub held_back: Option<f64>,
+    /// The share of each training row's label that is spread over all classes ([`smooth_labels`]), from 0 to below 1. Rows held back
+    /// keep theirs.
+    pub label_smoothing: f64,
 }
 
 impl Default for Recipe {
@@ -53,6 +58,7 @@ impl Default for Recipe {
             features: features::Options::default(),
             trainer: Trainer { learning_rate: 0.005, batch: 32, ..Trainer::default() },
             held_back: None,
+            label_smoothing: 0.0,
         }
     }
 }
@@ -82,11 +88,25 @@ impl Recipe {
         }
         warnings.dedup();
         let (spec, loss) = self.network(&input, &target)?;
+        self.check_labels(&target, loss)?;
+        let mut mean = None;
+        if loss == Loss::Poisson {
+            require_counts(source, &target, &training)?;
+            require_counts(source, &target, &judged)?;
+            if let Target::Number { mean: own, scale, .. } = &mut target {
+                mean = Some(*own);
+                (*own, *scale) = (0.0, 1.0);
+            }
+        }
         self.require_memory::<T>(&spec, training.len(), judged.len())?;
         let seed = self.trainer.seed;
-        let network = Network::<T>::new(spec, self.init, &mut Rng::with_stream(seed, stream::WEIGHTS))?;
+        let mut network = Network::<T>::new(spec, self.init, &mut Rng::with_stream(seed, stream::WEIGHTS))?;
         if let (Some(init), Some(bad)) = (self.init, network.params().iter().find(|w| !w.is_finite())) {
             return Err(Error::setting(format!("init {}", init.name()), format!("weights finite in {}", T::NAME), bad));
+        }
+        if let (Some(mean), Some(last)) = (mean.filter(|mean| *mean > 0.0), network.spec().blocks().last().cloned()) {
+            // From the rate of all rows together, as standardised targets start from their mean: rates of 1 would take long to a million.
+            network.params_mut()[last.bias].fill(T::from_f64(libm::log(mean)));
         }
         let mut trainer = self.trainer.clone();
         trainer.objective.loss = loss;
@@ -97,12 +117,17 @@ impl Recipe {
             rows: training.len(),
             class_counts: count_classes(source, &target, &training)?,
             seed,
-            training: describe(&trainer),
+            training: describe(&trainer, self.label_smoothing),
             epochs: 0,
+            mean,
         };
         let mut model = Model { input, network, target, loss, provenance, certificate: None };
         let x = model.input.encode::<T>(source, &training)?;
-        let y = model.encode_targets(source, &training)?;
+        let mut y: Array2<T> = model.encode_targets(source, &training)?;
+        if self.label_smoothing > 0.0 {
+            let cols = y.ncols();
+            smooth_labels(y.as_slice_mut().expect("row-major, as it was made"), cols, self.label_smoothing)?;
+        }
         let judged = match judged.is_empty() {
             true => None,
             false => Some((model.input.encode::<T>(source, &judged)?, model.encode_targets(source, &judged)?)),
@@ -149,20 +174,29 @@ impl Recipe {
     fn network(&self, input: &Input, target: &Target) -> Result<(Spec, Loss)> {
         let classes = target.labels().len();
         let perceptron = self.trainer.solver == Solver::Perceptron;
-        let output = self.output.unwrap_or(match classes {
-            _ if perceptron => Activation::Step,
-            0 => Activation::Identity,
-            2 => Activation::Sigmoid,
-            _ => Activation::Softmax,
-        });
+        if let Some(loss) = self.loss {
+            check_task(loss, classes)?;
+        }
+        let is_hinge = |loss| matches!(loss, Loss::Hinge | Loss::SquaredHinge);
+        let wants_scores = self.loss.is_some_and(is_hinge);
+        let output =
+            self.output.or_else(|| if perceptron { None } else { self.loss?.link() }).unwrap_or(match classes {
+                _ if perceptron => Activation::Step,
+                _ if wants_scores => Activation::Identity,
+                0 => Activation::Identity,
+                2 => Activation::Sigmoid,
+                _ => Activation::Softmax,
+            });
         let allowed: &[Activation] = match classes {
             0 => &[],
             _ if perceptron => &[Activation::Step],
+            _ if wants_scores => &[Activation::Identity],
             _ => &[Activation::Sigmoid, Activation::Softmax],
         };
         if classes > 0 && !allowed.contains(&output) {
             let names: Vec<_> = allowed.iter().map(Activation::name).collect();
-            return Err(Error::setting("output activation for classes", names.join(" or "), output));
+            let with = self.loss.filter(|_| wants_scores).map_or(String::new(), |loss| format!(" with {loss}"));
+            return Err(Error::setting(format!("output activation for classes{with}"), names.join(" or "), output));
         }
         if classes == 0 && matches!(output, Activation::Softmax | Activation::Step) {
             return Err(Error::setting("output activation for a number", "any but softmax and step", output));
@@ -170,9 +204,11 @@ impl Recipe {
         let loss = self.loss.unwrap_or(match output {
             Activation::Softmax => Loss::SoftmaxCrossEntropy,
             Activation::Sigmoid if classes > 0 => Loss::LogisticCrossEntropy,
+            Activation::Exponential => Loss::Poisson,
             _ => Loss::SquaredError,
         });
-        if loss.link().is_some_and(|link| link != output) {
+        let misses_its_scores = is_hinge(loss) && output != Activation::Identity;
+        if misses_its_scores || loss.link().is_some_and(|link| link != output) {
             let expected = format!("a loss for {} outputs", output.name());
             return Err(Error::setting("loss", expected, loss));
         }
@@ -190,6 +226,44 @@ impl Recipe {
             self.hidden.iter().enumerate().map(|(l, &units)| Layer::new(units, activation(l))).collect();
         layers.push(Layer::new(units, output));
         Ok((Spec::new(input.width(), layers)?, loss))
+    }
+
+    /// Refuses labels to be smoothed where there are none, or where the loss knows whole ones only.
+    fn check_labels(&self, target: &Target, loss: Loss) -> Result<()> {
+        check_smoothing(self.label_smoothing)?;
+        let why = match target {
+            _ if self.label_smoothing == 0.0 => return Ok(()),
+            Target::Number { name, .. } => {
+                format!("0, for the target {} is a number and {loss} no loss of labels", quoted(name))
+            }
+            _ if self.trainer.solver == Solver::Perceptron => "0 with the perceptron rule".into(),
+            _ if loss.targets() == Targets::Labels => format!("0 with {loss}, whose targets are 0 or 1"),
+            _ => return Ok(()),
+        };
+        Err(Error::setting("label smoothing", why, self.label_smoothing))
+    }
+}
+
+/// Refuses a loss that is for the other task. (Errors of probabilities are a loss for classes, too: that of Brier, say.)
+fn check_task(loss: Loss, classes: usize) -> Result<()> {
+    let is_for_numbers = matches!(loss.targets(), Targets::Numbers | Targets::Counts);
+    let is_for_numbers_only = matches!(loss, Loss::Quantile { .. } | Loss::LogCosh | Loss::Poisson);
+    match classes {
+        0 if !is_for_numbers => Err(Error::setting("loss", "a loss for a number", loss)),
+        1.. if is_for_numbers_only => Err(Error::setting("loss", "a loss for classes", loss)),
+        _ => Ok(()),
+    }
+}
+
+/// Refuses a negative target, which no rate explains.
+fn require_counts(source: &Source, target: &Target, rows: &[usize]) -> Result<()> {
+    let numbers = source.numbers(target, rows)?;
+    match numbers.iter().position(|number| *number < 0.0) {
+        None => Ok(()),
+        Some(at) => {
+            let message = format!("poisson expects counts or rates of at least 0, found {}", numbers[at]);
+            Err(source.row_fault(rows[at], Some(target.name()), message))
+        }
     }
 }
 
@@ -215,10 +289,11 @@ fn count_classes(source: &Source, target: &Target, rows: &[usize]) -> Result<Vec
 }
 
 /// How a model was trained, in words.
-fn describe(trainer: &Trainer) -> String {
+fn describe(trainer: &Trainer, label_smoothing: f64) -> String {
     let Objective { loss, l1, l2 } = trainer.objective;
     let l1 = if l1 == 0.0 { String::new() } else { format!(", l1 {l1}") };
-    let objective = format!("{loss}{l1}, l2 {l2}");
+    let smoothing = if label_smoothing == 0.0 { String::new() } else { format!(", label smoothing {label_smoothing}") };
+    let objective = format!("{loss}{l1}, l2 {l2}{smoothing}");
     match trainer.solver {
         Solver::Steps(method) => {
             format!("{method}; rate {}, batch {}; {objective}", trainer.learning_rate, trainer.batch)

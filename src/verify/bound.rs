@@ -281,8 +281,8 @@ fn loss_gradient<A: ActivationFn, L: LossFn>(
 /// What the loss itself rounds in its gradient of one row.
 ///
 /// Exponents of logits round as the logits are large. What else its formula does is measured: in single precision against double at the
-/// same numbers, and scaled to `u`; but where a target is neither 0 nor 1, one measurement may be small by chance, for there a
-/// cross-entropy is a difference of numbers up to 1.
+/// same numbers, and scaled to `u`; but one measurement may be small by chance where the gradient is a difference: of a cross-entropy, and
+/// its focal kin, of numbers up to 1 where a target is neither 0 nor 1; of a rate and what was counted, of numbers as large as that.
 fn loss_rounding<L: LossFn>(loss: &L, output: &[f64], target: &[f64], u: f64) -> Vec<f64> {
     let single = |numbers: &[f64]| numbers.iter().map(|&x| x as f32).collect::<Vec<f32>>();
     let (output_f32, target_f32) = (single(output), single(target));
@@ -291,11 +291,15 @@ fn loss_rounding<L: LossFn>(loss: &L, output: &[f64], target: &[f64], u: f64) ->
     loss.row(&output_f32, &target_f32, &mut rough);
     loss.row(&wide(&output_f32), &wide(&target_f32), &mut exact);
     let largest = output.iter().fold(0.0, |m: f64, o| m.max(o.abs()));
-    let linked = loss.link().is_some();
+    let link = loss.link();
     let own = |((&rough, &exact), &t): ((&f32, &f64), &f64)| {
         let measured = (f64::from(rough) - exact).abs() / SINGLE;
-        let unit = if linked && t != 0.0 && t != 1.0 { 1.0 } else { 0.0 };
-        let exponents = if linked { 1.0 + 2.0 * largest } else { 1.0 };
+        let unit = match link {
+            Some(Activation::Exponential) => t.abs(),
+            Some(_) if t != 0.0 && t != 1.0 => 1.0,
+            _ => 0.0,
+        };
+        let exponents = if link.is_some() { 1.0 + 2.0 * largest } else { 1.0 };
         KERNEL * u * (measured + exponents * (exact.abs() + unit))
     };
     rough.iter().zip(&exact).zip(target).map(own).collect()

@@ -111,6 +111,9 @@ fn print<T: Float>(model: &Model<T>) -> Result<()> {
     let spec = model.network.spec();
     match &model.target {
         Target::Classes { name, labels } => lines.push(format!("predicts   {name}: {}", labels.join(", "))),
+        Target::Number { name, .. } if model.provenance.mean.is_some() => {
+            lines.push(format!("predicts   {name}: a number, trained as it is"));
+        }
         Target::Number { name, mean, scale } => {
             lines.push(format!("predicts   {name}: a number, trained with mean {mean:.6} and deviation {scale:.6}"));
         }

@@ -270,6 +270,7 @@ fn recipe(args: &Train) -> Result<Recipe> {
             ..Trainer::default()
         },
         held_back: args.early_stopping,
+        label_smoothing: args.label_smoothing,
     })
 }
 

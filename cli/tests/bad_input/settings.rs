@@ -88,7 +88,18 @@ fn training_settings_out_of_range() {
         ("--loss bogus", &["--loss", "squared_error", "'bogus'"]),
         ("--loss huber=0", &["--loss", "'huber=0'"]),
         ("--loss huber=nan", &["--loss", "'huber=nan'"]),
-        ("--loss softmax_cross_entropy", &["--loss", "sigmoid outputs", "softmax_cross_entropy"]),
+        (
+            "--loss softmax_cross_entropy --output-activation sigmoid",
+            &["--loss", "sigmoid outputs", "softmax_cross_entropy"],
+        ),
+        ("--loss quantile=1.0", &["--loss", "above 0 and below 1", "'quantile=1.0'"]),
+        ("--loss focal=-1", &["--loss", "gamma", "0 to 100", "'focal=-1'"]),
+        ("--loss hinge=2", &["--loss", "'hinge=2'"]),
+        ("--loss poisson", &["--loss", "for classes", "poisson"]),
+        ("--loss hinge --output-activation tanh", &["output activation", "hinge", "identity", "tanh"]),
+        ("--loss hinge --label-smoothing 0.1", &["--label-smoothing", "hinge", "0.1"]),
+        ("--label-smoothing 1", &["--label-smoothing", "below 1", "found 1"]),
+        ("--label-smoothing -0.1", &["--label-smoothing", "found -0.1"]),
         ("--init bogus", &["--init", "he_uniform", "'bogus'"]),
         ("--init uniform=-1", &["--init", "'uniform=-1'"]),
         ("--init normal=1e300", &["init normal", "finite in f32"]),
@@ -105,6 +116,8 @@ fn training_settings_out_of_range() {
     }
     rejects(&folder, case("train n.csv --target y --output-activation softmax", USAGE, &["softmax"]));
     rejects(&folder, case("train n.csv --target y --solver perceptron --task regress", USAGE, &["step"]));
+    rejects(&folder, case("train n.csv --target y --loss hinge", USAGE, &["--loss", "for a number", "hinge"]));
+    rejects(&folder, case("train n.csv --target y --label-smoothing 0.1", USAGE, &["--label-smoothing", "number"]));
     rejects(&folder, case("train t.csv", USAGE, &["--target", "a, b, y"]));
     rejects(&folder, case("train", USAGE, &["<DATA>"]));
     rejects(&folder, case("", USAGE, &["Usage"]));
@@ -137,7 +150,7 @@ fn gradcheck_settings_out_of_range() {
         ("m.st t.csv --certify --checks precision", &["--checks", "parameters"]),
         ("--suite --rows 3", &["--suite", "--rows"]),
         ("--network 3", &["--suite"]),
-        ("--suite --network 99999", &["number of a network", "0 to 2759", "99999"]),
+        ("--suite --network 99999", &["number of a network", "0 to 7115", "99999"]),
         ("--activation step", &["layer 1", "Step"]),
         ("--activation softmax", &["layer 1", "softmax"]),
         ("m.st", &["DATA"]),

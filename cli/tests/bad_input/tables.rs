@@ -203,3 +203,15 @@ fn the_same_table_in_another_dress_is_the_same_training() {
         assert_eq!(sha("dressed.csv", content, flags), expected, "{dress}");
     }
 }
+
+#[test]
+fn counts_below_zero() {
+    let mut rows: Vec<String> = numbers().iter().map(|row| row.replace(",-", ",")).collect();
+    rows[7] = "0.5,1,-2".into();
+    // Whether it is trained on or held back; rows to measure are not trained on.
+    refuses(
+        csv("a,b,y", &rows),
+        "--target y --task regress --loss poisson --test 0",
+        &["t.csv:9: column 'y': ", "at least 0", "-2"],
+    );
+}

@@ -10,7 +10,7 @@ const fn specimen(name: &'static str, what: &'static str, how: How, reach: Reach
 }
 
 /// All of them.
-pub(super) static ALL: [Specimen; 49] = [
+pub(super) static ALL: [Specimen; 53] = [
     // Sums over rows, and what they are divided by.
     specimen(
         "sign",
@@ -290,6 +290,30 @@ pub(super) static ALL: [Specimen; 49] = [
         "focus_held_fixed",
         "Focal loss, whose gradient takes the factor (1 - p)^2 for a constant.",
         How::Loss(Lapse::FixedFocus),
+        Reach::Everything,
+    ),
+    specimen(
+        "focus_of_sigmoids_held_fixed",
+        "Focal loss of sigmoids, whose gradient is the cross-entropy's times (1 - p)^2.",
+        How::Loss(Lapse::FixedFocusOfSigmoids),
+        Reach::Everything,
+    ),
+    specimen(
+        "pinball_sides_swapped",
+        "The pinball loss of the quantile 0.9, with the slopes of the quantile 0.1: error taken as target less output.",
+        How::Loss(Lapse::PinballSides),
+        Reach::Everything,
+    ),
+    specimen(
+        "poisson_without_exp",
+        "Poisson's loss of log-rates with o - t for exp(o) - t: log_input forgotten on the way back.",
+        How::Loss(Lapse::RateNotTaken),
+        Reach::Everything,
+    ),
+    specimen(
+        "hinge_beyond_margin",
+        "The hinge has its slope where the margin is kept, and none where it is broken: a comparison turned round.",
+        How::Loss(Lapse::BeyondMargin),
         Reach::Everything,
     ),
     // Dropout.

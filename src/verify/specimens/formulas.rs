@@ -155,6 +155,14 @@ pub(super) enum Lapse {
     UnitKnee,
     /// Focal loss, whose gradient takes the focus for a constant.
     FixedFocus,
+    /// The same of sigmoids: the cross-entropy's gradient times the focus.
+    FixedFocusOfSigmoids,
+    /// The pinball loss, whose slopes have changed sides.
+    PinballSides,
+    /// Poisson's loss of log-rates, whose gradient takes them for rates.
+    RateNotTaken,
+    /// The hinge, whose slope is that of rows beyond the margin.
+    BeyondMargin,
 }
 
 /// A loss with its fault, or without.
@@ -170,6 +178,10 @@ pub(super) const CLIP: f64 = 1e-7;
 const SMOOTHING: f64 = 0.1;
 /// Where Huber's loss turns linear; at 1, its default, a slope of 1 is right.
 const KNEE: f64 = 0.5;
+/// A quantile; at 0.5, the median, both sides are alike.
+const QUANTILE: f64 = 0.9;
+/// The exponent of Lin et al.
+const FOCUS: f64 = 2.0;
 
 impl Measure {
     /// The output activation that it is meant for.
@@ -182,7 +194,16 @@ impl Measure {
 
     /// Whether its targets are classes.
     pub fn is_classes(&self) -> bool {
-        matches!(self.lapse, Lapse::FirstClassIgnored | Lapse::MassForgotten | Lapse::HardLabels | Lapse::FixedFocus)
+        use Lapse::{BeyondMargin, FirstClassIgnored, FixedFocus, FixedFocusOfSigmoids, HardLabels, MassForgotten};
+        matches!(
+            self.lapse,
+            FirstClassIgnored | MassForgotten | HardLabels | FixedFocus | FixedFocusOfSigmoids | BeyondMargin
+        )
+    }
+
+    /// Whether its targets are counts.
+    pub fn is_counts(&self) -> bool {
+        self.lapse == Lapse::RateNotTaken
     }
 }
 
@@ -266,6 +287,40 @@ impl LossFn for Measure {
                 }
                 -focus * log
             }
+            Lapse::FixedFocusOfSigmoids => {
+                let value = Loss::Focal { gamma: FOCUS }.row(output, target, delta);
+                if faulty {
+                    for ((d, &o), &t) in delta.iter_mut().zip(output).zip(target) {
+                        let wrong = (if t == T::ONE { -o } else { o }).sigmoid();
+                        *d = wrong * wrong * (o.sigmoid() - t);
+                    }
+                }
+                value
+            }
+            Lapse::PinballSides => {
+                let value = Loss::Quantile { quantile: QUANTILE }.row(output, target, delta);
+                if faulty {
+                    Loss::Quantile { quantile: 1.0 - QUANTILE }.row(output, target, delta);
+                }
+                value
+            }
+            Lapse::RateNotTaken => {
+                let value = Loss::Poisson.row(output, target, delta);
+                if faulty {
+                    delta.iter_mut().zip(output.iter().zip(target)).for_each(|(d, (&o, &t))| *d = o - t);
+                }
+                value
+            }
+            Lapse::BeyondMargin => {
+                let value = Loss::Hinge.row(output, target, delta);
+                if faulty {
+                    for ((d, &o), &t) in delta.iter_mut().zip(output).zip(target) {
+                        let y = t + t - T::ONE;
+                        *d = if (y * o).real() > 1.0 { -y } else { T::ZERO };
+                    }
+                }
+                value
+            }
         }
     }
 
@@ -273,12 +328,15 @@ impl LossFn for Measure {
         match self.lapse {
             Lapse::Unclipped => output.iter().fold(0, |piece, &p| piece.wrapping_mul(2) + u64::from(is_clipped(p))),
             Lapse::UnitKnee => Loss::Huber { delta: KNEE }.piece(output, target),
+            Lapse::PinballSides => Loss::Quantile { quantile: QUANTILE }.piece(output, target),
+            Lapse::BeyondMargin => Loss::Hinge.piece(output, target),
             _ => 0,
         }
     }
 
     fn is_piecewise(&self) -> Option<bool> {
-        Some(matches!(self.lapse, Lapse::Unclipped | Lapse::UnitKnee))
+        let kinked = [Lapse::Unclipped, Lapse::UnitKnee, Lapse::PinballSides, Lapse::BeyondMargin];
+        Some(kinked.contains(&self.lapse))
     }
 }
 

@@ -193,6 +193,7 @@ pub(super) fn loss(lapse: Lapse, engine: Engine, rng: &mut Rng) -> Result<[Repor
     let mut y = match output {
         Activation::Sigmoid => normal(rng, sizes.rows, sizes.outputs, 1.0).mapv(|y| f64::from(u8::from(y > 0.0))),
         _ if measure(false).is_classes() => one_hot(rng, sizes.rows, sizes.outputs),
+        _ if measure(false).is_counts() => normal(rng, sizes.rows, sizes.outputs, 3.0).mapv(|y| y.abs().floor()),
         _ => normal(rng, sizes.rows, sizes.outputs, 1.5),
     };
     if lapse == Lapse::Unclipped {

@@ -9,6 +9,7 @@ use crate::report;
 use deltarule::file::{self, Existing};
 use deltarule::gradcheck::junit::{self, Case};
 use deltarule::gradcheck::{self, Counts, Mode, Options, Report, Verdict};
+use deltarule::loss::Targets;
 use deltarule::model::{Certificate, Input, certify_file};
 use deltarule::prelude::*;
 use deltarule::{Error, Result, memory, verify};
@@ -227,8 +228,8 @@ fn of_random<T: Float>(args: &Gradcheck, engine: Engine, options: &Options) -> R
     }
     let rows = args.rows;
     let x = Array2::from_shape_simple_fn((rows, args.inputs), || rng.normal::<T>(0.0, 1.0));
-    let y = match loss {
-        Loss::SoftmaxCrossEntropy | Loss::LogisticCrossEntropy => {
+    let y = match loss.targets() {
+        Targets::Distribution | Targets::Probabilities | Targets::Labels => {
             let classes: Vec<usize> = (0..rows).map(|_| rng.below(args.outputs)).collect();
             Array2::from_shape_fn(
                 (rows, args.outputs),
@@ -237,7 +238,8 @@ fn of_random<T: Float>(args: &Gradcheck, engine: Engine, options: &Options) -> R
                 },
             )
         }
-        _ => Array2::from_shape_simple_fn((rows, args.outputs), || rng.normal::<T>(0.0, 1.0)),
+        Targets::Counts => Array2::from_shape_simple_fn((rows, args.outputs), || T::from_f64(rng.below(6) as f64)),
+        Targets::Numbers => Array2::from_shape_simple_fn((rows, args.outputs), || rng.normal::<T>(0.0, 1.0)),
     };
     let batch = Batch { x: x.view(), y: y.view(), weights: None };
     let objective = Objective { loss, l1: args.l1, l2: args.l2 };

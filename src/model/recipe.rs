@@ -1,8 +1,9 @@
 //! How a model is made from raw rows: the choices of a person, and defaults for all of them.
 
+use super::weighing::Weighed;
 use super::{Input, Model, Provenance, Source};
 use crate::activation::Activation;
-use crate::data::{Target, Task, Warning, features, split};
+use crate::data::{ClassWeights, Target, Task, Warning, features, split};
 use crate::error::{Error, Result};
 use crate::float::Float;
 use crate::init::Init;
@@ -14,6 +15,7 @@ use crate::network::workspace::{Workspace, rows_at_a_time};
 use crate::network::{Layer, Network, Spec};
 use crate::rng::{Rng, stream};
 use crate::train::{History, Observer, Solver, Trainer};
+use ndarray::Array2;
 
 /// What network to build, and how to train it.
 #[derive(Clone, Debug)]
@@ -36,6 +38,8 @@ pub struct Recipe {
     pub trainer: Trainer,
     /// The share of the training rows held back to stop on, if any.
     pub held_back: Option<f64>,
+    /// How much the rows of each class count, on top of the weights that a [`Source`] has for its rows; alike if not given.
+    pub class_weights: Option<ClassWeights>,
 }
 
 impl Default for Recipe {
@@ -53,6 +57,7 @@ impl Default for Recipe {
             features: features::Options::default(),
             trainer: Trainer { learning_rate: 0.005, batch: 32, ..Trainer::default() },
             held_back: None,
+            class_weights: None,
         }
     }
 }
@@ -71,18 +76,23 @@ pub struct Fitted<T> {
 impl Recipe {
     /// Makes a model from the given rows of `source`: nothing is learnt from the others, except which categories exist.
     ///
+    /// A row of weight `k` counts as `k` rows like it in everything that is learnt: means, scales, classes' shares, the objective
+    /// on training rows and on those held back. Those of weight 0 are left out.
+    ///
     /// **Determinism**: the same source, rows and recipe give the same bits, for any number of threads.
     /// **Errors** name file, line, column and value, or the setting.
     pub fn fit<T: Float>(&self, source: &Source, rows: &[usize], observe: &mut Observer<'_>) -> Result<Fitted<T>> {
         let (mut input, mut target, mut warnings) = source.infer(self.task, &self.features)?;
-        let (training, judged) = self.hold_back(source, &target, rows)?;
+        let (training, judged) = self.hold_back(source, &target, &source.counted(rows)?)?;
+        let training = Weighed::new(source, &target, training)?;
         if let (Input::Table(features), Source::Table { table, .. }) = (&mut input, source) {
-            warnings.extend(features.fit(table, &training)?);
-            warnings.extend(target.fit(table, &training)?);
+            warnings.extend(features.fit(table, training.rows(), training.weights.as_deref())?);
+            warnings.extend(target.fit(table, training.rows(), training.weights.as_deref())?);
         }
         warnings.dedup();
+        let factors = self.class_weights.as_ref().map(|weights| training.factors(weights, &target)).transpose()?;
         let (spec, loss) = self.network(&input, &target)?;
-        self.require_memory::<T>(&spec, training.len(), judged.len())?;
+        self.require_memory::<T>(&spec, training.rows().len(), judged.len())?;
         let seed = self.trainer.seed;
         let network = Network::<T>::new(spec, self.init, &mut Rng::with_stream(seed, stream::WEIGHTS))?;
         if let (Some(init), Some(bad)) = (self.init, network.params().iter().find(|w| !w.is_finite())) {
@@ -94,22 +104,24 @@ impl Recipe {
         let provenance = Provenance {
             version: env!("CARGO_PKG_VERSION").into(),
             data: source.name().into(),
-            rows: training.len(),
-            class_counts: count_classes(source, &target, &training)?,
+            rows: training.rows().len(),
+            class_counts: training.class_counts(&target),
+            class_shares: training.class_shares(&target),
             seed,
-            training: describe(&trainer),
+            training: describe(&trainer) + &self.describe_weights(source),
             epochs: 0,
         };
         let mut model = Model { input, network, target, loss, provenance, certificate: None };
-        let x = model.input.encode::<T>(source, &training)?;
-        let y = model.encode_targets(source, &training)?;
+        let learnt = Rows::new(&model, source, &training, factors.as_deref())?;
         let judged = match judged.is_empty() {
             true => None,
-            false => Some((model.input.encode::<T>(source, &judged)?, model.encode_targets(source, &judged)?)),
+            false => {
+                let judged = Weighed::new(source, &model.target, judged)?;
+                Some(Rows::new(&model, source, &judged, factors.as_deref())?)
+            }
         };
-        let batch = |x, y| Batch { x, y, weights: None };
-        let held_back = judged.as_ref().map(|(x, y)| batch(x.view(), y.view()));
-        let history = trainer.fit(&mut model.network, batch(x.view(), y.view()), held_back, observe)?;
+        let held_back = judged.as_ref().map(Rows::batch);
+        let history = trainer.fit(&mut model.network, learnt.batch(), held_back, observe)?;
         require_finite(&model.network, history.training.len())?;
         model.provenance.epochs = history.training.len();
         Ok(Fitted { model, history, warnings })
@@ -120,7 +132,8 @@ impl Recipe {
         // The network and the encoded data, and what their training takes; or what comes after, for which a training must not
         // have been in vain: the predictions that it is judged by, and the bytes of the file with its tensors.
         let rows = training as u128 + held_back as u128;
-        let numbers = spec.parameters() as u128 + rows * (spec.inputs() as u128 + spec.outputs() as u128);
+        // A row is inputs, outputs and a weight.
+        let numbers = spec.parameters() as u128 + rows * (spec.inputs() as u128 + spec.outputs() as u128 + 1);
         let file = 2 * spec.parameters() as u128 * size_of::<T>() as u128;
         let judging = Workspace::<T>::required_bytes(spec, rows_at_a_time::<T, _>(spec, training), false);
         memory::require(
@@ -133,36 +146,49 @@ impl Recipe {
     /// The rows to train on, and those to stop on.
     fn hold_back(&self, source: &Source, target: &Target, rows: &[usize]) -> Result<(Vec<usize>, Vec<usize>)> {
         let Some(share) = self.held_back else { return Ok((rows.to_vec(), Vec::new())) };
-        let mut classes = Vec::new();
-        let strata = source.strata(target, rows, &mut classes)?;
+        let groups = source.groups(target, rows)?;
         // Another stream than the hold-out's, or the two splits would pick the same places.
-        let parts = split::hold_out(strata, share, &mut Rng::with_stream(self.trainer.seed, stream::SPLIT + 1))
-            .map_err(|error| match error {
-                Error::Setting { expected, found, .. } => Error::setting("held-back share", expected, found),
-                other => other,
-            })?;
+        let parts =
+            split::hold_out(groups.strata(), share, &mut Rng::with_stream(self.trainer.seed, stream::SPLIT + 1))
+                .map_err(|error| match error {
+                    Error::Setting { expected, found, .. } => Error::setting("held-back share", expected, found),
+                    other => other,
+                })?;
         let pick = |part: &[usize]| part.iter().map(|&i| rows[i]).collect();
         Ok((pick(&parts.train), pick(&parts.test)))
     }
 
+    /// What makes some rows count more than others, in words that follow others.
+    fn describe_weights(&self, source: &Source) -> String {
+        let rows = match source {
+            Source::Table { table, weights: Some(column), .. } => format!("; rows by '{}'", table.columns()[*column]),
+            _ => String::new(),
+        };
+        rows + &self.class_weights.as_ref().map_or(String::new(), |weights| format!("; classes by {weights}"))
+    }
+
     /// The network and its loss for an input and a target.
     fn network(&self, input: &Input, target: &Target) -> Result<(Spec, Loss)> {
-        let classes = target.labels().len();
+        let classes = target.class_columns().len();
         let perceptron = self.trainer.solver == Solver::Perceptron;
-        let output = self.output.unwrap_or(match classes {
+        // Labels do not exclude each other, nor do the two sides of one.
+        let exclusive = target.labels().len();
+        let output = self.output.unwrap_or(match exclusive {
             _ if perceptron => Activation::Step,
-            0 => Activation::Identity,
-            2 => Activation::Sigmoid,
+            0 if classes == 0 => Activation::Identity,
+            0 | 2 => Activation::Sigmoid,
             _ => Activation::Softmax,
         });
-        let allowed: &[Activation] = match classes {
-            0 => &[],
+        let allowed: &[Activation] = match exclusive {
+            _ if classes == 0 => &[],
             _ if perceptron => &[Activation::Step],
+            0 => &[Activation::Sigmoid],
             _ => &[Activation::Sigmoid, Activation::Softmax],
         };
         if classes > 0 && !allowed.contains(&output) {
             let names: Vec<_> = allowed.iter().map(Activation::name).collect();
-            return Err(Error::setting("output activation for classes", names.join(" or "), output));
+            let setting = format!("output activation for {}", if exclusive > 0 { "classes" } else { "labels" });
+            return Err(Error::setting(setting, names.join(" or "), output));
         }
         if classes == 0 && matches!(output, Activation::Softmax | Activation::Step) {
             return Err(Error::setting("output activation for a number", "any but softmax and step", output));
@@ -176,7 +202,7 @@ impl Recipe {
             let expected = format!("a loss for {} outputs", output.name());
             return Err(Error::setting("loss", expected, loss));
         }
-        let units = if classes == 2 && output != Activation::Softmax { 1 } else { classes.max(1) };
+        let units = if exclusive == 2 && output != Activation::Softmax { 1 } else { target.width() };
         let count = self.activations.len();
         if count != 1 && count != self.hidden.len() {
             return Err(Error::setting(
@@ -193,6 +219,27 @@ impl Recipe {
     }
 }
 
+/// Rows as a network reads them.
+struct Rows<T> {
+    x: Array2<T>,
+    y: Array2<T>,
+    weights: Option<Vec<T>>,
+}
+
+impl<T: Float> Rows<T> {
+    fn new(model: &Model<T>, source: &Source, rows: &Weighed, factors: Option<&[Vec<f64>]>) -> Result<Self> {
+        Ok(Self {
+            x: model.input.encode(source, rows.rows())?,
+            y: model.encode_targets(source, rows.rows())?,
+            weights: rows.total(factors)?,
+        })
+    }
+
+    fn batch(&self) -> Batch<'_, T> {
+        Batch { x: self.x.view(), y: self.y.view(), weights: self.weights.as_deref() }
+    }
+}
+
 /// No model holds a number that is not finite, whatever the solver.
 fn require_finite<T: Float>(network: &Network<T>, epoch: usize) -> Result<()> {
     let finite = |block: &Block| network.params()[block.weights.start..block.bias.end].iter().all(|p| p.is_finite());
@@ -203,15 +250,6 @@ fn require_finite<T: Float>(network: &Network<T>, epoch: usize) -> Result<()> {
             Err(Error::Diverged { epoch, batch: 1, layer: Some(layer + 1), what, value: f64::NAN })
         }
     }
-}
-
-/// How many of the rows are of each class; nothing for a number.
-fn count_classes(source: &Source, target: &Target, rows: &[usize]) -> Result<Vec<usize>> {
-    let mut counts = vec![0; target.labels().len()];
-    if let Target::Classes { .. } = target {
-        source.classes(target, rows)?.into_iter().for_each(|class| counts[class] += 1);
-    }
-    Ok(counts)
 }
 
 /// How a model was trained, in words.

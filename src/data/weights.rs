@@ -85,8 +85,8 @@ impl ClassWeights {
     ) -> Result<Vec<Vec<f64>>> {
         let columns = target.class_columns();
         if columns.is_empty() {
-            let found = format!("{self} for the number {}", list(&target.names()));
-            return Err(Error::setting(SETTING, "none for numbers, or --task classify", found));
+            let found = format!("the number {} (task regress)", list(&target.names()));
+            return Err(Error::setting(SETTING, "classes to predict (task classify)", found));
         }
         match self {
             Self::Balanced => {

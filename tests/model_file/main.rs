@@ -2,11 +2,13 @@
 //! refused with its reason.
 //!
 //! Here are the subjects and the round trip; `refusals.rs` forges files, `golden.rs` reads those of released versions,
-//! `writing.rs` interrupts what writes them, and `certificates.rs` has files that carry a gradient check.
+//! `writing.rs` interrupts what writes them, `targets.rs` has several targets and weighted rows, and `certificates.rs` has files
+//! that carry a gradient check.
 
 mod certificates;
 mod golden;
 mod refusals;
+mod targets;
 mod writing;
 
 use deltarule::data::csv;

@@ -45,7 +45,12 @@ impl Parts {
         let mut hash = Sha256::new_with_prefix(model);
         hash.update(&data);
         let sha: String = hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
-        let format = if self.model.get("certificate").is_some() { 2 } else { 1 };
+        let several = ["labels", "numbers"].iter().any(|kind| self.model["target"].get(kind).is_some());
+        let format = match self.model.get("certificate") {
+            _ if several || self.model["provenance"].get("class_shares").is_some() => 3,
+            Some(_) => 2,
+            None => 1,
+        };
         let mut metadata = json!({ "deltarule": format!(r#"{{"format":{format},"sha256":"{sha}","model":{model}}}"#) });
         edit(&mut metadata);
         let (mut entries, mut start) = (vec![format!(r#""__metadata__":{metadata}"#)], 0);

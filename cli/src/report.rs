@@ -73,15 +73,21 @@ pub fn table(title: &str, evaluation: &Evaluation) -> String {
         };
         text += &format!("{}{interval}\n", line(&name.replace('_', " "), value, evaluation.baseline.get(name)));
     }
-    for column in &evaluation.columns {
+    for column in evaluation.columns.iter().take(SHOWN) {
         // The first figure tells the most; --json has the others.
         for (name, value) in column.metrics.figures().into_iter().take(1) {
             text += &format!("{}\n", line(&format!("{name} of {}", column.name), value, column.baseline.get(name)));
         }
     }
+    if evaluation.columns.len() > SHOWN {
+        text += &format!("  … of {} targets (--json has all)\n", evaluation.columns.len());
+    }
     text.truncate(text.trim_end().len());
     text
 }
+
+/// The most target columns that a table has a line for.
+const SHOWN: usize = 20;
 
 /// The flag that sets what the library calls by another name.
 pub fn flag(setting: &str) -> &str {

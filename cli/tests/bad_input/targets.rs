@@ -32,7 +32,7 @@ fn targets_that_do_not_go_together() {
         ("s.csv --target u,3", USAGE, &["--target", "each column once", "'u' twice"]),
         ("s.csv --target u,x", DATA, &["s.csv: ", "no column 'x'", "'a', 'b', 'u'"]),
         ("s.csv --target u,", DATA, &["s.csv: ", "no column ''"]),
-        ("s.csv --target a,b,u,v,s,t,w", DATA, &["s.csv: ", "classes"]),
+        ("s.csv --target a,b,u,v,s,t,w", DATA, &["s.csv: ", "no input column beside the target"]),
         (
             "s.csv --target u,v --output-activation softmax",
             USAGE,

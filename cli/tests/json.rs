@@ -357,10 +357,12 @@ fn several_targets_have_figures_of_all_and_of_each() {
                 }
             }
         } else {
-            let column = |at: usize, of: fn(&(Vec<String>, Vec<String>, Vec<String>)) -> &Vec<String>| {
-                pairs.iter().map(|pair| of(pair)[at].parse().expect("a number")).collect::<Vec<f64>>()
+            let parsed = |cells: &[String], at: usize| cells[at].parse::<f64>().expect("a number");
+            let of = |at: usize| {
+                let (said, truth): (Vec<_>, Vec<_>) =
+                    pairs.iter().map(|p| (parsed(&p.0, at), parsed(&p.2, at))).unzip();
+                measured(&said, &truth)
             };
-            let of = |at: usize| measured(&column(at, |pair| &pair.0), &column(at, |pair| &pair.2));
             let mean = (of(0).0 + of(1).0) / 2.0;
             let found = number(&evaluated["metrics"]["r2"]);
             assert!((found - mean).abs() < 1e-12 && found > 0.9, "{found} and {mean}");

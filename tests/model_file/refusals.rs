@@ -289,6 +289,8 @@ fn make_fuzz_corpus() {
     write("number", &fit::<f64>(&table("price"), constants).to_bytes().unwrap());
     write("images", &fit::<f32>(&images(), |_| {}).to_bytes().unwrap());
     write("perceptron", &fit::<f64>(&table("class"), perceptron).to_bytes().unwrap());
+    write("labels", &super::targets::labels().to_bytes().unwrap());
+    write("numbers", &super::targets::model::<f64>(&["price", "mass"], None).to_bytes().unwrap());
     write("truncated", &bytes[..bytes.len() - 10]);
     write("header-huge", &[&(1u64 << 63).to_le_bytes()[..], b"{}"].concat());
     write("text", b"length,width\n1,2\n");

@@ -23,12 +23,12 @@ fn table(targets: &[&str], weights: Option<&str>) -> Source {
     Source::table(table, targets, weights).unwrap()
 }
 
-fn model<T: Float>(targets: &[&str], weights: Option<&str>) -> Model<T> {
+pub fn model<T: Float>(targets: &[&str], weights: Option<&str>) -> Model<T> {
     let ignore = ["red", "big", "price", "mass", "w"].map(String::from).to_vec();
     fit(&table(targets, weights), |recipe| recipe.features.ignore = ignore)
 }
 
-fn labels() -> Model<f32> {
+pub fn labels() -> Model<f32> {
     model(&["red", "big"], Some("w"))
 }
 

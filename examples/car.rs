@@ -7,7 +7,7 @@
 //! parameters such a network often ends in a local minimum, so one split says little: here are ten splits of twenty seeds.
 
 use deltarule::data::{Strata, Target, csv, features, split};
-use deltarule::metrics::classification::subset_accuracy;
+use deltarule::metrics::multilabel::subset_accuracy;
 use deltarule::model::{Recipe, Source};
 use deltarule::prelude::*;
 use deltarule::rng::stream;
@@ -22,8 +22,7 @@ const SCIKIT_LEARN: f64 = 0.908;
 
 fn main() -> deltarule::Result<()> {
     let table = csv::read(Path::new("data/car.csv"), &csv::Options::default())?;
-    let target = Some(table.column("class")?);
-    let source = Source::Table { table, target };
+    let source = Source::table(table, &["class"], None)?;
     let rows: Vec<usize> = (0..source.rows()).collect();
     let (input, target, _) = source.infer(None, &features::Options::default())?;
     let x = input.encode::<f64>(&source, &rows)?;
@@ -80,9 +79,8 @@ fn document(x: &ndarray::Array2<f64>, y: &ndarray::Array2<f64>, part: u64, seed:
 
 /// What `deltarule train data/car.csv --target class --seed SEED` does: its hold-out accuracy.
 fn defaults(source: &Source, target: &Target, rows: &[usize], seed: u64) -> deltarule::Result<f64> {
-    let mut classes = Vec::new();
-    let strata = source.strata(target, rows, &mut classes)?;
-    let part = split::hold_out(strata, 0.2, &mut Rng::with_stream(seed, stream::SPLIT))?;
+    let groups = source.groups(target, rows)?;
+    let part = split::hold_out(groups.strata(), 0.2, &mut Rng::with_stream(seed, stream::SPLIT))?;
     let mut recipe = Recipe::default();
     recipe.trainer.seed = seed;
     let fitted = recipe.fit::<f32>(source, &part.train, &mut |_| ControlFlow::Continue(()))?;

@@ -37,8 +37,7 @@ impl ActivationFn for Tanh {
 
 fn main() -> deltarule::Result<()> {
     let table = csv::read("data/vertebral.csv".as_ref(), &csv::Options::default())?;
-    let target = Some(table.column("class")?);
-    let source = Source::Table { table, target };
+    let source = Source::table(table, &["class"], None)?;
     check_gradients(&source)?;
     done_right(&source)
 }
@@ -48,7 +47,7 @@ fn check_gradients(source: &Source) -> deltarule::Result<()> {
     let rows: Vec<usize> = (0..source.rows()).step_by(10).collect();
     let (mut input, target, _) = source.infer(None, &features::Options::default())?;
     if let (deltarule::model::Input::Table(features), Source::Table { table, .. }) = (&mut input, source) {
-        features.fit(table, &rows)?;
+        features.fit(table, &rows, None)?;
     }
     let (x, y) = (input.encode::<f64>(source, &rows)?, source.encode_targets::<f64>(&target, &rows, 1)?);
     println!("gradient of half the squared error of the document's 7-10-1 network, {} rows:\n", rows.len());
@@ -82,13 +81,12 @@ fn done_right(source: &Source) -> deltarule::Result<()> {
     recipe.trainer.objective.l2 = 0.01;
     let (_, target, _) = source.infer(None, &recipe.features)?;
     let rows: Vec<usize> = (0..source.rows()).collect();
-    let mut classes = Vec::new();
-    let strata = source.strata(&target, &rows, &mut classes)?;
+    let groups = source.groups(&target, &rows)?;
     let ignore = &mut |_: &_| ControlFlow::Continue(());
 
     let (folds, repetitions) = (5, 4);
     let mut accuracies = Vec::new();
-    for part in split::folds(strata, folds, repetitions, &mut Rng::with_stream(0, stream::SPLIT))? {
+    for part in split::folds(groups.strata(), folds, repetitions, &mut Rng::with_stream(0, stream::SPLIT))? {
         let fitted = recipe.fit::<f64>(source, &part.train, ignore)?;
         let evaluation = fitted.model.evaluate(source, &part.test)?;
         accuracies.push(evaluation.metrics.get("accuracy").unwrap_or(f64::NAN));
@@ -106,7 +104,7 @@ fn done_right(source: &Source) -> deltarule::Result<()> {
     // By steps, whose history makes a curve worth looking at.
     recipe.trainer.solver = Solver::Steps(Method::sgd());
     recipe.trainer.learning_rate = 0.02;
-    let part = split::hold_out(strata, 0.2, &mut Rng::with_stream(0, stream::SPLIT))?;
+    let part = split::hold_out(groups.strata(), 0.2, &mut Rng::with_stream(0, stream::SPLIT))?;
     let fitted = recipe.fit::<f64>(source, &part.train, ignore)?;
     let held_out = fitted.model.evaluate(source, &part.test)?;
     println!(

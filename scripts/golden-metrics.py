@@ -22,6 +22,11 @@ FILE = Path(__file__).resolve().parent.parent / "tests" / "golden" / "metrics.js
 TOLERANCE = 1e-12
 
 
+def train_weights(rows, weighted):
+    """Weights of the rows that a baseline is fitted on, from a stream of their own."""
+    return np.random.Generator(np.random.PCG64(rows)).uniform(0, 2, rows) if weighted else None
+
+
 def classification(rng, rows, classes, dtype, weighted, extreme):
     """One case: random labels, probabilities that lean towards them, some of them 0 and 1."""
     truth = rng.integers(0, classes, rows)
@@ -38,7 +43,8 @@ def classification(rng, rows, classes, dtype, weighted, extreme):
     clipped = np.clip(probabilities.astype(np.float64), eps, 1 - float(eps))
     train = rng.integers(0, classes, 3 * rows)
     train[0] = classes - 1
-    dummy = DummyClassifier(strategy="prior").fit(np.zeros((train.size, 1)), train)
+    counted = train_weights(train.size, weighted)
+    dummy = DummyClassifier(strategy="prior").fit(np.zeros((train.size, 1)), train, counted)
     prior = np.zeros((rows, classes))
     prior[:, dummy.classes_] = dummy.predict_proba(np.zeros((rows, 1)))
     return {
@@ -48,6 +54,7 @@ def classification(rng, rows, classes, dtype, weighted, extreme):
         "probabilities": probabilities.astype(np.float64).tolist(),
         "weights": None if weights is None else weights.tolist(),
         "train": train.tolist(),
+        "train_weights": None if counted is None else counted.tolist(),
         "accuracy": metrics.accuracy_score(truth, predicted, sample_weight=weights),
         "balanced_accuracy": metrics.balanced_accuracy_score(truth, predicted, sample_weight=weights),
         "log_loss": metrics.log_loss(truth, clipped, labels=labels, sample_weight=weights),
@@ -68,7 +75,8 @@ def regression(rng, rows, outputs, weighted):
     predicted = truth + rng.normal(size=truth.shape)
     train = rng.normal(size=(2 * rows, outputs)) + 3
     weights = rng.uniform(0, 2, rows) if weighted else None
-    dummy = DummyRegressor(strategy="mean").fit(np.zeros((2 * rows, 1)), train)
+    counted = train_weights(2 * rows, weighted)
+    dummy = DummyRegressor(strategy="mean").fit(np.zeros((2 * rows, 1)), train, counted)
     mean = dummy.predict(np.zeros((rows, 1))).reshape(rows, outputs)
 
     def figures(p):
@@ -83,21 +91,55 @@ def regression(rng, rows, outputs, weighted):
         "predicted": predicted.tolist(),
         "weights": None if weights is None else weights.tolist(),
         "train": train.tolist(),
+        "train_weights": None if counted is None else counted.tolist(),
         **figures(predicted),
         "baseline": figures(mean),
     }
 
 
-def multilabel(rng, rows, labels, weighted):
-    """One case: bits, some flipped."""
+def multilabel(rng, rows, labels, weighted, never=False):
+    """One case: bits, some flipped, and probabilities that say the same; if `never`, the last label of no row."""
     truth = rng.integers(0, 2, (rows, labels))
     predicted = truth ^ (rng.uniform(size=truth.shape) < 0.1)
     weights = rng.uniform(0, 2, rows) if weighted else None
+    if never:
+        truth[:, -1] = predicted[:, -1] = 0
+    own = np.random.Generator(np.random.PCG64(rows * labels))
+    probabilities = np.where(predicted > 0, own.uniform(0.5, 1, truth.shape), own.uniform(0, 0.5, truth.shape))
+    train = own.integers(0, 2, (3 * rows, labels))
+    train[: 2 * rows, 0] = 1
+    counted = train_weights(3 * rows, weighted)
+    dummy = DummyClassifier(strategy="prior").fit(np.zeros((3 * rows, 1)), train, counted)
+    shares = np.array([p[0, 1] for p in dummy.predict_proba(np.zeros((1, 1)))])
+
+    def single(truth, p):
+        both = np.stack([1 - p, p], axis=1)
+        said = (p > 0.5).astype(int)
+        return {
+            "accuracy": metrics.accuracy_score(truth, said, sample_weight=weights),
+            "balanced_accuracy": metrics.balanced_accuracy_score(truth, said, sample_weight=weights),
+            "log_loss": metrics.log_loss(truth, both, labels=[0, 1], sample_weight=weights),
+        }
+
+    def figures(predicted, p):
+        return {
+            "accuracy": metrics.accuracy_score(truth, predicted, sample_weight=weights),
+            "hamming_loss": metrics.hamming_loss(truth, predicted, sample_weight=weights),
+            "f1_macro": metrics.f1_score(truth, predicted, average="macro", sample_weight=weights),
+            "f1_micro": metrics.f1_score(truth, predicted, average="micro", sample_weight=weights),
+            # Of several labels scikit-learn's log_loss would take one to be the true class, so each is asked for by itself.
+            "log_loss": float(np.mean([single(truth[:, j], p[:, j])["log_loss"] for j in range(labels)])),
+        }
+
     return {
         "truth": (truth > 0).tolist(),
         "predicted": (predicted > 0).tolist(),
+        "probabilities": probabilities.tolist(),
         "weights": None if weights is None else weights.tolist(),
-        "accuracy": metrics.accuracy_score(truth, predicted, sample_weight=weights),
+        **figures(predicted, probabilities),
+        "labels": [single(truth[:, j], probabilities[:, j]) for j in range(labels)],
+        "shares": shares.tolist(),
+        "baseline": figures(dummy.predict(np.zeros((rows, 1))), np.tile(shares, (rows, 1))),
     }
 
 
@@ -111,7 +153,7 @@ def golden():
         classification(rng, 7, 9, np.float64, False, False),
     ]
     regressions = [regression(rng, 12, 1, False), regression(rng, 15, 3, True), regression(rng, 2, 1, False)]
-    multilabels = [multilabel(rng, 20, 4, False), multilabel(rng, 20, 3, True)]
+    multilabels = [multilabel(rng, 20, 4, False), multilabel(rng, 20, 3, True), multilabel(rng, 15, 2, True, never=True)]
     return {
         "program": "scripts/golden-metrics.py",
         "scikit-learn": sklearn.__version__,

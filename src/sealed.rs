@@ -26,7 +26,7 @@ pub(crate) struct Kind {
     pub key: &'static str,
     /// The field of the document in it.
     pub field: &'static str,
-    /// The formats that this library reads.
+    /// The formats that this library reads, one after the other.
     pub formats: &'static [u32],
 }
 
@@ -118,9 +118,12 @@ pub(crate) fn envelope<'a>(kind: &Kind, metadata: &'a str) -> Result<Envelope<'a
     let format = find("format").ok_or_else(|| missing("format"))?;
     let format: u32 = serde_json::from_str(format.get()).map_err(|e| damaged(&e))?;
     if !kind.formats.contains(&format) {
-        let read: Vec<_> = kind.formats.iter().map(u32::to_string).collect();
-        let plural = if read.len() == 1 { "" } else { "s" };
-        return Err(format!("it is of format {format}, and this program reads format{plural} {}", read.join(" and ")));
+        let read = match kind.formats {
+            [only] => format!("format {only}"),
+            [first, .., last] => format!("formats {first} to {last}"),
+            [] => "none".into(),
+        };
+        return Err(format!("it is of format {format}, and this program reads {read}"));
     }
     if let Some((key, _)) = entries.iter().find(|(name, _)| !["format", "sha256", kind.field].contains(&name.as_str()))
     {

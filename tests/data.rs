@@ -4,6 +4,7 @@
 
 use deltarule::data::csv::{self, Header};
 use deltarule::data::features::{self, Kind};
+use deltarule::data::target::{Classes, Number};
 use deltarule::data::{Features, Missing, Table, Target, Task, Warning};
 use deltarule::error::Error;
 use std::path::Path;
@@ -34,11 +35,11 @@ fn pipeline(text: &str, options: &features::Options) -> String {
     let run = || -> Result<(), Error> {
         let table = read(text)?;
         let target = table.column("y")?;
-        let (mut features, _) = Features::infer(&table, target, options)?;
-        features.fit(&table, &all(&table))?;
+        let (mut features, _) = Features::infer(&table, &[target], options)?;
+        features.fit(&table, &all(&table), None)?;
         features.encode::<f32>(&table, &all(&table))?;
-        let mut target = Target::infer(&table, target, None)?;
-        target.fit(&table, &all(&table))?;
+        let mut target = Target::infer(&table, &[target], None)?;
+        target.fit(&table, &all(&table), None)?;
         target.encode::<f32>(&table, &all(&table))?;
         Ok(())
     };
@@ -193,7 +194,7 @@ fn headers_are_recognised() {
     // In a file said to have no header the first line is data: then a name is a number gone wrong.
     let table = read_with(format!("x,y\n{}", "1,0\n2,1\n".repeat(9)).as_bytes(), None, Header::No).unwrap();
     assert_eq!(
-        message(Features::infer(&table, 1, &features::Options::default())),
+        message(Features::infer(&table, &[1], &features::Options::default())),
         "t.csv:1: column '1': not a number: 'x'; 18 of the column's 19 values are numbers, so this is taken for a mistake (unless the column is declared categorical)"
     );
 }
@@ -285,9 +286,9 @@ fn kinds_follow_the_columns() {
         ignore: vec!["id".into()],
         ..features::Options::default()
     };
-    let (mut features, warnings) = Features::infer(&table, 4, &options).unwrap();
+    let (mut features, warnings) = Features::infer(&table, &[4], &options).unwrap();
     assert_eq!(warnings, []);
-    features.fit(&table, &all(&table)).unwrap();
+    features.fit(&table, &all(&table), None).unwrap();
     assert_eq!(features.names(), ["size", "colour=blue", "colour=green", "colour=red", "code=9", "code=10"]);
     assert_eq!(features.width(), 6);
     // Squares of 0 to 9: mean 28.5, variance 1533.3 - 28.5^2 = 721.05.
@@ -299,12 +300,12 @@ fn kinds_follow_the_columns() {
     assert_eq!(encoded.row(1).iter().skip(1).copied().collect::<Vec<_>>(), [0.0, 0.0, 1.0, 0.0, 1.0]);
     // Ten different names in ten rows are identifiers; five categories that stand twice are none.
     assert!(
-        message(Features::infer(&table, 4, &features::Options::default()))
+        message(Features::infer(&table, &[4], &features::Options::default()))
             .contains("column 'id': looks like an identifier")
     );
     let (_, warnings) = Features::infer(
         &read("c,k,y\na,v,1\nb,v,2").unwrap(),
-        2,
+        &[2],
         &features::Options { categorical: vec!["c".into()], ..Default::default() },
     )
     .unwrap();
@@ -320,21 +321,21 @@ fn kinds_follow_the_columns() {
 #[test]
 fn scaling_is_learnt_from_the_training_rows_alone() {
     let table = read("x,k,y\n1,7,0\n3,7,1\n1000,8,0\n").unwrap();
-    let (mut features, _) = Features::infer(&table, 2, &features::Options::default()).unwrap();
-    let warnings = features.fit(&table, &[0, 1]).unwrap();
+    let (mut features, _) = Features::infer(&table, &[2], &features::Options::default()).unwrap();
+    let warnings = features.fit(&table, &[0, 1], None).unwrap();
     assert_eq!(warnings, [Warning::Constant { columns: vec!["k".into()] }]);
     assert_eq!(features.columns[0].kind, Kind::Number { mean: 2.0, scale: 1.0, fill: None });
     assert_eq!(features.columns[1].kind, Kind::Number { mean: 7.0, scale: 1.0, fill: None });
     let encoded = features.encode::<f32>(&table, &[0, 1, 2]).unwrap();
     assert_eq!(encoded, ndarray::arr2(&[[-1.0, 0.0], [1.0, 0.0], [998.0, 1.0]]));
-    assert_eq!(message(features.fit(&table, &[])), "t.csv: no rows to train on");
+    assert_eq!(message(features.fit(&table, &[], None)), "t.csv: no rows to train on");
 }
 
 #[test]
 fn magnitudes_at_both_ends_stay_finite() {
     let table = read("huge,tiny,y\n1e308,1e-308,0\n-1e308,3e-308,1\n1.7e308,2e-308,0\n").unwrap();
-    let (mut features, _) = Features::infer(&table, 2, &features::Options::default()).unwrap();
-    features.fit(&table, &all(&table)).unwrap();
+    let (mut features, _) = Features::infer(&table, &[2], &features::Options::default()).unwrap();
+    features.fit(&table, &all(&table), None).unwrap();
     let encoded = features.encode::<f32>(&table, &all(&table)).unwrap();
     for column in encoded.columns() {
         let (sum, squares) = (column.sum(), column.mapv(|value| value * value).sum());
@@ -354,8 +355,8 @@ fn magnitudes_at_both_ends_stay_finite() {
 #[test]
 fn columns_are_matched_by_name() {
     let table = read("a,b,y\n1,u,0\n2,v,1\n3,u,0\n4,v,1\n").unwrap();
-    let (mut features, _) = Features::infer(&table, 2, &features::Options::default()).unwrap();
-    features.fit(&table, &all(&table)).unwrap();
+    let (mut features, _) = Features::infer(&table, &[2], &features::Options::default()).unwrap();
+    features.fit(&table, &all(&table), None).unwrap();
     assert!(!features.is_by_position());
     let expected = features.encode::<f64>(&table, &[1, 2]).unwrap();
     let other = read("z,b,a\n9,v,2\n9,u,3\n").unwrap();
@@ -382,8 +383,8 @@ fn columns_are_matched_by_name() {
 fn without_a_header_columns_are_matched_by_position() {
     let table = read("0,1,u\n1,2,v\n0,3,u\n1,4,v\n").unwrap();
     let target = table.column("1").unwrap();
-    let (mut features, _) = Features::infer(&table, target, &features::Options::default()).unwrap();
-    features.fit(&table, &all(&table)).unwrap();
+    let (mut features, _) = Features::infer(&table, &[target], &features::Options::default()).unwrap();
+    features.fit(&table, &all(&table), None).unwrap();
     assert!(features.is_by_position());
     assert_eq!(features.names(), ["2", "3=u", "3=v"]);
     let expected = features.encode::<f64>(&table, &[1]).unwrap();
@@ -401,20 +402,22 @@ fn without_a_header_columns_are_matched_by_position() {
 fn missing_cells_are_filled_or_dropped_only_when_asked() {
     let table = read("a,b,y\n1,u,0\n?,v,1\n3,,0\n8,v,1\n").unwrap();
     let mut options = features::Options { missing: Missing::Mean, ..Default::default() };
-    let (mut features, _) = Features::infer(&table, 2, &options).unwrap();
-    features.fit(&table, &all(&table)).unwrap();
+    let (mut features, _) = Features::infer(&table, &[2], &options).unwrap();
+    features.fit(&table, &all(&table), None).unwrap();
     let Kind::Number { mean, fill, .. } = features.columns[0].kind else { panic!("a number") };
     assert_eq!((mean, fill), (4.0, Some(4.0)));
     assert!(matches!(&features.columns[1].kind, Kind::Category { fill: Some(fill), .. } if fill == "v"));
     let encoded = features.encode::<f64>(&table, &[1, 2]).unwrap();
     assert_eq!((encoded[[0, 0]], encoded[[1, 1]], encoded[[1, 2]]), (0.0, 0.0, 1.0));
-    assert_eq!(message(features.fit(&table, &[1])), "t.csv: column 'a': every cell is missing in the training rows");
+    let nothing = "t.csv: column 'a': every cell is missing in the training rows";
+    assert_eq!(message(features.fit(&table, &[1], None)), nothing);
+    assert_eq!(message(features.fit(&table, &[0, 1], Some(&[0.0, 1.0]))), nothing, "a row of weight 0 is not there");
 
     options.missing = Missing::Drop;
-    let (mut features, _) = Features::infer(&table, 2, &options).unwrap();
+    let (mut features, _) = Features::infer(&table, &[2], &options).unwrap();
     let rows = features.complete_rows(&table).unwrap();
     assert_eq!(rows, [0, 3]);
-    features.fit(&table, &rows).unwrap();
+    features.fit(&table, &rows, None).unwrap();
     assert_eq!(features.encode::<f64>(&table, &rows).unwrap().nrows(), 2);
     assert!(message(features.encode::<f64>(&table, &[1])).contains("1 cell missing: line 3 'a'"));
 }
@@ -441,9 +444,9 @@ fn tasks_are_guessed() {
 #[test]
 fn targets_are_encoded_and_decoded() {
     let table = read("x,y\n1,10\n2,9\n3,10\n4,9\n").unwrap();
-    let classes = Target::infer(&table, 1, None).unwrap();
+    let classes = Target::infer(&table, &[1], None).unwrap();
     assert_eq!(classes.labels(), ["9", "10"], "whole numbers in their order");
-    assert_eq!(classes.classes(&table, &[0, 1, 3]).unwrap(), [1, 0, 0]);
+    assert_eq!(classes.classes(&table, &[0, 1, 3]).unwrap(), ndarray::arr2(&[[1], [0], [0]]));
     assert_eq!(classes.encode::<f32>(&table, &[0, 1]).unwrap(), ndarray::arr2(&[[0.0, 1.0], [1.0, 0.0]]));
     let other = read("y\n9\n11\n").unwrap();
     assert_eq!(
@@ -453,20 +456,20 @@ fn targets_are_encoded_and_decoded() {
     assert_eq!(message(classes.numbers(&table, &[0])), "the target 'y' has classes and is no number");
     assert_eq!(message(classes.classes(&read("x\n1\n").unwrap(), &[0])), "t.csv: no column 'y'; it has 'x'");
 
-    let mut number = Target::infer(&table, 1, Some(Task::Regress)).unwrap();
-    assert_eq!(number.fit(&table, &[0, 1]).unwrap(), []);
-    assert_eq!(number, Target::Number { name: "y".into(), mean: 9.5, scale: 0.5 });
+    let mut number = Target::infer(&table, &[1], Some(Task::Regress)).unwrap();
+    assert_eq!(number.fit(&table, &[0, 1], None).unwrap(), []);
+    assert_eq!(number, Target::Number(Number { name: "y".into(), mean: 9.5, scale: 0.5 }));
     let encoded = number.encode::<f32>(&table, &all(&table)).unwrap();
     assert_eq!(encoded, ndarray::arr2(&[[1.0], [-1.0], [1.0], [-1.0]]));
-    assert_eq!(number.inverse_all(encoded.view()).unwrap(), [10.0, 9.0, 10.0, 9.0]);
+    assert_eq!(number.inverse_all(encoded.view()).unwrap(), ndarray::arr2(&[[10.0], [9.0], [10.0], [9.0]]));
     assert!(
         message(number.inverse_all(ndarray::Array2::<f32>::zeros((1, 2)).view()))
             .contains("expected 1 column, found 2")
     );
     assert_eq!(message(number.classes(&table, &[0])), "the target 'y' is a number and has no classes");
-    assert_eq!(number.fit(&table, &[0, 2]).unwrap(), [Warning::Constant { columns: vec!["y".into()] }]);
+    assert_eq!(number.fit(&table, &[0, 2], None).unwrap(), [Warning::Constant { columns: vec!["y".into()] }]);
     assert_eq!(
-        message(Target::infer(&read("x,y\n1,a\n2,b\n").unwrap(), 1, Some(Task::Regress))),
+        message(Target::infer(&read("x,y\n1,a\n2,b\n").unwrap(), &[1], Some(Task::Regress))),
         "t.csv:2: column 'y': not a number: 'a'"
     );
 }
@@ -476,11 +479,11 @@ fn the_data_sets_are_what_their_page_says() {
     let car = csv::read(Path::new("data/car.csv"), &csv::Options::default()).unwrap();
     assert_eq!((car.rows(), car.has_header(), car.line(0)), (1728, true, 2));
     let class = car.column("class").unwrap();
-    let (features, warnings) = Features::infer(&car, class, &features::Options::default()).unwrap();
+    let (features, warnings) = Features::infer(&car, &[class], &features::Options::default()).unwrap();
     assert_eq!((features.width(), warnings.len()), (21, 0));
     assert_eq!(&features.names()[8..12], ["doors=2", "doors=3", "doors=4", "doors=5more"]);
     assert!(features.encode::<f32>(&car, &all(&car)).unwrap().rows().into_iter().all(|row| row.sum() == 6.0));
-    let target = Target::infer(&car, class, None).unwrap();
+    let target = Target::infer(&car, &[class], None).unwrap();
     assert_eq!(target.labels(), ["acc", "good", "unacc", "vgood"]);
     let classes = target.classes(&car, &all(&car)).unwrap();
     let counts: Vec<usize> = (0..4).map(|class| classes.iter().filter(|&&found| found == class).count()).collect();
@@ -497,17 +500,17 @@ fn the_data_sets_are_what_their_page_says() {
 
     let vertebral = csv::read(Path::new("data/vertebral.csv"), &csv::Options::default()).unwrap();
     let class = vertebral.column("class").unwrap();
-    let (features, _) = Features::infer(&vertebral, class, &features::Options::default()).unwrap();
+    let (features, _) = Features::infer(&vertebral, &[class], &features::Options::default()).unwrap();
     assert_eq!((vertebral.rows(), features.width()), (310, 6));
-    let classes = Target::infer(&vertebral, class, None).unwrap().classes(&vertebral, &all(&vertebral)).unwrap();
+    let classes = Target::infer(&vertebral, &[class], None).unwrap().classes(&vertebral, &all(&vertebral)).unwrap();
     assert_eq!(classes.iter().filter(|&&class| class == 0).count(), 210);
 }
 
 #[test]
 fn fitted_features_from_a_file_are_checked() {
     let table = read("a,b,y\n1,u,0\n2,v,1\n3,u,0\n4,v,1\n").unwrap();
-    let (mut good, _) = Features::infer(&table, 2, &features::Options::default()).unwrap();
-    good.fit(&table, &all(&table)).unwrap();
+    let (mut good, _) = Features::infer(&table, &[2], &features::Options::default()).unwrap();
+    good.fit(&table, &all(&table), None).unwrap();
     assert_eq!(good.check(), Ok(()));
     let spoil = |change: &dyn Fn(&mut Features)| {
         let mut features = good.clone();
@@ -538,10 +541,26 @@ fn fitted_features_from_a_file_are_checked() {
     spoil(&|features| features.columns[0].name = "b".into());
     spoil(&|features| features.columns[0].position = 1);
     spoil(&|features| features.columns[0].position = 3);
-    let classes =
-        |labels: &[&str]| Target::Classes { name: "y".into(), labels: labels.iter().map(|l| l.to_string()).collect() };
+    let column = |labels: &[&str]| Classes { name: "y".into(), labels: labels.iter().map(|l| l.to_string()).collect() };
+    let classes = |labels: &[&str]| Target::Classes(column(labels));
     assert_eq!(classes(&["a", "b"]).check(), Ok(()));
-    for target in [classes(&["a"]), classes(&["a", "a"]), Target::Number { name: "y".into(), mean: 0.0, scale: 0.0 }] {
+    let number = |name: &str, scale: f64| Number { name: name.into(), mean: 0.0, scale };
+    let label = |name: &str, labels: &[&str]| Classes { name: name.into(), ..column(labels) };
+    assert_eq!(Target::Numbers(vec![number("y", 1.0), number("z", 1.0)]).check(), Ok(()));
+    assert_eq!(Target::Labels(vec![label("y", &["a", "b"]), label("z", &["a", "b"])]).check(), Ok(()));
+    for target in [
+        classes(&["a"]),
+        classes(&["a", "a"]),
+        Target::Number(number("y", 0.0)),
+        Target::Numbers(vec![]),
+        Target::Numbers(vec![number("y", 1.0)]),
+        Target::Numbers(vec![number("y", 1.0), number("y", 1.0)]),
+        Target::Numbers(vec![number("y", 1.0), number("z", -1.0)]),
+        Target::Labels(vec![label("y", &["a", "b"])]),
+        Target::Labels(vec![label("y", &["a", "b"]), label("y", &["a", "b"])]),
+        Target::Labels(vec![label("y", &["a", "b"]), label("z", &["a", "b", "c"])]),
+        Target::Labels(vec![label("y", &["a", "b"]), label("z", &["a", "a"])]),
+    ] {
         assert!(target.check().is_err(), "{target:?}");
     }
 }

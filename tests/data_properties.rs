@@ -116,18 +116,18 @@ proptest! {
         let Ok(table) = read(&text, None, Header::Auto) else { return Ok(()) };
         let last = table.columns().len() - 1;
         let options = features::Options { missing, ..Default::default() };
-        if let Ok((mut features, _)) = Features::infer(&table, last, &options) {
+        if let Ok((mut features, _)) = Features::infer(&table, &[last], &options) {
             let rows = if missing == Missing::Drop { features.complete_rows(&table).unwrap() } else { (0..table.rows()).collect() };
-            if features.fit(&table, &rows).is_ok() {
+            if features.fit(&table, &rows, None).is_ok() {
                 prop_assert_eq!(features.check(), Ok(()));
                 let encoded = features.encode::<f32>(&table, &rows).unwrap();
                 prop_assert_eq!(encoded.dim(), (rows.len(), features.names().len()));
                 prop_assert!(encoded.iter().all(|value| value.is_finite()));
             }
         }
-        if let Ok(mut target) = Target::infer(&table, last, None) {
+        if let Ok(mut target) = Target::infer(&table, &[last], None) {
             let rows: Vec<usize> = (0..table.rows()).collect();
-            target.fit(&table, &rows).unwrap();
+            target.fit(&table, &rows, None).unwrap();
             prop_assert_eq!(target.check(), Ok(()));
             prop_assert!(target.encode::<f32>(&table, &rows).unwrap().iter().all(|value| value.is_finite()));
         }
@@ -144,15 +144,15 @@ proptest! {
             table.push(row as u64 + 2, &[format!("{value:e}"), format!("{value:e}")]).unwrap();
         }
         let rows: Vec<usize> = (0..values.len()).collect();
-        let (mut features, _) = Features::infer(&table, 1, &features::Options::default()).unwrap();
-        features.fit(&table, &rows).unwrap();
+        let (mut features, _) = Features::infer(&table, &[1], &features::Options::default()).unwrap();
+        features.fit(&table, &rows, None).unwrap();
         let encoded = features.encode::<f64>(&table, &rows).unwrap();
         let count = values.len() as f64;
         prop_assert!((encoded.sum() / count).abs() < CLOSE);
         prop_assert!((encoded.mapv(|value| value * value).sum() / count - 1.0).abs() < CLOSE);
 
-        let mut target = Target::infer(&table, 1, Some(deltarule::data::Task::Regress)).unwrap();
-        target.fit(&table, &rows).unwrap();
+        let mut target = Target::infer(&table, &[1], Some(deltarule::data::Task::Regress)).unwrap();
+        target.fit(&table, &rows, None).unwrap();
         let largest = values.iter().fold(0.0_f64, |largest, value| largest.max(value.abs()));
         let back = target.inverse_all(target.encode::<f64>(&table, &rows).unwrap().view()).unwrap();
         prop_assert!(back.iter().zip(&values).all(|(back, value)| (back - value).abs() <= CLOSE * largest));
@@ -167,8 +167,8 @@ proptest! {
         }
         let rows: Vec<usize> = (0..values.len()).collect();
         let options = features::Options { missing: Missing::Mean, categorical: vec!["k".into()], ..Default::default() };
-        let (mut features, _) = Features::infer(&table, 2, &options).unwrap();
-        features.fit(&table, &rows).unwrap();
+        let (mut features, _) = Features::infer(&table, &[2], &options).unwrap();
+        features.fit(&table, &rows, None).unwrap();
         prop_assert_eq!(features.check(), Ok(()));
         let Kind::Number { mean, scale, .. } = features.columns[0].kind else { panic!("a number") };
         prop_assert!(mean.is_finite() && scale > 0.0);

@@ -123,7 +123,7 @@ fn table(mut of: impl FnMut(f64, f64, &mut Rng) -> String) -> Source {
         writeln!(text, "{a},{b},{}", of(a, b, &mut rng)).unwrap();
     }
     let table = csv::read_from(text.as_bytes(), "rows.csv", &csv::Options::default()).unwrap();
-    Source::Table { target: Some(table.column("y").unwrap()), table }
+    Source::table(table, &["y"], None).unwrap()
 }
 
 fn numbers() -> Source {
@@ -164,8 +164,8 @@ fn every() -> Vec<usize> {
 
 fn predicted(model: &Model<f32>, source: &Source) -> Vec<f64> {
     match model.predict(source, &every()).unwrap() {
-        Predictions::Numbers(numbers) => numbers,
-        Predictions::Classes(_) => panic!("numbers"),
+        Predictions::Numbers(numbers) => numbers.into_iter().collect(),
+        _ => panic!("numbers"),
     }
 }
 
@@ -180,7 +180,7 @@ fn every_loss_of_a_number_is_less_than_the_best_constants() {
     let source = numbers();
     for loss in Loss::ALL.into_iter().filter(|loss| loss.targets() == Targets::Numbers) {
         let model = fit(&source, &recipe(loss)).unwrap().model;
-        let truth = source.numbers(&model.target, &every()).unwrap();
+        let truth = source.numbers(&model.target, &every()).unwrap().into_raw_vec_and_offset().0;
         let constant = |c: i32| mean_loss(loss, &[f64::from(c) / 10.0; ROWS], &truth);
         let best = (50..150).map(constant).fold(f64::INFINITY, f64::min);
         let own = mean_loss(loss, &predicted(&model, &source), &truth);
@@ -196,7 +196,7 @@ fn a_quantile_has_its_share_of_rows_below_it() {
         let mut recipe = recipe(Loss::Quantile { quantile });
         (recipe.trainer.batch, recipe.trainer.epochs) = (ROWS, 600);
         let model = fit(&source, &recipe).unwrap().model;
-        let truth = source.numbers(&model.target, &every()).unwrap();
+        let truth = source.numbers(&model.target, &every()).unwrap().into_raw_vec_and_offset().0;
         let below = truth.iter().zip(predicted(&model, &source)).filter(|(t, p)| *t < p).count();
         let share = below as f64 / ROWS as f64;
         assert!((share - quantile).abs() < 0.05, "{quantile}: {share}");
@@ -208,9 +208,9 @@ fn counts_are_predicted_as_rates_and_judged_beside_their_mean() {
     let source = counts();
     let Fitted { model, .. } = fit(&source, &recipe(Loss::Poisson)).unwrap();
     assert_eq!(model.network.spec().layers()[1].activation, Activation::Exponential);
-    let truth = source.numbers(&model.target, &every()).unwrap();
+    let truth = source.numbers(&model.target, &every()).unwrap().into_raw_vec_and_offset().0;
     let mean = truth.iter().sum::<f64>() / ROWS as f64;
-    assert!((model.provenance.mean.unwrap() - mean).abs() < 1e-12);
+    assert!((model.provenance.means[0] - mean).abs() < 1e-12);
     let rates = predicted(&model, &source);
     assert!(rates.iter().all(|rate| *rate > 0.0));
     // The likeliest model has the mean of the targets for the mean of its rates (the last bias's gradient is their difference).

@@ -1,6 +1,7 @@
 //! The metrics against scikit-learn (`tests/golden/metrics.json`, made by `scripts/golden-metrics.py`), and their laws.
 
-use deltarule::metrics::classification::{accuracy, balanced_accuracy, log_loss, subset_accuracy};
+use deltarule::metrics::classification::{accuracy, balanced_accuracy, log_loss};
+use deltarule::metrics::multilabel::{either, f1_macro, f1_micro, hamming_loss, probable, subset_accuracy};
 use deltarule::metrics::regression::{mae, r2, rmse};
 use deltarule::metrics::{
     Classification, ConfusionMatrix, Interval, MajorityBaseline, MeanBaseline, Metrics, MultiLabel, Regression,
@@ -29,6 +30,7 @@ struct ClassificationCase {
     probabilities: Vec<Vec<f64>>,
     weights: Option<Vec<f64>>,
     train: Vec<usize>,
+    train_weights: Option<Vec<f64>>,
     #[serde(flatten)]
     figures: ClassificationFigures,
     confusion: Vec<Vec<f64>>,
@@ -48,6 +50,7 @@ struct RegressionCase {
     predicted: Vec<Vec<f64>>,
     weights: Option<Vec<f64>>,
     train: Vec<Vec<f64>>,
+    train_weights: Option<Vec<f64>>,
     #[serde(flatten)]
     figures: RegressionFigures,
     baseline: RegressionFigures,
@@ -64,8 +67,22 @@ struct RegressionFigures {
 struct MultiLabelCase {
     truth: Vec<Vec<bool>>,
     predicted: Vec<Vec<bool>>,
+    probabilities: Vec<Vec<f64>>,
     weights: Option<Vec<f64>>,
+    #[serde(flatten)]
+    figures: MultiLabelFigures,
+    shares: Vec<f64>,
+    baseline: MultiLabelFigures,
+    labels: Vec<ClassificationFigures>,
+}
+
+#[derive(Deserialize)]
+struct MultiLabelFigures {
     accuracy: f64,
+    hamming_loss: f64,
+    f1_macro: f64,
+    f1_micro: f64,
+    log_loss: f64,
 }
 
 fn golden() -> Golden {
@@ -119,7 +136,7 @@ fn classification_is_scikit_learns() {
                 assert_close(confusion.count(truth, predicted), expected);
             }
         }
-        let baseline = MajorityBaseline::fit(&case.train, case.classes, None).unwrap();
+        let baseline = MajorityBaseline::fit(&case.train, case.classes, case.train_weights.as_deref()).unwrap();
         assert_classification(&baseline.evaluate(&case.truth, weights).unwrap(), &case.baseline);
     }
 }
@@ -129,18 +146,46 @@ fn regression_is_scikit_learns() {
     for case in golden().regression {
         let (truth, predicted, weights) = (matrix(&case.truth), matrix(&case.predicted), case.weights.as_deref());
         assert_regression(&Regression::of(truth.view(), predicted.view(), weights).unwrap(), &case.figures);
-        let baseline = MeanBaseline::fit(matrix(&case.train).view(), None).unwrap();
+        let baseline = MeanBaseline::fit(matrix(&case.train).view(), case.train_weights.as_deref()).unwrap();
         assert_regression(&baseline.evaluate(truth.view(), weights).unwrap(), &case.baseline);
     }
 }
 
+#[track_caller]
+fn assert_labels(found: &MultiLabel, expected: &MultiLabelFigures) {
+    assert_close(found.accuracy, expected.accuracy);
+    assert_close(found.hamming_loss, expected.hamming_loss);
+    assert_close(found.f1_macro, expected.f1_macro);
+    assert_close(found.f1_micro, expected.f1_micro);
+    assert_close(found.log_loss, expected.log_loss);
+}
+
 #[test]
-fn subset_accuracy_is_scikit_learns() {
+fn labels_are_scikit_learns() {
+    let mut never = 0;
     for case in golden().multilabel {
-        let (truth, predicted) = (matrix(&case.truth), matrix(&case.predicted));
-        let found = subset_accuracy(truth.view(), predicted.view(), case.weights.as_deref()).unwrap();
-        assert_close(found, case.accuracy);
+        let (truth, predicted, p) = (matrix(&case.truth), matrix(&case.predicted), matrix(&case.probabilities));
+        let weights = case.weights.as_deref();
+        assert_labels(&MultiLabel::of(truth.view(), p.view(), weights).unwrap(), &case.figures);
+        assert_eq!(probable(p.view()), predicted);
+        for (single, expected) in [
+            (subset_accuracy as fn(_, _, _) -> _, case.figures.accuracy),
+            (hamming_loss, case.figures.hamming_loss),
+            (f1_macro, case.figures.f1_macro),
+            (f1_micro, case.figures.f1_micro),
+        ] {
+            assert_close(single(truth.view(), predicted.view(), weights).unwrap(), expected);
+        }
+        let shares = Array2::from_shape_fn(truth.dim(), |(_, label)| case.shares[label]);
+        assert_labels(&MultiLabel::of(truth.view(), shares.view(), weights).unwrap(), &case.baseline);
+        for (label, expected) in case.labels.iter().enumerate() {
+            let classes: Vec<usize> = truth.column(label).iter().map(|&has| usize::from(has)).collect();
+            let found = Classification::of(&classes, either(p.view(), label).view(), weights).unwrap();
+            assert_classification(&found, expected);
+            never += usize::from(!truth.column(label).iter().chain(&predicted.column(label)).any(|&has| has));
+        }
     }
+    assert!(never > 0, "a label that no row has");
 }
 
 /// What the golden comparisons would say if two rows were swapped: they must be able to fail.
@@ -170,10 +215,14 @@ fn what_is_undefined_is_nan_and_null() {
     let constant = Regression::of(array![[1.0], [1.0]].view(), array![[1.5], [1.0]].view(), None).unwrap();
     let json = serde_json::to_string(&Metrics::Regression(constant)).unwrap();
     assert_eq!(json, r#"{"r2":null,"rmse":0.3535533905932738,"mae":0.25}"#);
-    let interval = Interval::bootstrap("r2", 0, 1, |_| 0.0);
+    let interval = Interval::bootstrap("r2", 0, None, 1, |_| 0.0);
     assert_eq!(serde_json::to_string(&interval).unwrap(), r#"{"metric":"r2","low":null,"high":null}"#);
-    let labels = Metrics::MultiLabel(MultiLabel { accuracy: 0.5 });
-    assert_eq!(serde_json::to_string(&labels).unwrap(), r#"{"accuracy":0.5}"#);
+    let no_rows =
+        MultiLabel::of(Array2::from_elem((0, 2), true).view(), Array2::<f64>::zeros((0, 2)).view(), None).unwrap();
+    assert_eq!(
+        serde_json::to_string(&Metrics::MultiLabel(no_rows)).unwrap(),
+        r#"{"accuracy":null,"hamming_loss":null,"f1_macro":0.0,"f1_micro":0.0,"log_loss":null}"#
+    );
 }
 
 #[test]
@@ -205,7 +254,7 @@ fn bad_input_is_refused_in_words() {
     for (refusal, words) in refusals {
         assert_eq!(refusal.unwrap_err().to_string(), words);
     }
-    assert!(Regression::interval("accuracy", half.view(), half.view(), 1).is_err());
+    assert!(Regression::interval("accuracy", half.view(), half.view(), None, 1).is_err());
     assert!(MajorityBaseline::fit(&[], 2, None).is_err());
     assert!(MeanBaseline::fit(Array2::<f64>::zeros((0, 1)).view(), None).is_err());
 }
@@ -259,7 +308,7 @@ fn intervals_hold_the_truth_about_as_often_as_they_say() {
         // Normal errors of deviation 1: the mean absolute error is sqrt(2 / pi).
         let truth = Array2::<f64>::zeros((60, 1));
         let predicted = Array2::from_shape_simple_fn((60, 1), || rng.normal::<f64>(0.0, 1.0));
-        let interval = Regression::interval("mae", truth.view(), predicted.view(), trial as u64).unwrap();
+        let interval = Regression::interval("mae", truth.view(), predicted.view(), None, trial as u64).unwrap();
         let expected = (2.0 / std::f64::consts::PI).sqrt();
         bootstrap += usize::from(interval.low <= expected && expected <= interval.high);
     }
@@ -272,14 +321,14 @@ fn a_bootstrap_is_decided_by_its_seed_and_holds_the_figure() {
     let case = &golden().regression[0];
     let (truth, predicted) = (matrix(&case.truth), matrix(&case.predicted));
     for (metric, figure) in [("r2", case.figures.r2), ("rmse", case.figures.rmse), ("mae", case.figures.mae)] {
-        let interval = |seed| Regression::interval(metric, truth.view(), predicted.view(), seed).unwrap();
+        let interval = |seed| Regression::interval(metric, truth.view(), predicted.view(), None, seed).unwrap();
         assert_eq!(interval(1), interval(1));
         assert_ne!(interval(1), interval(2));
         assert!(interval(1).low < figure && figure < interval(1).high, "{:?} {figure}", interval(1));
     }
     // Constant targets: no sample has an R2.
     let constant = Array2::<f64>::ones((9, 1));
-    assert!(Regression::interval("r2", constant.view(), constant.view(), 1).unwrap().low.is_nan());
+    assert!(Regression::interval("r2", constant.view(), constant.view(), None, 1).unwrap().low.is_nan());
 }
 
 proptest! {

@@ -194,8 +194,8 @@ impl Constants {
 pub struct Train {
     /// The data file; '-' is standard input
     pub data: PathBuf,
-    /// The column to predict: its name, or its number from 1
-    #[arg(long, value_name = "COL")]
+    /// The column to predict: its name, or its number from 1; several are all numbers, or all classes of two kinds (labels)
+    #[arg(long, value_name = "COL,…")]
     pub target: Option<String>,
     /// Classes or a number; guessed from the column if not given
     #[arg(long, value_enum)]
@@ -208,6 +208,9 @@ pub struct Train {
     /// Columns to leave out
     #[arg(long, value_name = "COL,…", value_delimiter = ',', help_heading = "Reading")]
     pub ignore: Vec<String>,
+    /// The column that says how much each row counts, in training and in figures; it is no input
+    #[arg(long, value_name = "COL", help_heading = "Reading")]
+    pub weight_column: Option<String>,
     /// What to do with missing cells
     #[arg(long, value_enum, default_value_t = Missing::Error, help_heading = "Reading")]
     pub missing: Missing,
@@ -234,6 +237,10 @@ pub struct Train {
     /// The share of each training row's label that is spread over all classes; the rows to stop on and to measure keep theirs
     #[arg(long, value_name = "F", default_value_t = 0.0, help_heading = "Training")]
     pub label_smoothing: f64,
+    /// How much the rows of each class count in training: 'balanced' (each class alike), or weights such as yes=5,no=1 (1 where
+    /// not named)
+    #[arg(long, value_name = "WEIGHTS", help_heading = "Training")]
+    pub class_weight: Option<String>,
     /// How parameters are moved
     #[arg(long, value_enum, default_value_t = Solver::Adam, help_heading = "Training")]
     pub solver: Solver,
@@ -308,7 +315,7 @@ pub struct Predict {
     pub data: PathBuf,
     #[command(flatten)]
     pub reading: Reading,
-    /// Also print the probability of each class
+    /// Also print the probability of each class; of several targets, that of the second class of each
     #[arg(long)]
     pub proba: bool,
     /// Write here instead of standard output
@@ -328,6 +335,9 @@ pub struct Evaluate {
     pub data: PathBuf,
     #[command(flatten)]
     pub reading: Reading,
+    /// The column that says how much each row counts
+    #[arg(long, value_name = "COL", help_heading = "Reading")]
+    pub weight_column: Option<String>,
     /// Print the figures as one JSON object on standard output
     #[arg(long)]
     pub json: bool,

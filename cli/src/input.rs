@@ -2,7 +2,7 @@
 
 use crate::args::{Header, Reading};
 use deltarule::data::{Table, csv, idx};
-use deltarule::model::Source;
+use deltarule::model::{Input, Source};
 use deltarule::{Error, Result};
 use std::fs::File;
 use std::io::{self, Cursor, Read};
@@ -11,21 +11,33 @@ use std::path::Path;
 /// What standard input is called in messages.
 const STANDARD_INPUT: &str = "standard input";
 
-/// Which column of a table is to be predicted.
+/// Which columns of a table are to be predicted.
 #[derive(Clone, Copy, Debug)]
 pub enum Target<'a> {
-    /// The one with this name, or number from 1.
-    Column(&'a str),
+    /// Those that a user named: a column by its name, its number from 1, or several in a list.
+    Named(&'a str),
+    /// Those with these names.
+    Columns(&'a [&'a str]),
     /// None is looked for.
     Unknown,
     /// None was named, and one is needed.
     Missing,
 }
 
+impl<'a> Target<'a> {
+    /// What a model predicts.
+    pub fn of_model(input: &Input, names: &'a [&'a str]) -> Self {
+        match input {
+            Input::Table(_) => Self::Columns(names),
+            Input::Images { .. } => Self::Unknown,
+        }
+    }
+}
+
 /// Opens a data file.
 ///
 /// **Errors** name file, line, column and value.
-pub fn open(path: &Path, reading: &Reading, target: Target<'_>) -> Result<Source> {
+pub fn open(path: &Path, reading: &Reading, target: Target<'_>, weights: Option<&str>) -> Result<Source> {
     let (mut file, name): (Box<dyn Read>, String) = if path == Path::new("-") {
         (Box::new(io::stdin().lock()), STANDARD_INPUT.into())
     } else {
@@ -47,10 +59,11 @@ pub fn open(path: &Path, reading: &Reading, target: Target<'_>) -> Result<Source
     if seen == 2 && (magic == [0, 0] || magic == [0x1f, 0x8b]) {
         let images = idx::read_from(whole, &name)?;
         let labels = reading.labels.as_deref().map(idx::labels).transpose()?;
-        return match target {
-            Target::Column(column) => {
+        return match (target, weights) {
+            (Target::Named(column), _) => {
                 Err(Error::setting("target", "no column for images, whose labels --labels names", column))
             }
+            (_, Some(column)) => Err(Error::setting("--weight-column", "no column for images", column)),
             _ => Source::images(images.expect_images()?, labels),
         };
     }
@@ -58,12 +71,18 @@ pub fn open(path: &Path, reading: &Reading, target: Target<'_>) -> Result<Source
         return Err(Error::data(name, "--labels goes with IDX images, and this is no IDX file"));
     }
     let table = csv::read_from(whole, &name, &options(reading)?)?;
-    let target = match target {
-        Target::Column(column) => Some(table.column(column)?),
-        Target::Unknown => None,
+    let columns = match target {
+        Target::Named(named) => split_names(&table, named),
+        Target::Columns(columns) => columns.to_vec(),
+        Target::Unknown => Vec::new(),
         Target::Missing => return Err(missing_target(&table)),
     };
-    Ok(Source::Table { table, target })
+    Source::table(table, &columns, weights)
+}
+
+/// One name or several between commas; a column whose own name has a comma goes before.
+fn split_names<'a>(table: &Table, named: &'a str) -> Vec<&'a str> {
+    if table.column(named).is_ok() { vec![named] } else { named.split(',').map(str::trim).collect() }
 }
 
 fn missing_target(table: &Table) -> Error {

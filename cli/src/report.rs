@@ -1,7 +1,7 @@
 //! Figures for people (text on standard error) and for machines (one JSON object on standard output).
 
 use deltarule::metrics::{Interval, Metrics};
-use deltarule::model::{Evaluation, Input};
+use deltarule::model::{Evaluation, Input, Source};
 use deltarule::train::Watched;
 use deltarule::{Error, Result};
 use serde::Serialize;
@@ -38,11 +38,23 @@ pub fn count(number: usize, noun: &str) -> String {
     format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
 }
 
-/// The figures of an evaluation as a small table, the baseline's beside them, without the last line break.
+/// The rows of a source that count: all but those of weight 0, of which people are told.
+pub fn counted(source: &Source) -> Result<Vec<usize>> {
+    let all: Vec<usize> = (0..source.rows()).collect();
+    let rows = source.counted(&all)?;
+    if rows.len() < all.len() {
+        say(&format!("{} of {} left out, as their weight is 0", all.len() - rows.len(), count(all.len(), "row")));
+    }
+    Ok(rows)
+}
+
+/// The figures of an evaluation as a small table, the baseline's beside them, without the last line break; of several target
+/// columns, a line for each under them.
 pub fn table(title: &str, evaluation: &Evaluation) -> String {
-    let (names, baseline) = match evaluation.metrics {
-        Metrics::Regression(_) => (["r2", "rmse", "mae"], "mean alone"),
-        _ => (["accuracy", "balanced_accuracy", "log_loss"], "majority class"),
+    let baseline = match evaluation.metrics {
+        Metrics::Regression(_) => "mean alone",
+        Metrics::Classification(_) => "majority class",
+        Metrics::MultiLabel(_) => "majority of each",
     };
     let mut text = format!(
         "{title} ({}){:>w$}{baseline:>18}\n",
@@ -50,25 +62,33 @@ pub fn table(title: &str, evaluation: &Evaluation) -> String {
         "model",
         w = 40usize.saturating_sub(title.len() + 12)
     );
-    for name in names {
-        let figure = |metrics: &Metrics| match metrics.get(name) {
-            Some(value) if !value.is_nan() => format!("{value:.4}"),
-            _ => "-".into(),
-        };
+    let figure =
+        |value: Option<f64>| value.filter(|value| !value.is_nan()).map_or("-".into(), |value| format!("{value:.4}"));
+    let line = |name: &str, model: f64, baseline: Option<f64>| {
+        format!("  {name:<24}{:>14}{:>18}", figure(Some(model)), figure(baseline))
+    };
+    for (name, value) in evaluation.metrics.figures() {
         let interval = match &evaluation.interval {
             i if i.metric == name && i.low.is_finite() => format!("   95 %: {:.4} to {:.4}", i.low, i.high),
             _ => String::new(),
         };
-        text += &format!(
-            "  {:<24}{:>14}{:>18}{interval}\n",
-            name.replace('_', " "),
-            figure(&evaluation.metrics),
-            figure(&evaluation.baseline)
-        );
+        text += &format!("{}{interval}\n", line(&name.replace('_', " "), value, evaluation.baseline.get(name)));
+    }
+    for column in evaluation.columns.iter().take(SHOWN) {
+        // The first figure tells the most; --json has the others.
+        for (name, value) in column.metrics.figures().into_iter().take(1) {
+            text += &format!("{}\n", line(&format!("{name} of {}", column.name), value, column.baseline.get(name)));
+        }
+    }
+    if evaluation.columns.len() > SHOWN {
+        text += &format!("  … of {} targets (--json has all)\n", evaluation.columns.len());
     }
     text.truncate(text.trim_end().len());
     text
 }
+
+/// The most target columns that a table has a line for.
+const SHOWN: usize = 20;
 
 /// The flag that sets what the library calls by another name.
 pub fn flag(setting: &str) -> &str {
@@ -99,6 +119,9 @@ pub fn flag(setting: &str) -> &str {
         "init" => "--init",
         "activation" => "--activation",
         "delimiter" => "--delimiter",
+        "target" => "--target",
+        "weight column" => "--weight-column",
+        "class weights" => "--class-weight",
         "inputs" => "--inputs",
         other => other,
     }
@@ -146,11 +169,26 @@ pub struct EvaluationJson<'a> {
     pub baseline: Metrics,
     /// The 95 % interval.
     pub interval: &'a Interval,
+    /// Of several target columns, each by itself.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub targets: Vec<ColumnJson<'a>>,
+}
+
+/// The evaluation of one of several target columns, for machines.
+#[derive(Debug, Serialize)]
+pub struct ColumnJson<'a> {
+    /// The column.
+    pub name: &'a str,
+    /// The model's figures.
+    pub metrics: Metrics,
+    /// The baseline's.
+    pub baseline: Metrics,
 }
 
 impl<'a> From<&'a Evaluation> for EvaluationJson<'a> {
     fn from(evaluation: &'a Evaluation) -> Self {
-        let Evaluation { rows, metrics, baseline, interval, .. } = evaluation;
-        Self { rows: *rows, metrics: *metrics, baseline: *baseline, interval }
+        let Evaluation { rows, metrics, baseline, interval, columns, .. } = evaluation;
+        let targets = columns.iter().map(|c| ColumnJson { name: &c.name, metrics: c.metrics, baseline: c.baseline });
+        Self { rows: *rows, metrics: *metrics, baseline: *baseline, interval, targets: targets.collect() }
     }
 }

@@ -5,7 +5,7 @@ mod command;
 
 use command::Folder;
 use command::certified::certify;
-use command::data::{blobs, classes, csv, numbers, points};
+use command::data::{blobs, classes, csv, numbers, points, several};
 use deltarule::file::Existing;
 use deltarule::gradcheck::Verdict;
 use deltarule::model::Model;
@@ -303,6 +303,170 @@ fn predictions_agree_with_the_evaluation() {
             .zip(printed.text().lines().skip(1))
             .for_each(|(alone, with)| assert_eq!(Some(alone), with.split(',').next()));
     }
+}
+
+/// A table of several targets, and the flags that leave out what is none.
+fn folder_of_several() -> Folder {
+    let folder = Folder::new();
+    folder.write("s.csv", csv("a,b,u,v,s,t,w", &several()));
+    folder
+}
+
+const MULTILABEL: [&str; 5] = ["accuracy", "f1_macro", "f1_micro", "hamming_loss", "log_loss"];
+
+#[test]
+fn several_targets_have_figures_of_all_and_of_each() {
+    let folder = folder_of_several();
+    for (targets, task, ignore, names, each) in [
+        ("u,v", "classify", "s,t,w", &MULTILABEL[..], CLASSIFICATION),
+        ("s,t", "regress", "u,v,w", &REGRESSION, REGRESSION),
+    ] {
+        let line = format!("train s.csv --target {targets} --ignore {ignore} --epochs 20 --solver lbfgs");
+        let run = folder.must(&format!("{line} --model m.st --diagram m.svg --force --json"));
+        assert!(run.stderr.contains(" of u ") || run.stderr.contains(" of s "), "{}", run.stderr);
+        let run = run.json();
+        let mut expected = [&TRAIN[..], &["targets"]].concat();
+        expected.sort_unstable();
+        assert_eq!(keys(&run), expected);
+        assert_eq!(run["task"], task);
+        for part in ["train", "test", "baseline"] {
+            assert_eq!(keys(&run[part]), names, "{part}");
+        }
+        let evaluated = folder.must("evaluate m.st s.csv --json").json();
+        assert_eq!(keys(&evaluated), ["baseline", "interval", "metrics", "rows", "targets"]);
+        for list in [&run["targets"], &evaluated["targets"]] {
+            let list = list.as_array().expect("a list");
+            for (column, name) in list.iter().zip(targets.split(',')) {
+                assert_eq!((keys(column), &column["name"]), (vec!["baseline", "metrics", "name"], &name.into()));
+                assert_eq!((keys(&column["metrics"]), keys(&column["baseline"])), (each.to_vec(), each.to_vec()));
+            }
+            assert_eq!(list.len(), 2);
+        }
+        // What is printed, judged anew.
+        let table = String::from_utf8(folder.read("s.csv")).expect("text");
+        let printed = folder.must("predict m.st s.csv --proba").text().to_string();
+        let mut lines = printed.lines();
+        let header = if task == "classify" { "u,v,p(u=yes),p(v=1)" } else { "s,t" };
+        assert_eq!(lines.next(), Some(header));
+        let cells = |line: &str, at: usize| line.split(',').skip(at).take(2).map(String::from).collect::<Vec<_>>();
+        let pairs: Vec<_> = lines
+            .zip(table.lines().skip(1))
+            .map(|(p, truth)| (cells(p, 0), cells(p, 2), cells(truth, if task == "classify" { 2 } else { 4 })))
+            .collect();
+        assert_eq!(pairs.len(), 40);
+        if task == "classify" {
+            let right = pairs.iter().filter(|(said, _, truth)| said == truth).count();
+            assert_eq!(number(&evaluated["metrics"]["accuracy"]), right as f64 / 40.0);
+            for (said, probable, _) in &pairs {
+                for (label, p) in said.iter().zip(probable) {
+                    let is_second = label == "yes" || label == "1";
+                    assert_eq!(is_second, p.parse::<f64>().expect("a number") > 0.5, "{label} {p}");
+                }
+            }
+        } else {
+            let parsed = |cells: &[String], at: usize| cells[at].parse::<f64>().expect("a number");
+            let of = |at: usize| {
+                let (said, truth): (Vec<_>, Vec<_>) =
+                    pairs.iter().map(|p| (parsed(&p.0, at), parsed(&p.2, at))).unzip();
+                measured(&said, &truth)
+            };
+            let mean = (of(0).0 + of(1).0) / 2.0;
+            let found = number(&evaluated["metrics"]["r2"]);
+            assert!((found - mean).abs() < 1e-12 && found > 0.9, "{found} and {mean}");
+            assert!((number(&evaluated["targets"][1]["metrics"]["rmse"]) - of(1).1).abs() < 1e-12);
+        }
+        let model = folder.must("inspect m.st --json").json();
+        assert_eq!(keys(&model), INSPECT);
+        let kind = if task == "classify" { "labels" } else { "numbers" };
+        assert_eq!((keys(&model["target"]), model["target"][kind].as_array().map(Vec::len)), (vec![kind], Some(2)));
+        let shown = folder.must("inspect m.st").text().to_string();
+        assert_eq!(shown.lines().filter(|line| line.starts_with("predicts   ")).count(), 2, "{shown}");
+        assert_eq!(folder.must("gradcheck m.st s.csv --json").json()["verdict"], "verified");
+        let cv = folder.must(&format!("{line} --cv 4x2 --json")).json()["cv"].clone();
+        assert_eq!(keys(&cv).len(), 3 + names.len(), "{cv}");
+        let metric = if task == "classify" { "accuracy" } else { "r2" };
+        assert!(keys(&cv["targets"][0]).iter().all(|key| [metric, "name"].contains(key)), "{cv}");
+        assert_eq!(keys(&cv["targets"][0][metric]), ["baseline", "mean", "standard_error"]);
+    }
+}
+
+#[test]
+fn a_column_whose_name_has_a_comma_goes_before_a_list() {
+    let folder = Folder::new();
+    folder.write("t.csv", csv("a,b,\"a,b\"", &classes()));
+    let run = folder.must("train t.csv --target a,b --epochs 3 --model m.st --json").json();
+    assert_eq!((&run["task"], &run["targets"]), (&"classify".into(), &Value::Null));
+    folder.write("n.csv", csv("p,q,\"p,r\"", &numbers()));
+    // By number, a list too.
+    let run = folder.must("train n.csv --target 1,3 --epochs 3 --json").json();
+    assert_eq!((&run["targets"][0]["name"], &run["targets"][1]["name"]), (&"p".into(), &"p,r".into()));
+    // A model finds its columns again.
+    folder.must("evaluate m.st t.csv");
+}
+
+#[test]
+fn rows_count_by_their_weights() {
+    let folder = folder_of_several();
+    let weighted: Vec<String> = several();
+    let times = |row: &String| row.rsplit(',').next().expect("a cell").parse::<usize>().expect("a count");
+    let repeated: Vec<&String> = weighted.iter().flat_map(|row| vec![row; times(row)]).collect();
+    folder.write("r.csv", csv("a,b,u,v,s,t,w", &repeated));
+    for (target, ignore) in [("u", "v,s,t"), ("s", "u,v,t"), ("u,v", "s,t"), ("s,t", "u,v")] {
+        let line = |data: &str, flags: &str| {
+            format!(
+                "train {data} --target {target} --test 0 --dtype f64 --solver lbfgs --l2 0.1 --hidden none --json {flags}"
+            )
+        };
+        let one = folder.must(&line("s.csv", &format!("--ignore {ignore} --weight-column w --model m.st --force")));
+        assert!(one.stderr.contains("10 of 40 rows left out, as their weight is 0"), "{}", one.stderr);
+        let one = one.json();
+        let two = folder.must(&line("r.csv", &format!("--ignore {ignore},w"))).json();
+        assert_eq!((&one["rows"]["train"], &two["rows"]["train"]), (&30.into(), &60.into()));
+        for part in ["train", "baseline"] {
+            for (name, value) in one[part].as_object().expect("an object") {
+                let (x, y) = (number(value), number(&two[part][name]));
+                assert!((x - y).abs() <= 1e-6 * y.abs().max(1.0), "{target}, {part}, {name}: {x} and {y}");
+            }
+        }
+        // Evaluated with them and without.
+        let with = folder.must("evaluate m.st s.csv --weight-column w --json").json();
+        let on_repeated = folder.must("evaluate m.st r.csv --json").json();
+        let without = folder.must("evaluate m.st s.csv --json").json();
+        assert_eq!((&with["rows"], &without["rows"]), (&30.into(), &40.into()));
+        let first = if target.contains('u') { "log_loss" } else { "rmse" };
+        assert!((number(&with["metrics"][first]) - number(&on_repeated["metrics"][first])).abs() < 1e-9);
+        assert_ne!(with["metrics"][first], without["metrics"][first]);
+        // The column of weights is no input, and rows to predict need none.
+        folder.write("p.csv", csv("a,b", &["0.5,0.25"]));
+        assert_eq!(folder.must("predict m.st p.csv").text().lines().count(), 2);
+    }
+    let shown = folder.must("inspect m.st").text().to_string();
+    assert!(shown.contains("; rows by 'w'"), "{shown}");
+}
+
+#[test]
+fn classes_count_by_their_weights() {
+    let folder = folder();
+    // Three of four rows are of one class.
+    let rows = classes();
+    let of = |class: &str| rows.iter().filter(|row| row.ends_with(class)).cloned().collect::<Vec<_>>();
+    let uneven = [of("p"), of("q")[..7].to_vec()].concat();
+    folder.write("u.csv", csv("a,b,y", &uneven));
+    let sum = |flags: &str| {
+        let line = format!("train u.csv --target y --test 0 --epochs 5 --model m.st --force --json {flags}");
+        folder.must(&line).json()["parameters_sha256"].as_str().expect("a sum").to_string()
+    };
+    let plain = sum("");
+    let balanced = sum("--class-weight balanced");
+    assert!(folder.must("inspect m.st").text().contains("; classes by balanced"));
+    assert_ne!(plain, balanced);
+    assert_eq!(plain, sum("--class-weight p=2,q=2"));
+    assert_ne!(plain, sum("--class-weight p=0"), "a class of weight 0 is allowed unless all are");
+    // Balanced is n / (k n_c), of which only the ratio counts.
+    let (p, q) = (uneven.len() - 7, 7);
+    let ratio = |a: usize, b: usize| uneven.len() as f64 / (2.0 * a as f64) / (uneven.len() as f64 / (2.0 * b as f64));
+    let close = sum(&format!("--class-weight p={},q=1 --dtype f64 --solver lbfgs", ratio(p, q)));
+    assert_ne!(close, plain);
 }
 
 const GRADCHECK: [&str; 12] = [

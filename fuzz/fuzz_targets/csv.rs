@@ -21,8 +21,8 @@ fuzz_target!(|input: &[u8]| {
     let categorical = if choice & 128 == 0 { Vec::new() } else { vec!["1".into()] };
     inputs(&table, target, &features::Options { missing, categorical, ignore: Vec::new() });
     let rows: Vec<usize> = (0..table.rows()).collect();
-    if let Ok(mut target) = Target::infer(&table, target, None) {
-        target.fit(&table, &rows).expect("what was inferred can be fitted");
+    if let Ok(mut target) = Target::infer(&table, &[target], None) {
+        target.fit(&table, &rows, None).expect("what was inferred can be fitted");
         target.check().expect("what was fitted is sound");
         let encoded = target.encode::<f32>(&table, &rows).expect("the training rows can be encoded");
         assert!(encoded.iter().all(|value| value.is_finite()));
@@ -30,13 +30,13 @@ fuzz_target!(|input: &[u8]| {
 });
 
 fn inputs(table: &Table, target: usize, options: &features::Options) {
-    let Ok((mut features, warnings)) = Features::infer(table, target, options) else { return };
+    let Ok((mut features, warnings)) = Features::infer(table, &[target], options) else { return };
     warnings.iter().for_each(|warning| assert!(!warning.to_string().is_empty()));
     let rows = match options.missing {
         Missing::Drop => features.complete_rows(table).expect("the training table has its columns"),
         _ => (0..table.rows()).collect(),
     };
-    if features.fit(table, &rows).is_err() {
+    if features.fit(table, &rows, None).is_err() {
         return;
     }
     features.check().expect("what was fitted is sound");

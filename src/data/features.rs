@@ -100,20 +100,21 @@ pub struct Features {
 }
 
 impl Features {
-    /// Decides what each column but the target holds, over the whole table; [`fit`](Self::fit) must follow.
+    /// Decides what each column but those `apart` (targets, weights) holds, over the whole table; [`fit`](Self::fit) must follow.
     ///
     /// **Errors**: a column named that is not there; missing cells, unless they are to be filled or dropped; infinite
     /// numbers; a text in a column of numbers; an identifier or free text; more than 10,000 categories; no input column.
     ///
-    /// **Panics** if the table has no column `target`.
-    pub fn infer(table: &Table, target: usize, options: &Options) -> Result<(Self, Vec<Warning>)> {
-        assert!(target < table.columns().len(), "column {target} of {}", table.columns().len());
+    /// **Panics** if the table has no column that is one of those `apart`.
+    pub fn infer(table: &Table, apart: &[usize], options: &Options) -> Result<(Self, Vec<Warning>)> {
+        apart.iter().for_each(|&c| assert!(c < table.columns().len(), "column {c} of {}", table.columns().len()));
         let find = |names: &[String]| names.iter().map(|name| table.column(name)).collect::<Result<HashSet<usize>>>();
         let (ignored, declared) = (find(&options.ignore)?, find(&options.categorical)?);
         let positions: Vec<usize> =
-            (0..table.columns().len()).filter(|column| *column != target && !ignored.contains(column)).collect();
+            (0..table.columns().len()).filter(|column| !apart.contains(column) && !ignored.contains(column)).collect();
         if positions.is_empty() {
-            let message = format!("no input column beside the target {}", quoted(&table.columns()[target]));
+            let apart: Vec<&String> = apart.iter().map(|&column| &table.columns()[column]).collect();
+            let message = format!("no input column beside the target {}", list(&apart));
             return Err(Error::data(table.name(), message));
         }
         let scan = column::scan(table, &positions);
@@ -150,22 +151,24 @@ impl Features {
         Ok((Self { columns, header, source_columns, missing: options.missing }, warnings))
     }
 
-    /// Learns means, standard deviations and fills from the given rows, which should be the training rows only.
+    /// Learns means, standard deviations and fills from the given rows, which should be the training rows only, each counting
+    /// as often as its weight says.
     ///
     /// **Determinism**: depends on the rows' order only by rounding; the same rows give the same bits.
     ///
     /// **Errors**: as for [`encode`](Self::encode); no rows, or a column without any value in them.
     ///
-    /// **Panics** if the table has not so many rows.
-    pub fn fit(&mut self, table: &Table, rows: &[usize]) -> Result<Vec<Warning>> {
+    /// **Panics** if the table has not so many rows, or they are not as many as the weights.
+    pub fn fit(&mut self, table: &Table, rows: &[usize], weights: Option<&[f64]>) -> Result<Vec<Warning>> {
         let source = self.columns_in(table)?;
         if rows.is_empty() {
             return Err(Error::data(table.name(), "no rows to train on"));
         }
         let mut extents = vec![Extent::new(); source.len()];
-        self.each_number(table, &source, rows, |feature, value| extents[feature].add(value))?;
+        let rows = Weighted { rows, weights };
+        self.each_number(table, &source, rows, |feature, value, weight| extents[feature].add(value, weight))?;
         let mut moments: Vec<Moments> = extents.iter().map(|&extent| Moments::new(extent)).collect();
-        self.each_number(table, &source, rows, |feature, value| moments[feature].add(value))?;
+        self.each_number(table, &source, rows, |feature, value, weight| moments[feature].add(value, weight))?;
         let imputes = self.missing == Missing::Mean;
         let mut constant = Vec::new();
         for (index, feature) in self.columns.iter_mut().enumerate() {
@@ -359,21 +362,21 @@ impl Features {
         Ok(self.columns.iter().map(|feature| index[feature.name.as_str()]).collect())
     }
 
-    /// Hands out the numbers of the numeric columns, row by row, as (feature, value); refuses what `encode` would.
+    /// Hands out the numbers of the numeric columns, row by row, as (feature, value, weight); refuses what `encode` would.
     fn each_number(
         &self,
         table: &Table,
         source: &[usize],
-        rows: &[usize],
-        mut take: impl FnMut(usize, f64),
+        rows: Weighted<'_>,
+        mut take: impl FnMut(usize, f64, f64),
     ) -> Result<()> {
-        for &row in rows {
+        for (row, weight) in rows.iter() {
             for (index, (feature, &column)) in self.columns.iter().zip(source).enumerate() {
                 if let Kind::Number { .. } = feature.kind {
                     match number(table, row, column)? {
-                        Some(value) => take(index, value),
+                        Some(value) => take(index, value, weight),
                         None if self.missing == Missing::Mean => {}
-                        None => return Err(self.missing_in(table, source, rows)),
+                        None => return Err(self.missing_in(table, source, rows.rows)),
                     }
                 }
             }
@@ -420,13 +423,27 @@ fn level_index(feature: &Feature) -> HashMap<&str, usize> {
     }
 }
 
-/// The category that most of the rows hold, of equals the first; none if all their cells are missing.
-fn most_frequent(table: &Table, column: usize, rows: &[usize], levels: &[String]) -> Result<Option<String>> {
-    let mut counts: HashMap<&str, usize> = HashMap::new();
-    for &row in rows {
-        *counts.entry(table.cell(row, column)).or_default() += 1;
+/// Rows, and what each counts: 1, or its weight.
+#[derive(Clone, Copy)]
+struct Weighted<'a> {
+    rows: &'a [usize],
+    weights: Option<&'a [f64]>,
+}
+
+impl Weighted<'_> {
+    fn iter(&self) -> impl Iterator<Item = (usize, f64)> {
+        self.rows.iter().enumerate().map(|(i, &row)| (row, self.weights.map_or(1.0, |weights| weights[i])))
     }
-    let most = levels.iter().rev().max_by_key(|level| counts.get(level.as_str()).copied().unwrap_or(0));
+}
+
+/// The category that most of the rows hold, of equals the first; none if all their cells are missing.
+fn most_frequent(table: &Table, column: usize, rows: Weighted<'_>, levels: &[String]) -> Result<Option<String>> {
+    let mut counts: HashMap<&str, f64> = HashMap::new();
+    for (row, weight) in rows.iter().filter(|(_, weight)| *weight > 0.0) {
+        *counts.entry(table.cell(row, column)).or_default() += weight;
+    }
+    let of = |level: &String| counts.get(level.as_str()).copied().unwrap_or(0.0);
+    let most = levels.iter().rev().max_by(|a, b| of(a).total_cmp(&of(b)));
     match most {
         Some(level) if counts.contains_key(level.as_str()) => Ok(Some(level.clone())),
         _ => Err(table.column_fault(column, ALL_MISSING)),

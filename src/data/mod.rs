@@ -1,7 +1,7 @@
 //! From a file to arrays: tables, what their columns mean, and how rows are parted.
 //!
 //! A [`Table`] holds the cells of a CSV file as text. [`Features`] decides what its input columns are, learns means
-//! and levels from the training rows and turns any rows into numbers; [`Target`] does the same for the column to
+//! and levels from the training rows and turns any rows into numbers; [`Target`] does the same for the columns to
 //! predict. Both are plain data and part of a saved model. [`split`] parts rows into training and test, and [`idx`] reads
 //! images.
 //!
@@ -21,9 +21,11 @@ mod standard;
 pub mod table;
 pub mod target;
 mod warning;
+pub mod weights;
 
 pub use features::{Features, Missing};
 pub use split::{Split, Strata};
 pub use table::Table;
 pub use target::{Target, Task};
 pub use warning::Warning;
+pub use weights::ClassWeights;

@@ -1,4 +1,4 @@
-//! Mean and standard deviation of numbers of any magnitude, in two passes.
+//! Mean and standard deviation of numbers of any magnitude, each counting as often as its weight says, in two passes.
 //!
 //! The first pass finds the extent, the second sums squares of numbers divided by a power of two so that they lie in
 //! -1..=1: exact, and columns of 1e308 and of 1e-308 are no special cases (their squares would overflow and vanish).
@@ -17,7 +17,11 @@ impl Extent {
         Self { count: 0, low: f64::INFINITY, high: f64::NEG_INFINITY }
     }
 
-    pub(super) fn add(&mut self, value: f64) {
+    /// Takes in a number; one of weight 0 is not there.
+    pub(super) fn add(&mut self, value: f64, weight: f64) {
+        if weight == 0.0 {
+            return;
+        }
         self.count += 1;
         self.low = self.low.min(value);
         self.high = self.high.max(value);
@@ -28,7 +32,8 @@ impl Extent {
     }
 }
 
-/// The second pass: Welford's recurrence (Technometrics 4, 1962), which does not subtract large sums.
+/// The second pass: Welford's recurrence (Technometrics 4, 1962), which does not subtract large sums, with West's weights
+/// (Communications of the ACM 22, 1979). A weight of 1 changes no bit.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Moments {
     extent: Extent,
@@ -48,12 +53,15 @@ impl Moments {
         Self { extent, exponent, factor, count: 0.0, mean: 0.0, squares: 0.0 }
     }
 
-    pub(super) fn add(&mut self, value: f64) {
+    pub(super) fn add(&mut self, value: f64, weight: f64) {
+        if weight == 0.0 {
+            return;
+        }
         let value = value * self.factor;
-        self.count += 1.0;
+        self.count += weight;
         let before = value - self.mean;
-        self.mean += before / self.count;
-        self.squares += before * (value - self.mean);
+        self.mean += weight * before / self.count;
+        self.squares += weight * before * (value - self.mean);
     }
 
     /// The mean, exact if all numbers are equal.
@@ -82,9 +90,9 @@ mod tests {
 
     fn fit(values: &[f64]) -> (f64, f64) {
         let mut extent = Extent::new();
-        values.iter().for_each(|&value| extent.add(value));
+        values.iter().for_each(|&value| extent.add(value, 1.0));
         let mut moments = Moments::new(extent);
-        values.iter().for_each(|&value| moments.add(value));
+        values.iter().for_each(|&value| moments.add(value, 1.0));
         (moments.mean(), moments.scale())
     }
 

@@ -40,14 +40,6 @@ impl Classification {
     }
 }
 
-/// The figures of predictions of any number of classes to a row.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
-pub struct MultiLabel {
-    /// See [`subset_accuracy`]; under the name that scikit-learn gives it.
-    #[serde(serialize_with = "finite_or_null")]
-    pub accuracy: f64,
-}
-
 /// The column of each row's largest element; the first of equals, as in NumPy.
 pub fn most_probable<T: Scalar>(probabilities: ArrayView2<'_, T>) -> Vec<usize> {
     let row_best = |row: ndarray::ArrayView1<'_, T>| {
@@ -122,24 +114,4 @@ fn epsilon<T: Scalar>() -> f64 {
         eps /= T::from_f64(2.0);
     }
     eps.real()
-}
-
-/// The share of rows whose every label was predicted right; NaN for no rows.
-///
-/// **Shapes**: a row to a sample, a column to a label; both alike.
-///
-/// **Errors** if shapes differ, or a weight is negative or not finite.
-///
-/// **Source**: scikit-learn's `accuracy_score` of label indicators.
-pub fn subset_accuracy(
-    truth: ArrayView2<'_, bool>,
-    predicted: ArrayView2<'_, bool>,
-    weights: Option<&[f64]>,
-) -> Result<f64> {
-    if truth.dim() != predicted.dim() {
-        let shape = |(rows, cols)| format!("{rows} x {cols}");
-        return Err(Error::shape("predicted labels", shape(truth.dim()), shape(predicted.dim())));
-    }
-    let weights = Weights::new(weights, truth.nrows())?;
-    Ok(weights.mean(truth.nrows(), |row| f64::from(u8::from(truth.row(row) == predicted.row(row)))))
 }

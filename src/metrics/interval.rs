@@ -46,8 +46,23 @@ impl Interval {
         Self { metric: metric.into(), low, high }
     }
 
+    /// The interval of a share of rows: [Wilson's](Self::wilson), or of weighted rows the [bootstrap's](Self::bootstrap).
+    ///
+    /// **Determinism**: decided by `seed`.
+    ///
+    /// **Panics** if there are weights, and not one to each row.
+    pub fn share(metric: &str, right: &[bool], weights: Option<&[f64]>, seed: u64) -> Self {
+        if weights.is_none() {
+            return Self::wilson(metric, right.iter().filter(|right| **right).count(), right.len());
+        }
+        Self::bootstrap(metric, right.len(), weights, seed, |drawn| {
+            let of_right: f64 = drawn.iter().zip(right).filter(|(_, right)| **right).map(|(weight, _)| weight).sum();
+            of_right / drawn.iter().sum::<f64>()
+        })
+    }
+
     /// The percentile bootstrap of any figure. 1000 samples of `rows` rows are drawn with replacement; `figure` is given each as sample
-    /// weights (how often each row was drawn); the interval ends at the 2.5 % and 97.5 % points of its answers.
+    /// weights (how often each row was drawn, times its own weight); the interval ends at the 2.5 % and 97.5 % points of its answers.
     ///
     /// Samples for which the figure is NaN (constant targets) do not count; if they are more than half, the interval is NaN. With fewer
     /// than 20 rows such intervals are known to be too narrow. The time is 1000 times that of the figure.
@@ -56,7 +71,13 @@ impl Interval {
     ///
     /// **Source**: Efron and Tibshirani 1993, An Introduction to the Bootstrap, chapter 13; the points by linear interpolation
     /// (Hyndman and Fan's type 7, NumPy's default).
-    pub fn bootstrap(metric: &str, rows: usize, seed: u64, figure: impl Fn(&[f64]) -> f64) -> Self {
+    pub fn bootstrap(
+        metric: &str,
+        rows: usize,
+        weights: Option<&[f64]>,
+        seed: u64,
+        figure: impl Fn(&[f64]) -> f64,
+    ) -> Self {
         let undefined = Self { metric: metric.into(), low: f64::NAN, high: f64::NAN };
         if rows == 0 {
             return undefined;
@@ -67,6 +88,7 @@ impl Interval {
         for _ in 0..RESAMPLES {
             drawn.fill(0.0);
             (0..rows).for_each(|_| drawn[rng.below(rows)] += 1.0);
+            weights.into_iter().for_each(|weights| drawn.iter_mut().zip(weights).for_each(|(d, weight)| *d *= weight));
             let answer = figure(&drawn);
             if !answer.is_nan() {
                 answers.push(answer);

@@ -1,7 +1,7 @@
 //! How good predictions are: scikit-learn's figures under scikit-learn's names.
 //!
 //! Row 5 of the house: imports `error`, `rng`, `scalar`; knows slices and views, no network and no data file. Begin with
-//! [`Metrics`], which a command prints; the single figures are in [`classification`] and [`regression`], what a prediction without
+//! [`Metrics`], which a command prints; the single figures are in [`classification`], [`multilabel`] and [`regression`], what a prediction without
 //! inputs would reach in [`baseline`], and how far chance moves a figure in [`interval`].
 //!
 //! A figure that is not defined (R2 of constant targets, say) is NaN in Rust and null in JSON. All sums are formed in `f64`,
@@ -11,12 +11,14 @@ pub mod baseline;
 pub mod classification;
 pub mod confusion;
 pub mod interval;
+pub mod multilabel;
 pub mod regression;
 
 pub use baseline::{MajorityBaseline, MeanBaseline};
-pub use classification::{Classification, MultiLabel};
+pub use classification::Classification;
 pub use confusion::ConfusionMatrix;
 pub use interval::Interval;
+pub use multilabel::MultiLabel;
 pub use regression::Regression;
 
 use crate::error::{Error, Result};
@@ -30,25 +32,33 @@ use serde::{Serialize, Serializer};
 pub enum Metrics {
     /// One class to a row.
     Classification(Classification),
-    /// Any number of classes to a row.
+    /// Any number of labels to a row.
     MultiLabel(MultiLabel),
     /// Numbers to a row.
     Regression(Regression),
 }
 
 impl Metrics {
+    /// Each figure under its name, the most telling first.
+    pub fn figures(&self) -> Vec<(&'static str, f64)> {
+        match self {
+            Self::Classification(m) => {
+                vec![("accuracy", m.accuracy), ("balanced_accuracy", m.balanced_accuracy), ("log_loss", m.log_loss)]
+            }
+            Self::MultiLabel(m) => vec![
+                ("accuracy", m.accuracy),
+                ("hamming_loss", m.hamming_loss),
+                ("f1_macro", m.f1_macro),
+                ("f1_micro", m.f1_micro),
+                ("log_loss", m.log_loss),
+            ],
+            Self::Regression(m) => vec![("r2", m.r2), ("rmse", m.rmse), ("mae", m.mae)],
+        }
+    }
+
     /// The figure of that name, if this task has it.
     pub fn get(&self, name: &str) -> Option<f64> {
-        match (self, name) {
-            (Self::Classification(m), "accuracy") => Some(m.accuracy),
-            (Self::Classification(m), "balanced_accuracy") => Some(m.balanced_accuracy),
-            (Self::Classification(m), "log_loss") => Some(m.log_loss),
-            (Self::MultiLabel(m), "accuracy") => Some(m.accuracy),
-            (Self::Regression(m), "r2") => Some(m.r2),
-            (Self::Regression(m), "rmse") => Some(m.rmse),
-            (Self::Regression(m), "mae") => Some(m.mae),
-            _ => None,
-        }
+        self.figures().into_iter().find_map(|(known, figure)| (known == name).then_some(figure))
     }
 }
 

@@ -38,7 +38,7 @@ impl Regression {
         Ok(Self { r2: pairs.r2(), rmse: pairs.rmse(), mae: pairs.mae() })
     }
 
-    /// The bootstrap interval of `r2`, `rmse` or `mae` over unweighted rows (see [`Interval::bootstrap`]).
+    /// The bootstrap interval of `r2`, `rmse` or `mae` (see [`Interval::bootstrap`]); a row that is drawn brings its weight.
     ///
     /// **Determinism**: decided by `seed`.
     ///
@@ -47,6 +47,7 @@ impl Regression {
         metric: &str,
         truth: ArrayView2<'_, T>,
         predicted: ArrayView2<'_, T>,
+        weights: Option<&[f64]>,
         seed: u64,
     ) -> Result<Interval> {
         let figure: fn(Pairs<'_, T>) -> f64 = match metric {
@@ -55,12 +56,11 @@ impl Regression {
             "mae" => |pairs| pairs.mae(),
             _ => return Err(Error::setting("metric of the interval", "r2, rmse or mae", metric)),
         };
-        let pairs = Pairs::new(truth, predicted, None)?;
-        let Pairs { truth, predicted, .. } = pairs;
+        let Pairs { truth, predicted, .. } = Pairs::new(truth, predicted, weights)?;
         let on_sample = |drawn: &[f64]| {
             figure(Pairs { truth: truth.view(), predicted: predicted.view(), weights: Weights(Some(drawn)) })
         };
-        Ok(Interval::bootstrap(metric, truth.nrows(), seed, on_sample))
+        Ok(Interval::bootstrap(metric, truth.nrows(), weights, seed, on_sample))
     }
 }
 

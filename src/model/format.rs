@@ -3,7 +3,8 @@
 //!
 //! ```text
 //! tensors     0.weight  outputs x inputs      0.bias  outputs      1.weight ...
-//! metadata    deltarule = {"format":1,"sha256":"...","model":{...}}, or "format":2 if "model" ends in a "certificate"
+//! metadata    deltarule = {"format":1,"sha256":"...","model":{...}}, or "format":2 if "model" ends in a "certificate",
+//!             or "format":3 if it has several targets or weighted rows
 //! sha256      over the text of "model", then 0.weight, 0.bias, 1.weight, ... as little-endian bytes
 //! ```
 //!
@@ -12,8 +13,9 @@
 //!
 //! A file is of the oldest format that can say what it holds. Format 2 adds the certificate to format 1 and changes nothing
 //! else, so a model without one keeps the bytes it always had, and programs that know only format 1 keep reading it; one
-//! with a certificate they refuse by its format, which says more than that they do not know a field. As a format says
-//! whether there is a certificate, each is refused that does not keep its word.
+//! with a certificate they refuse by its format, which says more than that they do not know a field. Format 3 adds lists of
+//! targets (`labels`, `numbers`) and the classes' shares by weight, with a certificate or without. As a format says
+//! what there is, each is refused that does not keep its word.
 
 use super::certificate::Certificate;
 use super::{Dtype, Input, Model, Provenance};
@@ -33,9 +35,11 @@ use std::path::Path;
 
 /// The version of a document without a certificate.
 const PLAIN: u32 = 1;
-/// That of one with a certificate, and the newest that this library reads.
+/// That of one with a certificate.
 const CERTIFIED: u32 = 2;
-const KIND: Kind = Kind { key: "deltarule", field: "model", formats: &[PLAIN, CERTIFIED] };
+/// That of one with several targets or weighted rows, and the newest that this library reads.
+const WEIGHED: u32 = 3;
+const KIND: Kind = Kind { key: "deltarule", field: "model", formats: &[PLAIN, CERTIFIED, WEIGHED] };
 /// The largest file that is read.
 const LIMIT: u64 = 16 << 30;
 
@@ -52,6 +56,18 @@ struct Document {
     // Absent without one: `null` is a word of neither format.
     #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     certificate: Option<Certificate>,
+}
+
+impl Document {
+    /// The oldest format that can say all of it.
+    fn format(&self) -> u32 {
+        let several = matches!(self.target, Target::Labels(_) | Target::Numbers(_));
+        match self.certificate {
+            _ if several || !self.provenance.class_shares.is_empty() => WEIGHED,
+            Some(_) => CERTIFIED,
+            None => PLAIN,
+        }
+    }
 }
 
 fn present<'de, D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Option<Certificate>, D::Error> {
@@ -110,7 +126,7 @@ impl<T: Float> Model<T> {
             provenance: self.provenance.clone(),
             certificate: self.certificate.clone(),
         };
-        let format = if self.certificate.is_some() { CERTIFIED } else { PLAIN };
+        let format = document.format();
         let document = serde_json::to_string(&document).map_err(|e| unwritable(&e))?;
         sealed::seal::<T>(&KIND, format, &document, &tensors(&self.network)).map_err(|e| unwritable(&e))
     }
@@ -178,10 +194,16 @@ pub fn certify_file(path: &Path, certificate: Certificate) -> Result<()> {
 fn document(envelope: &Envelope<'_>) -> std::result::Result<Document, String> {
     let document: Document =
         serde_json::from_str(envelope.document).map_err(|e| format!("its description is damaged: {e}"))?;
-    match (envelope.format, &document.certificate) {
-        (PLAIN, Some(_)) => Err(format!("it holds a certificate, expected none in a file of format {PLAIN}")),
-        (CERTIFIED, None) => Err(format!("it holds no certificate, expected one in a file of format {CERTIFIED}")),
-        _ => Ok(document),
+    match (envelope.format, document.format()) {
+        (found, needed) if found == needed => Ok(document),
+        (PLAIN, CERTIFIED) => Err(format!("it holds a certificate, expected none in a file of format {PLAIN}")),
+        (CERTIFIED, PLAIN) => Err(format!("it holds no certificate, expected one in a file of format {CERTIFIED}")),
+        (found, WEIGHED) => {
+            Err(format!("it holds several targets or weighted rows, expected none in a file of format {found}"))
+        }
+        (found, _) => Err(format!(
+            "it holds neither several targets nor weighted rows, expected them in a file of format {found}"
+        )),
     }
 }
 
@@ -229,26 +251,57 @@ fn check<T: Float>(model: &Model<T>) -> std::result::Result<(), String> {
         return Err(format!("its preprocessing makes {} inputs, its network takes {}", input.width(), spec.inputs()));
     }
     let (classes, outputs) = (target.labels().len(), spec.outputs());
-    if outputs != classes.max(1) && !(classes == 2 && outputs == 1) {
-        return Err(format!("its target has {classes} classes, its network {outputs} outputs"));
+    if outputs != target.width() && !(classes == 2 && outputs == 1) {
+        let held = match target {
+            Target::Labels(labels) => format!("{} labels", labels.len()),
+            Target::Numbers(numbers) => format!("{} numbers", numbers.len()),
+            _ => format!("{classes} classes"),
+        };
+        return Err(format!("its target has {held}, its network {outputs} outputs"));
     }
     let probable = match spec.layers().last().map(|layer| layer.activation) {
-        Some(Activation::Softmax) => outputs > 1,
+        Some(Activation::Softmax) => classes > 0 && outputs > 1,
         // Scores, of which the largest is chosen.
         Some(Activation::Identity) => matches!(loss, Loss::Hinge | Loss::SquaredHinge),
         other => matches!(other, Some(Activation::Sigmoid | Activation::Step)),
     };
-    if classes > 0 && !probable {
+    if !target.class_columns().is_empty() && !probable {
         return Err("its network's outputs are no probabilities of classes".into());
     }
     loss.check().map_err(|e| e.to_string())?;
-    if let Some(mean) = provenance.mean.filter(|mean| !mean.is_finite()) {
+    if let Some(mean) = provenance.means.iter().find(|mean| !mean.is_finite()) {
         return Err(format!("the mean of its training rows is {mean}"));
     }
-    let counts = &provenance.class_counts;
-    let counted = counts.iter().try_fold(0usize, |sum, &count| sum.checked_add(count));
-    if provenance.rows == 0 || counts.len() != classes || (classes > 0 && counted != Some(provenance.rows)) {
-        return Err("its training rows are not counted for each class".into());
-    }
+    check_counts(target, provenance)?;
     certificate.as_ref().map_or(Ok(()), |certificate| certificate.check(spec))
+}
+
+/// Refuses counts and shares of the training rows that are not those of each class of each column.
+fn check_counts(target: &Target, provenance: &Provenance) -> std::result::Result<(), String> {
+    let (mut counts, mut shares) = (&provenance.class_counts[..], &provenance.class_shares[..]);
+    let weighed = !shares.is_empty();
+    let refuse = || Err("its training rows are not counted for each class".to_string());
+    if provenance.rows == 0 {
+        return refuse();
+    }
+    for column in target.class_columns() {
+        let classes = column.labels.len();
+        let Some((of_column, others)) = counts.split_at_checked(classes) else { return refuse() };
+        let counted = of_column.iter().try_fold(0usize, |sum, &count| sum.checked_add(count));
+        if counted != Some(provenance.rows) {
+            return refuse();
+        }
+        counts = others;
+        if weighed {
+            let Some((of_column, others)) = shares.split_at_checked(classes) else { return refuse() };
+            let sum: f64 = of_column.iter().sum();
+            // As many roundings as there are rows, and shares that are written with all their digits.
+            let whole = (sum - 1.0).abs() <= 1e-6 && of_column.iter().all(|share| (0.0..=1.0).contains(share));
+            if !whole {
+                return Err(format!("its class shares of {:?}: expected a sum of 1, found {sum}", column.name));
+            }
+            shares = others;
+        }
+    }
+    if counts.is_empty() && shares.is_empty() { Ok(()) } else { refuse() }
 }

@@ -5,12 +5,14 @@
 //! `certificate.rs` is what a gradient check of it found, which its file can carry.
 
 mod certificate;
+mod design;
 mod evaluation;
 mod format;
 #[cfg(feature = "pictures")]
 mod pictures;
 mod recipe;
 mod source;
+mod weighing;
 
 use crate::activation::Activation;
 use crate::data::idx::Idx;
@@ -21,12 +23,12 @@ use crate::loss::Loss;
 use crate::metrics::classification::most_probable;
 use crate::network::Network;
 pub use certificate::{Certificate, CertifiedTensor};
-pub use evaluation::Evaluation;
+pub use evaluation::{ColumnEvaluation, Evaluation};
 pub use format::{certify_file, peek_dtype, read};
 use ndarray::{Array2, ArrayView2, Axis};
 pub use recipe::{Fitted, Recipe};
 use serde::{Deserialize, Serialize};
-pub use source::Source;
+pub use source::{Groups, Source};
 
 /// What turns raw rows into a network's inputs.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -106,17 +108,20 @@ pub struct Provenance {
     pub data: String,
     /// Rows it was trained on.
     pub rows: usize,
-    /// How many of them were of each class; empty for a number.
+    /// How many of them were of each class, of several labels column after column; empty for numbers.
     pub class_counts: Vec<usize>,
+    /// Each class's share of the rows' weights, in the same order; empty where rows had none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub class_shares: Vec<f64>,
     /// The seed of split, weights and order.
     pub seed: u64,
     /// How it was trained, in words.
     pub training: String,
     /// Epochs it was trained for.
     pub epochs: usize,
-    /// The mean of the training rows' numbers, where the target does not hold it: one that is trained on as it is.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub mean: Option<f64>,
+    /// The means of the training rows' numbers, where the target does not hold them: numbers that are trained on as they are.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub means: Vec<f64>,
 }
 
 /// The type of a model's numbers.
@@ -162,15 +167,25 @@ pub struct Model<T> {
     pub certificate: Option<Certificate>,
 }
 
-/// What a model says of some rows.
+/// What a model says of some rows, by the kind of its [`Target`].
 #[derive(Clone, Debug, PartialEq)]
 pub enum Predictions {
     /// The probability of each class: rows x classes, each row summing to 1 (independent sigmoids and threshold units are
     /// scaled to; where none fires, every class is as probable). Of scores, as a hinge trains them, the class with the largest has 1:
     /// [`Model::has_probabilities`] tells.
     Classes(Array2<f64>),
-    /// A number a row, in the target's own units.
-    Numbers(Vec<f64>),
+    /// The probability of each label, that of the second class of its column: rows x labels.
+    Labels(Array2<f64>),
+    /// The numbers in their own units: rows x numbers.
+    Numbers(Array2<f64>),
+}
+
+impl Predictions {
+    /// The probabilities or numbers: a row to each row.
+    pub fn values(&self) -> ArrayView2<'_, f64> {
+        let (Self::Classes(values) | Self::Labels(values) | Self::Numbers(values)) = self;
+        values.view()
+    }
 }
 
 impl<T: Float> Model<T> {
@@ -181,11 +196,7 @@ impl<T: Float> Model<T> {
     pub fn predict(&self, source: &Source, rows: &[usize]) -> Result<Predictions> {
         let x = self.input.encode(source, rows)?;
         let predictions = self.predict_encoded(x.view())?;
-        let bad = match &predictions {
-            Predictions::Numbers(numbers) => numbers.iter().position(|number| !number.is_finite()),
-            Predictions::Classes(p) => p.rows().into_iter().position(|row| row.iter().any(|p| !p.is_finite())),
-        };
-        match bad {
+        match predictions.values().rows().into_iter().position(|row| row.iter().any(|value| !value.is_finite())) {
             None => Ok(predictions),
             Some(row) => Err(source.row_fault(
                 rows[row],
@@ -198,11 +209,20 @@ impl<T: Float> Model<T> {
     /// The predictions for rows that are already encoded; a network may give what is not finite.
     pub fn predict_encoded(&self, x: ArrayView2<'_, T>) -> Result<Predictions> {
         let outputs = self.network.predict(x)?;
-        if let Target::Number { .. } = self.target {
-            return Ok(Predictions::Numbers(self.target.inverse_all(outputs.view())?));
-        }
-        let classes = self.target.labels().len();
         let is_scores = self.output() == Some(Activation::Identity);
+        let classes = match &self.target {
+            Target::Number(_) | Target::Numbers(_) => {
+                return Ok(Predictions::Numbers(self.target.inverse_all(outputs.view())?));
+            }
+            // Of scores, the sign is the choice.
+            Target::Labels(_) if is_scores => {
+                let choice =
+                    |score: T| if score.is_finite() { f64::from(u8::from(score.real() > 0.0)) } else { f64::NAN };
+                return Ok(Predictions::Labels(outputs.mapv(choice)));
+            }
+            Target::Labels(_) => return Ok(Predictions::Labels(outputs.mapv(|output| output.real()))),
+            Target::Classes(classes) => classes.labels.len(),
+        };
         let mut probabilities = Array2::zeros((outputs.nrows(), classes));
         for (output, mut p) in outputs.rows().into_iter().zip(probabilities.rows_mut()) {
             if is_scores && output.iter().any(|score| !score.is_finite()) {
@@ -237,7 +257,8 @@ impl<T: Float> Model<T> {
         matches!(self.output(), Some(Activation::Softmax | Activation::Sigmoid))
     }
 
-    /// The network's targets for the given rows of `source`: one column for a number or two classes, else one-hot.
+    /// The network's targets for the given rows of `source`: one column for each number, each label, or two classes, else
+    /// one-hot.
     ///
     /// **Errors** name file, line, column and value.
     pub fn encode_targets(&self, source: &Source, rows: &[usize]) -> Result<Array2<T>> {

@@ -4,6 +4,7 @@
 
 use super::{Fitted, Input, Model};
 use crate::data::Target;
+use crate::data::target::Classes;
 use crate::error::{Error, Result};
 use crate::float::Float;
 use crate::picture::curve::{Curve, Panel, Series};
@@ -35,10 +36,11 @@ impl<T: Float + Into<f64>> Model<T> {
         let spec = self.network.spec();
         let inputs = self.input.names();
         let outputs = match &self.target {
-            Target::Classes { labels, .. } if labels.len() == spec.outputs() => labels.clone(),
+            Target::Classes(Classes { labels, .. }) if labels.len() == spec.outputs() => labels.clone(),
             // One output tells two classes apart: it is the probability of the second.
-            Target::Classes { labels, .. } => vec![labels[1].clone()],
-            Target::Number { name, .. } => vec![name.clone()],
+            Target::Classes(Classes { labels, .. }) => vec![labels[1].clone()],
+            Target::Labels(columns) => columns.iter().map(Classes::event).collect(),
+            Target::Number(_) | Target::Numbers(_) => self.target.names().into_iter().map(Into::into).collect(),
         };
         let last = spec.layers().len() - 1;
         let activations: Vec<String> = spec.layers().iter().map(|layer| layer.activation.to_string()).collect();
@@ -54,7 +56,7 @@ impl<T: Float + Into<f64>> Model<T> {
             weights: &params[block.weights.clone()],
             biases: (!block.bias.is_empty()).then(|| &params[block.bias.clone()]),
         });
-        let title = format!("{}: {} parameters", self.target.name(), spec.parameters());
+        let title = format!("{}: {} parameters", self.target.names().join(", "), spec.parameters());
         Diagram { title: &title, columns, edges: edges.collect() }.svg()
     }
 

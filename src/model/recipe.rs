@@ -1,18 +1,19 @@
 //! How a model is made from raw rows: the choices of a person, and defaults for all of them.
 
+use super::design;
+use super::weighing::Weighed;
 use super::{Input, Model, Provenance, Source};
 use crate::activation::Activation;
-use crate::data::cell::quoted;
-use crate::data::{Target, Task, Warning, features, split};
+use crate::data::{ClassWeights, Target, Task, Warning, features, split};
 use crate::error::{Error, Result};
 use crate::float::Float;
 use crate::init::Init;
-use crate::loss::{Loss, LossFn, Targets, check_smoothing, smooth_labels};
+use crate::loss::{Loss, smooth_labels};
 use crate::memory;
 use crate::network::objective::{Batch, Objective};
 use crate::network::spec::Block;
 use crate::network::workspace::{Workspace, rows_at_a_time};
-use crate::network::{Layer, Network, Spec};
+use crate::network::{Network, Spec};
 use crate::rng::{Rng, stream};
 use crate::train::{History, Observer, Solver, Trainer};
 use ndarray::Array2;
@@ -41,6 +42,8 @@ pub struct Recipe {
     /// The share of each training row's label that is spread over all classes ([`smooth_labels`]), from 0 to below 1. Rows held back
     /// keep theirs.
     pub label_smoothing: f64,
+    /// How much the rows of each class count, on top of the weights that a [`Source`] has for its rows; alike if not given.
+    pub class_weights: Option<ClassWeights>,
 }
 
 impl Default for Recipe {
@@ -59,6 +62,7 @@ impl Default for Recipe {
             trainer: Trainer { learning_rate: 0.005, batch: 32, ..Trainer::default() },
             held_back: None,
             label_smoothing: 0.0,
+            class_weights: None,
         }
     }
 }
@@ -77,36 +81,41 @@ pub struct Fitted<T> {
 impl Recipe {
     /// Makes a model from the given rows of `source`: nothing is learnt from the others, except which categories exist.
     ///
+    /// A row of weight `k` counts as `k` rows like it in everything that is learnt: means, scales, classes' shares, the objective
+    /// on training rows and on those held back. Those of weight 0 are left out.
+    ///
     /// **Determinism**: the same source, rows and recipe give the same bits, for any number of threads.
     /// **Errors** name file, line, column and value, or the setting.
     pub fn fit<T: Float>(&self, source: &Source, rows: &[usize], observe: &mut Observer<'_>) -> Result<Fitted<T>> {
         let (mut input, mut target, mut warnings) = source.infer(self.task, &self.features)?;
-        let (training, judged) = self.hold_back(source, &target, rows)?;
+        let (training, judged) = self.hold_back(source, &target, &source.counted(rows)?)?;
+        let training = Weighed::new(source, &target, training)?;
         if let (Input::Table(features), Source::Table { table, .. }) = (&mut input, source) {
-            warnings.extend(features.fit(table, &training)?);
-            warnings.extend(target.fit(table, &training)?);
+            warnings.extend(features.fit(table, training.rows(), training.weights.as_deref())?);
+            warnings.extend(target.fit(table, training.rows(), training.weights.as_deref())?);
         }
         warnings.dedup();
-        let (spec, loss) = self.network(&input, &target)?;
-        self.check_labels(&target, loss)?;
-        let mut mean = None;
+        let factors = self.class_weights.as_ref().map(|weights| training.factors(weights, &target)).transpose()?;
+        let (spec, loss) = design::network(self, &input, &target)?;
+        design::check_labels(self, &target, loss)?;
+        let mut means = Vec::new();
         if loss == Loss::Poisson {
-            require_counts(source, &target, &training)?;
-            require_counts(source, &target, &judged)?;
-            if let Target::Number { mean: own, scale, .. } = &mut target {
-                mean = Some(*own);
-                (*own, *scale) = (0.0, 1.0);
-            }
+            design::check_counts(source, &target, training.rows())?;
+            design::check_counts(source, &target, &judged)?;
+            means = target.keep_as_they_are();
         }
-        self.require_memory::<T>(&spec, training.len(), judged.len())?;
+        self.require_memory::<T>(&spec, training.rows().len(), judged.len())?;
         let seed = self.trainer.seed;
         let mut network = Network::<T>::new(spec, self.init, &mut Rng::with_stream(seed, stream::WEIGHTS))?;
         if let (Some(init), Some(bad)) = (self.init, network.params().iter().find(|w| !w.is_finite())) {
             return Err(Error::setting(format!("init {}", init.name()), format!("weights finite in {}", T::NAME), bad));
         }
-        if let (Some(mean), Some(last)) = (mean.filter(|mean| *mean > 0.0), network.spec().blocks().last().cloned()) {
-            // From the rate of all rows together, as standardised targets start from their mean: rates of 1 would take long to a million.
-            network.params_mut()[last.bias].fill(T::from_f64(libm::log(mean)));
+        if let Some(last) = network.spec().blocks().last().cloned() {
+            // From the rates of all rows together, as standardised targets start from their mean: rates of 1 would take long to a million.
+            for (bias, mean) in network.params_mut()[last.bias].iter_mut().zip(&means).filter(|(_, mean)| **mean > 0.0)
+            {
+                *bias = T::from_f64(libm::log(*mean));
+            }
         }
         let mut trainer = self.trainer.clone();
         trainer.objective.loss = loss;
@@ -114,27 +123,29 @@ impl Recipe {
         let provenance = Provenance {
             version: env!("CARGO_PKG_VERSION").into(),
             data: source.name().into(),
-            rows: training.len(),
-            class_counts: count_classes(source, &target, &training)?,
+            rows: training.rows().len(),
+            class_counts: training.class_counts(&target),
+            class_shares: training.class_shares(&target),
             seed,
-            training: describe(&trainer, self.label_smoothing),
+            training: describe(&trainer, self.label_smoothing) + &self.describe_weights(source),
             epochs: 0,
-            mean,
+            means,
         };
         let mut model = Model { input, network, target, loss, provenance, certificate: None };
-        let x = model.input.encode::<T>(source, &training)?;
-        let mut y: Array2<T> = model.encode_targets(source, &training)?;
+        let mut learnt = Rows::new(&model, source, &training, factors.as_deref())?;
         if self.label_smoothing > 0.0 {
-            let cols = y.ncols();
-            smooth_labels(y.as_slice_mut().expect("row-major, as it was made"), cols, self.label_smoothing)?;
+            let cols = learnt.y.ncols();
+            smooth_labels(learnt.y.as_slice_mut().expect("row-major, as it was made"), cols, self.label_smoothing)?;
         }
         let judged = match judged.is_empty() {
             true => None,
-            false => Some((model.input.encode::<T>(source, &judged)?, model.encode_targets(source, &judged)?)),
+            false => {
+                let judged = Weighed::new(source, &model.target, judged)?;
+                Some(Rows::new(&model, source, &judged, factors.as_deref())?)
+            }
         };
-        let batch = |x, y| Batch { x, y, weights: None };
-        let held_back = judged.as_ref().map(|(x, y)| batch(x.view(), y.view()));
-        let history = trainer.fit(&mut model.network, batch(x.view(), y.view()), held_back, observe)?;
+        let held_back = judged.as_ref().map(Rows::batch);
+        let history = trainer.fit(&mut model.network, learnt.batch(), held_back, observe)?;
         require_finite(&model.network, history.training.len())?;
         model.provenance.epochs = history.training.len();
         Ok(Fitted { model, history, warnings })
@@ -145,7 +156,8 @@ impl Recipe {
         // The network and the encoded data, and what their training takes; or what comes after, for which a training must not
         // have been in vain: the predictions that it is judged by, and the bytes of the file with its tensors.
         let rows = training as u128 + held_back as u128;
-        let numbers = spec.parameters() as u128 + rows * (spec.inputs() as u128 + spec.outputs() as u128);
+        // A row is inputs, outputs and a weight.
+        let numbers = spec.parameters() as u128 + rows * (spec.inputs() as u128 + spec.outputs() as u128 + 1);
         let file = 2 * spec.parameters() as u128 * size_of::<T>() as u128;
         let judging = Workspace::<T>::required_bytes(spec, rows_at_a_time::<T, _>(spec, training), false);
         memory::require(
@@ -158,112 +170,46 @@ impl Recipe {
     /// The rows to train on, and those to stop on.
     fn hold_back(&self, source: &Source, target: &Target, rows: &[usize]) -> Result<(Vec<usize>, Vec<usize>)> {
         let Some(share) = self.held_back else { return Ok((rows.to_vec(), Vec::new())) };
-        let mut classes = Vec::new();
-        let strata = source.strata(target, rows, &mut classes)?;
+        let groups = source.groups(target, rows)?;
         // Another stream than the hold-out's, or the two splits would pick the same places.
-        let parts = split::hold_out(strata, share, &mut Rng::with_stream(self.trainer.seed, stream::SPLIT + 1))
-            .map_err(|error| match error {
-                Error::Setting { expected, found, .. } => Error::setting("held-back share", expected, found),
-                other => other,
-            })?;
+        let parts =
+            split::hold_out(groups.strata(), share, &mut Rng::with_stream(self.trainer.seed, stream::SPLIT + 1))
+                .map_err(|error| match error {
+                    Error::Setting { expected, found, .. } => Error::setting("held-back share", expected, found),
+                    other => other,
+                })?;
         let pick = |part: &[usize]| part.iter().map(|&i| rows[i]).collect();
         Ok((pick(&parts.train), pick(&parts.test)))
     }
 
-    /// The network and its loss for an input and a target.
-    fn network(&self, input: &Input, target: &Target) -> Result<(Spec, Loss)> {
-        let classes = target.labels().len();
-        let perceptron = self.trainer.solver == Solver::Perceptron;
-        if let Some(loss) = self.loss {
-            check_task(loss, classes)?;
-        }
-        let is_hinge = |loss| matches!(loss, Loss::Hinge | Loss::SquaredHinge);
-        let wants_scores = self.loss.is_some_and(is_hinge);
-        let output =
-            self.output.or_else(|| if perceptron { None } else { self.loss?.link() }).unwrap_or(match classes {
-                _ if perceptron => Activation::Step,
-                _ if wants_scores => Activation::Identity,
-                0 => Activation::Identity,
-                2 => Activation::Sigmoid,
-                _ => Activation::Softmax,
-            });
-        let allowed: &[Activation] = match classes {
-            0 => &[],
-            _ if perceptron => &[Activation::Step],
-            _ if wants_scores => &[Activation::Identity],
-            _ => &[Activation::Sigmoid, Activation::Softmax],
+    /// What makes some rows count more than others, in words that follow others.
+    fn describe_weights(&self, source: &Source) -> String {
+        let rows = match source {
+            Source::Table { table, weights: Some(column), .. } => format!("; rows by '{}'", table.columns()[*column]),
+            _ => String::new(),
         };
-        if classes > 0 && !allowed.contains(&output) {
-            let names: Vec<_> = allowed.iter().map(Activation::name).collect();
-            let with = self.loss.filter(|_| wants_scores).map_or(String::new(), |loss| format!(" with {loss}"));
-            return Err(Error::setting(format!("output activation for classes{with}"), names.join(" or "), output));
-        }
-        if classes == 0 && matches!(output, Activation::Softmax | Activation::Step) {
-            return Err(Error::setting("output activation for a number", "any but softmax and step", output));
-        }
-        let loss = self.loss.unwrap_or(match output {
-            Activation::Softmax => Loss::SoftmaxCrossEntropy,
-            Activation::Sigmoid if classes > 0 => Loss::LogisticCrossEntropy,
-            Activation::Exponential => Loss::Poisson,
-            _ => Loss::SquaredError,
-        });
-        let misses_its_scores = is_hinge(loss) && output != Activation::Identity;
-        if misses_its_scores || loss.link().is_some_and(|link| link != output) {
-            let expected = format!("a loss for {} outputs", output.name());
-            return Err(Error::setting("loss", expected, loss));
-        }
-        let units = if classes == 2 && output != Activation::Softmax { 1 } else { classes.max(1) };
-        let count = self.activations.len();
-        if count != 1 && count != self.hidden.len() {
-            return Err(Error::setting(
-                "activations",
-                format!("1, or one for each of {} hidden layers", self.hidden.len()),
-                count,
-            ));
-        }
-        let activation = |l: usize| self.activations[if count == 1 { 0 } else { l }];
-        let mut layers: Vec<_> =
-            self.hidden.iter().enumerate().map(|(l, &units)| Layer::new(units, activation(l))).collect();
-        layers.push(Layer::new(units, output));
-        Ok((Spec::new(input.width(), layers)?, loss))
-    }
-
-    /// Refuses labels to be smoothed where there are none, or where the loss knows whole ones only.
-    fn check_labels(&self, target: &Target, loss: Loss) -> Result<()> {
-        check_smoothing(self.label_smoothing)?;
-        let why = match target {
-            _ if self.label_smoothing == 0.0 => return Ok(()),
-            Target::Number { name, .. } => {
-                format!("0, for the target {} is a number and {loss} no loss of labels", quoted(name))
-            }
-            _ if self.trainer.solver == Solver::Perceptron => "0 with the perceptron rule".into(),
-            _ if loss.targets() == Targets::Labels => format!("0 with {loss}, whose targets are 0 or 1"),
-            _ => return Ok(()),
-        };
-        Err(Error::setting("label smoothing", why, self.label_smoothing))
+        rows + &self.class_weights.as_ref().map_or(String::new(), |weights| format!("; classes by {weights}"))
     }
 }
 
-/// Refuses a loss that is for the other task. (Errors of probabilities are a loss for classes, too: that of Brier, say.)
-fn check_task(loss: Loss, classes: usize) -> Result<()> {
-    let is_for_numbers = matches!(loss.targets(), Targets::Numbers | Targets::Counts);
-    let is_for_numbers_only = matches!(loss, Loss::Quantile { .. } | Loss::LogCosh | Loss::Poisson);
-    match classes {
-        0 if !is_for_numbers => Err(Error::setting("loss", "a loss for a number", loss)),
-        1.. if is_for_numbers_only => Err(Error::setting("loss", "a loss for classes", loss)),
-        _ => Ok(()),
-    }
+/// Rows as a network reads them.
+struct Rows<T> {
+    x: Array2<T>,
+    y: Array2<T>,
+    weights: Option<Vec<T>>,
 }
 
-/// Refuses a negative target, which no rate explains.
-fn require_counts(source: &Source, target: &Target, rows: &[usize]) -> Result<()> {
-    let numbers = source.numbers(target, rows)?;
-    match numbers.iter().position(|number| *number < 0.0) {
-        None => Ok(()),
-        Some(at) => {
-            let message = format!("poisson expects counts or rates of at least 0, found {}", numbers[at]);
-            Err(source.row_fault(rows[at], Some(target.name()), message))
-        }
+impl<T: Float> Rows<T> {
+    fn new(model: &Model<T>, source: &Source, rows: &Weighed, factors: Option<&[Vec<f64>]>) -> Result<Self> {
+        Ok(Self {
+            x: model.input.encode(source, rows.rows())?,
+            y: model.encode_targets(source, rows.rows())?,
+            weights: rows.total(factors)?,
+        })
+    }
+
+    fn batch(&self) -> Batch<'_, T> {
+        Batch { x: self.x.view(), y: self.y.view(), weights: self.weights.as_deref() }
     }
 }
 
@@ -277,15 +223,6 @@ fn require_finite<T: Float>(network: &Network<T>, epoch: usize) -> Result<()> {
             Err(Error::Diverged { epoch, batch: 1, layer: Some(layer + 1), what, value: f64::NAN })
         }
     }
-}
-
-/// How many of the rows are of each class; nothing for a number.
-fn count_classes(source: &Source, target: &Target, rows: &[usize]) -> Result<Vec<usize>> {
-    let mut counts = vec![0; target.labels().len()];
-    if let Target::Classes { .. } = target {
-        source.classes(target, rows)?.into_iter().for_each(|class| counts[class] += 1);
-    }
-    Ok(counts)
 }
 
 /// How a model was trained, in words.

@@ -2,15 +2,18 @@
 //! refused with its reason.
 //!
 //! Here are the subjects and the round trip; `refusals.rs` forges files, `golden.rs` reads those of released versions,
-//! `writing.rs` interrupts what writes them, and `certificates.rs` has files that carry a gradient check.
+//! `writing.rs` interrupts what writes them, `targets.rs` has several targets and weighted rows, and `certificates.rs` has files
+//! that carry a gradient check.
 
 mod certificates;
 mod golden;
 mod refusals;
+mod targets;
 mod writing;
 
 use deltarule::data::csv;
 use deltarule::data::idx::Idx;
+use deltarule::data::target::Number;
 use deltarule::metrics::Metrics;
 use deltarule::model::{Model, Predictions, Recipe, Source, peek_dtype};
 use deltarule::prelude::*;
@@ -30,8 +33,7 @@ fn table(target: &str) -> Source {
     }
     let options = csv::Options::default();
     let table = csv::read_from(text.as_bytes(), "small.csv", &options).unwrap();
-    let target = Some(table.column(target).unwrap());
-    Source::Table { table, target }
+    Source::table(table, &[target], None).unwrap()
 }
 
 /// Twelve images of 2 x 3 pixels, with two labels.
@@ -57,10 +59,7 @@ fn small() -> Model<f32> {
 }
 
 fn numbers(predictions: Predictions) -> Vec<f64> {
-    match predictions {
-        Predictions::Classes(p) => p.into_iter().collect(),
-        Predictions::Numbers(n) => n,
-    }
+    predictions.values().iter().copied().collect()
 }
 
 const PATH: &str = "some/model.safetensors";
@@ -116,7 +115,7 @@ fn threshold_units_of_several_classes_give_probabilities_that_can_be_evaluated()
 fn numbers_of_the_description_come_back_bit_for_bit() {
     let mut model = fit::<f64>(&table("price"), |_| {});
     for number in [0.1 + 0.2, 5e-324, f64::MAX, f64::MIN_POSITIVE, 1.0 / 3.0, 1e23, 123_456_789.123_456_79] {
-        if let deltarule::data::Target::Number { mean, scale, .. } = &mut model.target {
+        if let deltarule::data::Target::Number(Number { mean, scale, .. }) = &mut model.target {
             (*mean, *scale) = (-number, number);
         }
         assert_eq!(read::<f64>(&model.to_bytes().unwrap()).unwrap(), model, "{number:e}");

@@ -45,7 +45,12 @@ impl Parts {
         let mut hash = Sha256::new_with_prefix(model);
         hash.update(&data);
         let sha: String = hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
-        let format = if self.model.get("certificate").is_some() { 2 } else { 1 };
+        let several = ["labels", "numbers"].iter().any(|kind| self.model["target"].get(kind).is_some());
+        let format = match self.model.get("certificate") {
+            _ if several || self.model["provenance"].get("class_shares").is_some() => 3,
+            Some(_) => 2,
+            None => 1,
+        };
         let mut metadata = json!({ "deltarule": format!(r#"{{"format":{format},"sha256":"{sha}","model":{model}}}"#) });
         edit(&mut metadata);
         let (mut entries, mut start) = (vec![format!(r#""__metadata__":{metadata}"#)], 0);
@@ -194,9 +199,9 @@ fn other_metadata_and_newer_formats_are_refused() {
         "expected the metadata key 'deltarule' alone, found \"deltarule\", \"format\""
     );
     assert_eq!(edited(|m| *m = json!({})), "expected the metadata key 'deltarule' alone, found ");
-    let newer = |m: &mut Value| envelope(m, "\"format\":1", "\"format\":3,\"new\":{}");
+    let newer = |m: &mut Value| envelope(m, "\"format\":1", "\"format\":4,\"new\":{}");
     let (header, data) = parts.header(&parts.model.to_string(), newer);
-    assert_eq!(refusal(&Parts::pack(&header, &data)), "it is of format 3, and this program reads formats 1 and 2");
+    assert_eq!(refusal(&Parts::pack(&header, &data)), "it is of format 4, and this program reads formats 1 to 3");
     let wrong_sum = |m: &mut Value| envelope(m, "\"sha256\":\"", "\"sha256\":\"0");
     let (header, data) = parts.header(&parts.model.to_string(), wrong_sum);
     let sentence = "its checksum does not fit its content: it was damaged or edited";
@@ -284,6 +289,8 @@ fn make_fuzz_corpus() {
     write("number", &fit::<f64>(&table("price"), constants).to_bytes().unwrap());
     write("images", &fit::<f32>(&images(), |_| {}).to_bytes().unwrap());
     write("perceptron", &fit::<f64>(&table("class"), perceptron).to_bytes().unwrap());
+    write("labels", &super::targets::labels().to_bytes().unwrap());
+    write("numbers", &super::targets::model::<f64>(&["price", "mass"], None).to_bytes().unwrap());
     write("truncated", &bytes[..bytes.len() - 10]);
     write("header-huge", &[&(1u64 << 63).to_le_bytes()[..], b"{}"].concat());
     write("text", b"length,width\n1,2\n");

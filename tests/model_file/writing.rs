@@ -25,8 +25,8 @@ fn what_could_not_be_read_again_is_not_written() {
     let error = broken.to_bytes().unwrap_err().to_string();
     assert_eq!(error, "the model cannot be written: its training rows are not counted for each class");
     let mut broken = fit::<f64>(&table("price"), |_| {});
-    if let deltarule::data::Target::Number { scale, .. } = &mut broken.target {
-        *scale = f64::NAN;
+    if let deltarule::data::Target::Number(number) = &mut broken.target {
+        number.scale = f64::NAN;
     }
     let error = broken.to_bytes().unwrap_err().to_string();
     assert!(error.starts_with("the model cannot be written: target 'price': "), "{error}");

@@ -5,17 +5,14 @@ use crate::args::Evaluate;
 use crate::input::{self, Target};
 use crate::report::{self, EvaluationJson};
 use deltarule::Result;
-use deltarule::model::Input;
 
 pub fn run(args: &Evaluate) -> Result<Outcome> {
     let any = AnyModel::load(&args.model)?;
     with_model!(any, model => {
-        let target = match model.input {
-            Input::Table(_) => Target::Column(model.target.name()),
-            Input::Images { .. } => Target::Unknown,
-        };
-        let source = input::open(&args.data, &args.reading, target)?;
-        let rows: Vec<usize> = (0..source.rows()).collect();
+        let names = model.target.names();
+        let target = Target::of_model(&model.input, &names);
+        let source = input::open(&args.data, &args.reading, target, args.weight_column.as_deref())?;
+        let rows = report::counted(&source)?;
         let evaluation = model.evaluate(&source, &rows)?;
         report::say(&report::table(source.name(), &evaluation));
         if let Some(confusion) = &evaluation.confusion {

@@ -6,6 +6,7 @@ use crate::report;
 use deltarule::Result;
 use deltarule::data::Target;
 use deltarule::data::features::Kind;
+use deltarule::data::target::{Classes, Number};
 use deltarule::file;
 use deltarule::float::Float;
 use deltarule::loss::Loss;
@@ -109,14 +110,15 @@ fn certified(certificate: &Certificate, fits: bool) -> Vec<String> {
 fn print<T: Float>(model: &Model<T>) -> Result<()> {
     let mut lines = Vec::new();
     let spec = model.network.spec();
-    match &model.target {
-        Target::Classes { name, labels } => lines.push(format!("predicts   {name}: {}", labels.join(", "))),
-        Target::Number { name, .. } if model.provenance.mean.is_some() => {
-            lines.push(format!("predicts   {name}: a number, trained as it is"));
-        }
-        Target::Number { name, mean, scale } => {
-            lines.push(format!("predicts   {name}: a number, trained with mean {mean:.6} and deviation {scale:.6}"));
-        }
+    for Classes { name, labels } in model.target.class_columns() {
+        lines.push(format!("predicts   {name}: {}", labels.join(", ")));
+    }
+    for Number { name, mean, scale } in model.target.number_columns() {
+        lines.push(if model.provenance.means.is_empty() {
+            format!("predicts   {name}: a number, trained with mean {mean:.6} and deviation {scale:.6}")
+        } else {
+            format!("predicts   {name}: a number, trained as it is")
+        });
     }
     lines.push(format!("inputs     {}", report::inputs(&model.input)));
     if let Input::Table(features) = &model.input {

@@ -2,12 +2,15 @@
 
 use super::{AnyModel, Outcome, check_outputs, existing, with_model};
 use crate::args::Predict;
-use crate::input::{self, Target};
+use crate::input;
+use deltarule::data::Target;
 use deltarule::file;
 use deltarule::float::Float;
 use deltarule::metrics::classification::most_probable;
+use deltarule::metrics::multilabel::probable;
 use deltarule::model::{Model, Predictions, Source};
 use deltarule::{Error, Result};
+use ndarray::ArrayView1;
 use std::io::Write;
 use std::path::Path;
 
@@ -19,7 +22,7 @@ pub fn run(args: &Predict) -> Result<Outcome> {
     let outputs: Vec<&Path> = args.out.iter().map(AsRef::as_ref).collect();
     check_outputs(&outputs, &[&args.model, &args.data], existing)?;
     let any = AnyModel::load(&args.model)?;
-    let source = input::open(&args.data, &args.reading, Target::Unknown)?;
+    let source = input::open(&args.data, &args.reading, input::Target::Unknown, None)?;
     with_model!(any, model => match &args.out {
         // A file appears whole or not at all, so its text is made first.
         Some(out) => {
@@ -44,32 +47,38 @@ fn write_predictions<T: Float>(
     out: &mut impl Write,
     name: &Path,
 ) -> Result<()> {
-    let labels = model.target.labels();
     // Every row is judged before the first line is written, so that a bad row leaves no half output.
     let rows: Vec<usize> = (0..source.rows()).collect();
     let chunks = rows.chunks(CHUNK).map(|rows| model.predict(source, rows)).collect::<Result<Vec<_>>>()?;
     let mut write = |line: String| writeln!(out, "{line}").map_err(|e| Error::io(name, e));
-    let mut header = cell(model.target.name());
+    let classes = model.target.class_columns();
+    let mut header: Vec<String> = model.target.names().into_iter().map(cell).collect();
     if proba {
-        labels.iter().for_each(|label| header += &format!(",{}", cell(&format!("p({label})"))));
+        header.extend(match &model.target {
+            Target::Labels(columns) => columns.iter().map(|label| cell(&format!("p({})", label.event()))).collect(),
+            target => target.labels().iter().map(|label| cell(&format!("p({label})"))).collect::<Vec<_>>(),
+        });
     }
-    write(header)?;
+    write(header.join(","))?;
+    let label = |column: usize, class: usize| cell(&classes[column].labels[class]);
     for predictions in chunks {
-        match predictions {
+        let said: Vec<Vec<String>> = match &predictions {
             Predictions::Numbers(numbers) => {
-                for number in numbers {
-                    write(self::number(number))?;
-                }
+                numbers.rows().into_iter().map(|row| row.iter().map(|&n| number(n)).collect()).collect()
             }
-            Predictions::Classes(probabilities) => {
-                for (class, row) in most_probable(probabilities.view()).into_iter().zip(probabilities.rows()) {
-                    let mut line = cell(&labels[class]);
-                    if proba {
-                        row.iter().for_each(|p| line += &format!(",{}", number(*p)));
-                    }
-                    write(line)?;
-                }
+            Predictions::Classes(p) => most_probable(p.view()).into_iter().map(|class| vec![label(0, class)]).collect(),
+            Predictions::Labels(p) => {
+                let said = |row: ArrayView1<'_, bool>| {
+                    row.iter().enumerate().map(|(column, &has)| label(column, has.into())).collect()
+                };
+                probable(p.view()).rows().into_iter().map(said).collect()
             }
+        };
+        for (mut line, row) in said.into_iter().zip(predictions.values().rows()) {
+            if proba && !classes.is_empty() {
+                line.extend(row.iter().map(|&p| number(p)));
+            }
+            write(line.join(","))?;
         }
     }
     Ok(())

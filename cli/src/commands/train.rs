@@ -6,10 +6,11 @@ use crate::input::{self, Target};
 use crate::progress::Progress;
 use crate::report::{self, EvaluationJson, say};
 use clap::ValueEnum;
-use deltarule::data::{Missing, Task, Warning, features, split};
+use deltarule::data::{ClassWeights, Missing, Task, Warning, features, split};
 use deltarule::file;
 use deltarule::float::Float;
-use deltarule::model::{Evaluation, Fitted, Recipe, Source};
+use deltarule::metrics::Metrics;
+use deltarule::model::{ColumnEvaluation, Evaluation, Fitted, Recipe, Source};
 use deltarule::optim::{levenberg_marquardt, rprop};
 use deltarule::picture::{self, spark::spark};
 use deltarule::prelude::*;
@@ -30,11 +31,11 @@ pub fn run(args: &Train) -> Result<Outcome> {
     let cv = args.cv.as_deref().map(parse_cv).transpose()?;
     let recipe = recipe(args)?;
     let target = match (&args.target, &args.reading.labels) {
-        (Some(column), _) => Target::Column(column),
+        (Some(columns), _) => Target::Named(columns),
         (None, Some(_)) => Target::Unknown,
         (None, None) => Target::Missing,
     };
-    let mut source = input::open(&args.data, &args.reading, target)?;
+    let mut source = input::open(&args.data, &args.reading, target, args.weight_column.as_deref())?;
     if recipe.features.missing == Missing::Drop {
         let rows = source.rows();
         let dropped = source.drop_incomplete(&recipe.features.ignore)?;
@@ -58,11 +59,11 @@ fn train<T: Float + Into<f64>>(
     let (input, target, warnings) = source.infer(recipe.task, &recipe.features)?;
     let mut said = Said::default();
     said.warn(&warnings);
-    let rows: Vec<usize> = (0..source.rows()).collect();
+    let rows = report::counted(source)?;
     say(&format!("{}: {}, {}", source.name(), report::count(rows.len(), "row"), report::inputs(&input)));
     if let Some((folds, repetitions)) = cv {
         let (measured, seconds, mut watched) =
-            cross_validate::<T>(args, recipe, source, &target, (folds, repetitions), &mut said)?;
+            cross_validate::<T>(args, recipe, source, (&target, &rows), (folds, repetitions), &mut said)?;
         let figures = cross_validated(&measured, folds, repetitions);
         let mut object = json!({
             "task": target.task(), "rows": { "train": rows.len(), "test": 0 }, "cv": figures, "seconds": seconds,
@@ -86,10 +87,9 @@ fn train<T: Float + Into<f64>>(
     let (training, test) = match args.test {
         0.0 => (rows, Vec::new()),
         share => {
-            let mut classes = Vec::new();
-            let strata = source.strata(&target, &rows, &mut classes)?;
-            let part = split::hold_out(strata, share, &mut Rng::with_stream(args.seed, stream::SPLIT))?;
-            (part.train, part.test)
+            let groups = source.groups(&target, &rows)?;
+            let part = split::hold_out(groups.strata(), share, &mut Rng::with_stream(args.seed, stream::SPLIT))?;
+            (pick(&rows, &part.train), pick(&rows, &part.test))
         }
     };
     let started = Instant::now();
@@ -111,18 +111,21 @@ fn train<T: Float + Into<f64>>(
     Ok(Outcome::Done)
 }
 
+/// The rows at the given places of a list of rows.
+fn pick(rows: &[usize], places: &[usize]) -> Vec<usize> {
+    places.iter().map(|&place| rows[place]).collect()
+}
+
 /// The figures of each fold, the seconds that they took, and the gradients watched in all of them.
 fn cross_validate<T: Float>(
     args: &Train,
     recipe: &Recipe,
     source: &Source,
-    target: &deltarule::data::Target,
+    (target, rows): (&deltarule::data::Target, &[usize]),
     (folds, repetitions): (usize, usize),
     said: &mut Said,
 ) -> Result<(Vec<Evaluation>, f64, Vec<Watched>)> {
-    let rows: Vec<usize> = (0..source.rows()).collect();
-    let mut classes = Vec::new();
-    let strata = source.strata(target, &rows, &mut classes)?;
+    let groups = source.groups(target, rows)?;
     // Each fold lists all rows, here or there.
     let indices = folds as u128 * rows.len() as u128;
     memory::require(
@@ -134,10 +137,10 @@ fn cross_validate<T: Float>(
     let (mut measured, mut watched) = (Vec::new(), Vec::new());
     // One repetition's folds at a time: a million of them would not fit into memory.
     for _ in 0..repetitions {
-        for part in split::folds(strata, folds, 1, &mut rng)? {
+        for part in split::folds(groups.strata(), folds, 1, &mut rng)? {
             let prefix = format!("fold {}/{}  ", measured.len() + 1, folds.saturating_mul(repetitions));
-            let fitted = fit::<T>(args, recipe, source, &part.train, &prefix, said)?;
-            measured.push(fitted.model.evaluate(source, &part.test)?);
+            let fitted = fit::<T>(args, recipe, source, &pick(rows, &part.train), &prefix, said)?;
+            measured.push(fitted.model.evaluate(source, &pick(rows, &part.test))?);
             watched.extend(fitted.history.watched);
         }
     }
@@ -271,6 +274,7 @@ fn recipe(args: &Train) -> Result<Recipe> {
         },
         held_back: args.early_stopping,
         label_smoothing: args.label_smoothing,
+        class_weights: args.class_weight.as_deref().map(ClassWeights::parse).transpose()?,
     })
 }
 
@@ -411,8 +415,8 @@ fn describe<T: Float>(
     seconds: f64,
     task: &Task,
 ) -> Value {
-    let judged = test.unwrap_or(training);
-    json!({
+    let judged = EvaluationJson::from(test.unwrap_or(training));
+    let mut object = json!({
         "task": task,
         "rows": { "train": training.rows, "test": test.map_or(0, |t| t.rows) },
         "epochs": fitted.history.training.len(),
@@ -420,10 +424,14 @@ fn describe<T: Float>(
         "stopped": fitted.history.stopped,
         "train": training.metrics,
         "test": test.map(|t| t.metrics),
-        "baseline": EvaluationJson::from(judged).baseline,
-        "interval": EvaluationJson::from(judged).interval,
+        "baseline": judged.baseline,
+        "interval": judged.interval,
         "parameters_sha256": fitted.model.parameters_sha256(),
-    })
+    });
+    if !judged.targets.is_empty() {
+        object["targets"] = json!(judged.targets);
+    }
+    object
 }
 
 /// Mean and standard error over the repetitions of each figure, printed and for machines.
@@ -433,17 +441,37 @@ fn describe<T: Float>(
 fn cross_validated(measured: &[Evaluation], folds: usize, repetitions: usize) -> Value {
     let mut object = json!({ "folds": folds, "repetitions": repetitions });
     say(&format!("{folds} folds x {repetitions}: mean and standard error over {} trainings", measured.len()));
-    for name in ["accuracy", "balanced_accuracy", "log_loss", "r2", "rmse", "mae"] {
-        let figures = |of: &dyn Fn(&Evaluation) -> Option<f64>| measured.iter().map(of).collect::<Option<Vec<f64>>>();
-        let Some(model) = figures(&|e| e.metrics.get(name)) else { continue };
-        let baseline = figures(&|e| e.baseline.get(name)).unwrap_or_default();
-        let mean = |values: &[f64]| values.iter().sum::<f64>() / values.len() as f64;
-        let centre = mean(&model);
-        let groups: Vec<f64> = if repetitions > 1 { model.chunks(folds).map(mean).collect() } else { model };
-        let variance = groups.iter().map(|v| (v - centre).powi(2)).sum::<f64>() / (groups.len() - 1) as f64;
-        let error = (variance / groups.len() as f64).sqrt();
-        say(&format!("  {:<20}{centre:>9.4} +- {error:.4}   baseline {:.4}", name.replace('_', " "), mean(&baseline)));
-        object[name] = json!({ "mean": centre, "standard_error": error, "baseline": mean(&baseline) });
+    let first = &measured[0];
+    for (name, _) in first.metrics.figures() {
+        let figures = |of: fn(&Evaluation) -> &Metrics| measured.iter().filter_map(|e| of(e).get(name)).collect();
+        let (model, baseline) = (figures(|e| &e.metrics), figures(|e| &e.baseline));
+        object[name] = summary(&name.replace('_', " "), (model, baseline), folds, repetitions);
+    }
+    // Of each of several target columns, the figure that tells the most.
+    let mut columns = Vec::new();
+    for (j, column) in first.columns.iter().enumerate() {
+        for (name, _) in column.metrics.figures().into_iter().take(1) {
+            let figures = |of: fn(&ColumnEvaluation) -> &Metrics| {
+                measured.iter().filter_map(|e| of(&e.columns[j]).get(name)).collect()
+            };
+            let (model, baseline) = (figures(|c| &c.metrics), figures(|c| &c.baseline));
+            let title = format!("{name} of {}", column.name);
+            columns.push(json!({ "name": column.name, name: summary(&title, (model, baseline), folds, repetitions) }));
+        }
+    }
+    if !columns.is_empty() {
+        object["targets"] = columns.into();
     }
     object
+}
+
+/// Mean and standard error of one figure and the mean of the baseline's, printed and for machines.
+fn summary(title: &str, (model, baseline): (Vec<f64>, Vec<f64>), folds: usize, repetitions: usize) -> Value {
+    let mean = |values: &[f64]| values.iter().sum::<f64>() / values.len() as f64;
+    let centre = mean(&model);
+    let groups: Vec<f64> = if repetitions > 1 { model.chunks(folds).map(mean).collect() } else { model };
+    let variance = groups.iter().map(|v| (v - centre).powi(2)).sum::<f64>() / (groups.len() - 1) as f64;
+    let error = (variance / groups.len() as f64).sqrt();
+    say(&format!("  {title:<20}{centre:>9.4} +- {error:.4}   baseline {:.4}", mean(&baseline)));
+    json!({ "mean": centre, "standard_error": error, "baseline": mean(&baseline) })
 }

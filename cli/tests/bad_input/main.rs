@@ -15,6 +15,7 @@ mod prediction;
 mod settings;
 mod streams;
 mod tables;
+mod targets;
 
 use command::data::{classes, csv};
 use command::{Case, Folder};

@@ -26,6 +26,15 @@ pub fn numbers() -> Vec<String> {
     points(40).iter().map(|(a, b)| format!("{a:.3},{b:.3},{:.3}", 100.0 * a - 10.0 * b + 1000.0)).collect()
 }
 
+/// Forty points, two labels, two numbers of other sizes, and weights 0 to 3: columns `a`, `b`, `u`, `v`, `s`, `t` and `w`.
+pub fn several() -> Vec<String> {
+    let row = |(i, (a, b)): (usize, (f64, f64))| {
+        let (u, v) = (if a + b > 0.1 { "yes" } else { "no" }, u8::from(a - b > 0.3));
+        format!("{a:.3},{b:.3},{u},{v},{:.3},{:.6},{}", 100.0 * a - 10.0 * b + 1000.0, 0.01 * (a + b), i % 4)
+    };
+    points(40).into_iter().enumerate().map(row).collect()
+}
+
 /// [`classes`] with the cell at row (from 0) and column replaced.
 pub fn classes_with(changes: &[(usize, usize, &str)]) -> String {
     let mut rows: Vec<Vec<String>> = classes().iter().map(|row| row.split(',').map(String::from).collect()).collect();

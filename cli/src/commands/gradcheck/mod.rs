@@ -10,7 +10,7 @@ use deltarule::file::{self, Existing};
 use deltarule::gradcheck::junit::{self, Case};
 use deltarule::gradcheck::{self, Counts, Mode, Options, Report, Verdict};
 use deltarule::loss::Targets;
-use deltarule::model::{Certificate, Input, certify_file};
+use deltarule::model::{Certificate, certify_file};
 use deltarule::prelude::*;
 use deltarule::{Error, Result, memory, verify};
 use ndarray::Array2;
@@ -171,11 +171,8 @@ fn check_network<T: Float>(
 fn of_model(args: &Gradcheck, path: &Path, data: &Path, engine: Engine, options: &Options) -> Result<Checked> {
     let any = AnyModel::load(path)?;
     with_model!(any, model => {
-        let target = match model.input {
-            Input::Table(_) => Target::Column(model.target.name()),
-            Input::Images { .. } => Target::Unknown,
-        };
-        let source = input::open(data, &args.reading, target)?;
+        let names = model.target.names();
+        let source = input::open(data, &args.reading, Target::of_model(&model.input, &names), None)?;
         let rows: Vec<usize> = (0..source.rows().min(args.rows)).collect();
         let (x, y) = (model.input.encode(&source, &rows)?, model.encode_targets(&source, &rows)?);
         let batch = Batch { x: x.view(), y: y.view(), weights: None };

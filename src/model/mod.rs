@@ -26,7 +26,7 @@ pub use certificate::{Certificate, CertifiedTensor};
 pub use evaluation::{ColumnEvaluation, Evaluation};
 pub use format::{certify_file, peek_dtype, read};
 use ndarray::{Array2, ArrayView2, Axis};
-pub use recipe::{Fitted, Recipe};
+pub use recipe::{Fitted, Recipe, With};
 use serde::{Deserialize, Serialize};
 pub use source::{Groups, Source};
 

@@ -15,8 +15,11 @@ use crate::network::spec::Block;
 use crate::network::workspace::{Workspace, rows_at_a_time};
 use crate::network::{Network, Spec};
 use crate::rng::{Rng, stream};
-use crate::train::{History, Observer, Solver, Trainer};
+use crate::train::checkpoint::Checkpointing;
+use crate::train::{History, Observer, Run, Solver, Trainer};
 use ndarray::Array2;
+use std::fmt;
+use std::sync::atomic::AtomicBool;
 
 /// What network to build, and how to train it.
 #[derive(Clone, Debug)]
@@ -78,6 +81,23 @@ pub struct Fitted<T> {
     pub warnings: Vec<Warning>,
 }
 
+/// What accompanies the making of a model.
+#[derive(Default)]
+pub struct With<'a> {
+    /// Told of each epoch, and may end the training.
+    pub observe: Option<&'a mut Observer<'a>>,
+    /// Ends the training after the step, or the epoch of a whole-batch solver, in which it becomes true.
+    pub interrupt: Option<&'a AtomicBool>,
+    /// Where the training's state is kept.
+    pub checkpoint: Option<Checkpointing<'a>>,
+}
+
+impl fmt::Debug for With<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("With").field("checkpoint", &self.checkpoint).finish_non_exhaustive()
+    }
+}
+
 impl Recipe {
     /// Makes a model from the given rows of `source`: nothing is learnt from the others, except which categories exist.
     ///
@@ -87,6 +107,15 @@ impl Recipe {
     /// **Determinism**: the same source, rows and recipe give the same bits, for any number of threads.
     /// **Errors** name file, line, column and value, or the setting.
     pub fn fit<T: Float>(&self, source: &Source, rows: &[usize], observe: &mut Observer<'_>) -> Result<Fitted<T>> {
+        self.fit_with(source, rows, With { observe: Some(observe), ..With::default() })
+    }
+
+    /// [`fit`](Self::fit) with all that may accompany it.
+    ///
+    /// **Determinism** as there; a training continued from a checkpoint comes to the bits of one that was never interrupted. The model
+    /// of an interrupted training is that of the steps done.
+    /// **Errors** as there; also those of [`Trainer::run_checkpointed`].
+    pub fn fit_with<T: Float>(&self, source: &Source, rows: &[usize], with: With<'_>) -> Result<Fitted<T>> {
         let (mut input, mut target, mut warnings) = source.infer(self.task, &self.features)?;
         let (training, judged) = self.hold_back(source, &target, &source.counted(rows)?)?;
         let training = Weighed::new(source, &target, training)?;
@@ -145,7 +174,13 @@ impl Recipe {
             }
         };
         let held_back = judged.as_ref().map(Rows::batch);
-        let history = trainer.fit(&mut model.network, learnt.batch(), held_back, observe)?;
+        let With { observe, interrupt, checkpoint } = with;
+        let observe = observe.map(|observe| -> &mut Observer<'_> { observe });
+        let run = Run { held_back, observe, interrupt, ..Run::default() };
+        let history = match checkpoint {
+            None => trainer.run(&mut model.network, learnt.batch(), run)?,
+            Some(state) => trainer.run_checkpointed(&mut model.network, learnt.batch(), run, state)?,
+        };
         require_finite(&model.network, history.training.len())?;
         model.provenance.epochs = history.training.len();
         Ok(Fitted { model, history, warnings })

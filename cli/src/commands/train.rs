@@ -5,20 +5,23 @@ use crate::args::{self, Constants, Dtype, Train};
 use crate::input::{self, Target};
 use crate::progress::Progress;
 use crate::report::{self, EvaluationJson, say};
+use crate::signals::Signals;
 use clap::ValueEnum;
 use deltarule::data::{ClassWeights, Missing, Task, Warning, features, split};
-use deltarule::file;
+use deltarule::file::{self, Existing};
 use deltarule::float::Float;
 use deltarule::metrics::Metrics;
-use deltarule::model::{ColumnEvaluation, Evaluation, Fitted, Recipe, Source};
+use deltarule::model::{ColumnEvaluation, Evaluation, Fitted, Recipe, Source, With};
 use deltarule::optim::{levenberg_marquardt, rprop};
 use deltarule::picture::{self, spark::spark};
 use deltarule::prelude::*;
 use deltarule::rng::stream;
-use deltarule::train::{Stopped, Watched};
+use deltarule::train::checkpoint::{Checkpointing, Found, Start};
+use deltarule::train::{Epoch, Stopped, Watched};
 use deltarule::{Error, Result, memory};
 use serde_json::{Value, json};
 use std::collections::HashSet;
+use std::io;
 use std::ops::ControlFlow;
 use std::path::Path;
 use std::time::Instant;
@@ -71,7 +74,7 @@ fn train<T: Float + Into<f64>>(
             "parameters_sha256": null,
         });
         if [&args.model, &args.plot, &args.diagram, &args.weights].iter().any(|path| path.is_some()) {
-            let fitted = fit::<T>(args, recipe, source, &rows, "all rows  ", &mut said)?;
+            let fitted = fit::<T>(args, recipe, source, &rows, ("all rows  ", None), &mut said)?;
             write_outputs(args, &fitted)?;
             object["parameters_sha256"] = fitted.model.parameters_sha256().into();
             watched.extend(fitted.history.watched);
@@ -93,7 +96,8 @@ fn train<T: Float + Into<f64>>(
         }
     };
     let started = Instant::now();
-    let fitted = fit::<T>(args, recipe, source, &training, "", &mut said)?;
+    let signals = Signals::listen()?;
+    let fitted = fit::<T>(args, recipe, source, &training, ("", Some(&signals)), &mut said)?;
     let seconds = started.elapsed().as_secs_f64();
     let on_training = fitted.model.evaluate(source, &training)?;
     let on_test = if test.is_empty() { None } else { Some(fitted.model.evaluate(source, &test)?) };
@@ -108,7 +112,8 @@ fn train<T: Float + Into<f64>>(
         }
         report::print_json(&object)?;
     }
-    Ok(Outcome::Done)
+    // Also where the signal came after the last step: whoever sent it wants nothing to follow.
+    Ok(signals.exit_code().map_or(Outcome::Done, Outcome::Interrupted))
 }
 
 /// The rows at the given places of a list of rows.
@@ -139,7 +144,7 @@ fn cross_validate<T: Float>(
     for _ in 0..repetitions {
         for part in split::folds(groups.strata(), folds, 1, &mut rng)? {
             let prefix = format!("fold {}/{}  ", measured.len() + 1, folds.saturating_mul(repetitions));
-            let fitted = fit::<T>(args, recipe, source, &pick(rows, &part.train), &prefix, said)?;
+            let fitted = fit::<T>(args, recipe, source, &pick(rows, &part.train), (&prefix, None), said)?;
             measured.push(fitted.model.evaluate(source, &pick(rows, &part.test))?);
             watched.extend(fitted.history.watched);
         }
@@ -167,16 +172,42 @@ fn fit<T: Float>(
     recipe: &Recipe,
     source: &Source,
     rows: &[usize],
-    prefix: &str,
+    (prefix, signals): (&str, Option<&Signals>),
     said: &mut Said,
 ) -> Result<Fitted<T>> {
     let mut progress = Progress::start(args.epochs, prefix);
-    let fitted = recipe.fit::<T>(source, rows, &mut |epoch| {
+    let mut observe = |epoch: &Epoch<'_>| {
         progress.epoch(epoch);
         ControlFlow::Continue(())
+    };
+    let wanted = &args.checkpoints;
+    let shown = wanted.checkpoint.as_ref().map_or(String::new(), |path| path.display().to_string());
+    let mut told = |start| match start {
+        Start::Anew if wanted.resume => say(&format!("{shown} is not there yet: beginning anew")),
+        Start::Anew => {}
+        Start::Continued { epochs, batches } => say(&format!(
+            "continuing {shown}, after {} and {} of the next",
+            report::count(epochs, "epoch"),
+            if batches == 1 { "1 batch".into() } else { format!("{batches} batches") },
+        )),
+    };
+    let checkpoint = wanted.checkpoint.as_deref().map(|path| Checkpointing {
+        path,
+        every: wanted.every,
+        found: match (wanted.resume, args.force) {
+            (true, _) => Found::Resume,
+            (false, true) => Found::Replace,
+            (false, false) => Found::Refuse,
+        },
+        told: Some(&mut told),
     });
+    let interrupt = signals.map(Signals::asked);
+    let fitted = recipe.fit_with::<T>(source, rows, With { observe: Some(&mut observe), interrupt, checkpoint });
     progress.finish();
     let fitted = fitted?;
+    if fitted.history.stopped == Stopped::Interrupted && wanted.checkpoint.is_some() {
+        say(&format!("interrupted: --resume continues from {shown}"));
+    }
     said.warn(&fitted.warnings);
     Ok(fitted)
 }
@@ -189,8 +220,32 @@ fn check_outputs(args: &Train) -> Result<()> {
     let outputs: Vec<&Path> = args.model.iter().map(AsRef::as_ref).chain(pictures).collect();
     let inputs: Vec<&Path> = args.reading.labels.iter().chain([&args.data]).map(AsRef::as_ref).collect();
     super::check_outputs(&outputs, &inputs, existing(args.force))?;
+    if let Some(path) = &args.checkpoints.checkpoint {
+        check_checkpoint(args, path)?;
+        let outputs: Vec<&Path> = outputs.into_iter().chain([path.as_ref()]).collect();
+        super::check_outputs(&outputs, &inputs, Existing::Replace)?;
+    }
     if args.weights.is_some() && args.reading.labels.is_none() {
         return Err(Error::setting("--weights", "images (with --labels)", "a table"));
+    }
+    Ok(())
+}
+
+/// Refuses a checkpoint that is there and that nothing is said of, and solvers that have none.
+fn check_checkpoint(args: &Train, path: &Path) -> Result<()> {
+    use args::Solver::{Bayes, Lbfgs, Lm, Perceptron, Rprop, Scg};
+    if args.checkpoints.every == 0 {
+        return Err(Error::setting("--every", "at least 1 epoch", 0));
+    }
+    if matches!(args.solver, Lbfgs | Rprop | Scg | Lm | Bayes | Perceptron) {
+        let solver = solver_name(args.solver);
+        return Err(Error::Unsupported(format!(
+            "--checkpoint has no meaning for --solver {solver}, which cannot be continued in the middle of its way"
+        )));
+    }
+    if path.is_file() && !args.checkpoints.resume && !args.force {
+        let reason = "exists already (--resume continues it, --force replaces it)";
+        return Err(Error::io(path, io::Error::new(io::ErrorKind::AlreadyExists, reason)));
     }
     Ok(())
 }
@@ -371,6 +426,7 @@ fn print_report<T: Float>(fitted: &Fitted<T>, training: &Evaluation, test: Optio
         Stopped::ValidationStalled => "the loss of the rows held back no longer falls",
         Stopped::Converged => "nothing left to gain",
         Stopped::LineSearch => "no step gives less",
+        Stopped::Interrupted => "interrupted",
         _ => "stopped",
     };
     let widths: Vec<_> =

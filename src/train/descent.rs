@@ -10,6 +10,8 @@ use crate::float::Float;
 use crate::kernel::vector;
 use crate::loss::LossFn;
 use crate::memory::zeros;
+use crate::network::max_norm::MaxNorm;
+use crate::network::noise::Draw;
 use crate::network::objective::{Batch, Value};
 use crate::network::workspace::{Workspace, rows_at_a_time};
 use crate::network::{Network, Spec, pass};
@@ -101,6 +103,7 @@ struct Descent<'a, 'd, T, L> {
     /// The largest loss of a batch that is known from before training.
     start_loss: Option<f64>,
     watch: Option<GradientWatch>,
+    max_norm: Option<MaxNorm<T>>,
 }
 
 impl<'a, 'd, T: Float, L: LossFn> Descent<'a, 'd, T, L> {
@@ -115,17 +118,23 @@ impl<'a, 'd, T: Float, L: LossFn> Descent<'a, 'd, T, L> {
         let batch = trainer.batch.min(count);
         let gather =
             |width: usize| zeros(if trainer.shuffle { batch.saturating_mul(width) } else { 0 }, "a mini-batch");
+        let draw = || Draw { noise: trainer.noise.clone(), seed: trainer.seed, step: 0 };
+        let mut workspace = Workspace::new(spec, batch, trainer.engine, trainer.threads.clone())?;
+        workspace.set_noise(spec, draw())?;
+        let mut watch = GradientWatch::new(trainer, spec, batch)?;
+        watch.iter_mut().try_for_each(|watch| watch.workspace.set_noise(spec, draw()))?;
         Ok(Self {
             trainer,
             training,
-            workspace: Workspace::new(spec, batch, trainer.engine, trainer.threads.clone())?,
+            workspace,
             optimizer: Optimizer::new(method, spec.parameters())?,
             gradient: zeros(spec.parameters(), "the gradient")?,
             order: counted(count, "the order of the rows")?,
             gathered: (gather(spec.inputs())?, gather(spec.outputs())?, gather(1)?),
             start: copied(net.params(), "the parameters before training")?,
             start_loss: None,
-            watch: GradientWatch::new(trainer, spec, batch)?,
+            watch,
+            max_norm: trainer.max_norm.map(|limit| MaxNorm::new(spec, limit)).transpose()?,
         })
     }
 
@@ -178,6 +187,10 @@ impl<'a, 'd, T: Float, L: LossFn> Descent<'a, 'd, T, L> {
         };
         let objective = &self.trainer.objective;
         let gradient = &mut self.gradient;
+        // Noise, as order, depends on the epoch's number and the batch's alone.
+        let batches = self.order.len().div_ceil(self.trainer.batch.min(self.order.len()));
+        let step = (epoch as u64 - 1) * batches as u64 + number as u64;
+        self.workspace.set_step(step);
         let value = pass::value_and_gradient(spec, params, batch.view(), objective, &mut self.workspace, gradient)?;
         let isa = self.trainer.engine.isa;
         let at = (epoch, number);
@@ -195,6 +208,7 @@ impl<'a, 'd, T: Float, L: LossFn> Descent<'a, 'd, T, L> {
         if let Some(watch) = &mut self.watch
             && watch.is_due()
         {
+            watch.workspace.set_step(step);
             watch.check((spec, params), batch, objective, gradient, at)?;
         }
         let Trainer { learning_rate, threads, .. } = self.trainer;
@@ -205,6 +219,7 @@ impl<'a, 'd, T: Float, L: LossFn> Descent<'a, 'd, T, L> {
         if !finite.params {
             check_finite("weight", isa, spec, params, at)?;
         }
+        self.max_norm.iter_mut().for_each(|limit| limit.limit_norms(isa, spec, params));
         Ok(value)
     }
 }

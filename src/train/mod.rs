@@ -15,6 +15,8 @@ use crate::float::Float;
 use crate::kernel::vector;
 use crate::loss::{Loss, LossFn};
 use crate::network::Network;
+use crate::network::max_norm;
+use crate::network::noise::Noise;
 use crate::network::objective::{Batch, Objective, total_weight};
 use crate::optim::Method;
 use crate::simd::Isa;
@@ -74,6 +76,12 @@ pub struct Trainer<L = Loss> {
     /// When to stop before the last epoch; without held-back rows, [`Solver::Lbfgs`] stops by its own tolerances and
     /// [`Solver::Perceptron`] where no row is wrong.
     pub stopping: Stopping,
+    /// Dropout of units and inputs, and noise on inputs, for [`Solver::Steps`] alone: held-back rows are judged without. That of a step is
+    /// a function of the seed, the epoch's number and the batch's in it.
+    pub noise: Noise,
+    /// The largest norm of the weights that come into a hidden unit, to which they are cut after each step
+    /// ([`MaxNorm`](max_norm::MaxNorm)), for [`Solver::Steps`] alone.
+    pub max_norm: Option<f64>,
     /// Holds the gradient of the first step, and of every so many after it, against central differences in `f64` along a random
     /// direction, and ends the training where one is wrong; for [`Solver::Steps`] alone. The parameters keep the same bits with and
     /// without it. A check costs two forward passes in `f64`, some two steps;
@@ -104,6 +112,8 @@ impl<L> Trainer<L> {
             shuffle: true,
             seed: 0,
             stopping: Stopping::default(),
+            noise: Noise::default(),
+            max_norm: None,
             watch_gradients: None,
             engine: Engine::default(),
             threads: Threads::one(),
@@ -177,6 +187,7 @@ impl<L: LossFn> Trainer<L> {
         observe: &mut Observer<'_>,
     ) -> Result<History> {
         self.check()?;
+        self.noise.check(net.spec())?;
         self.check_rows(net, &training)?;
         if let Some(held_back) = &held_back {
             self.check_rows(net, held_back)?;
@@ -214,10 +225,18 @@ impl<L: LossFn> Trainer<L> {
                 return Err(Error::setting(name, "at least 1", 0));
             }
         }
+        self.max_norm.map_or(Ok(()), max_norm::check)?;
+        let solver = if self.solver == Solver::Lbfgs { "L-BFGS" } else { "the perceptron rule" };
+        let of_steps =
+            [("noise (dropout, or noise of inputs)", !self.noise.is_none()), ("a max norm", self.max_norm.is_some())];
+        for (what, _) in of_steps.iter().filter(|(_, asked)| *asked && !matches!(self.solver, Solver::Steps(_))) {
+            return Err(Error::Unsupported(format!(
+                "{what} belongs to the steps of a mini-batch solver; {solver} works on one objective that stays as it is"
+            )));
+        }
         match (self.watch_gradients, self.solver) {
             (Some(0), _) => return Err(Error::setting("watch gradients", "at least 1 step", 0)),
             (Some(_), Solver::Lbfgs | Solver::Perceptron) => {
-                let solver = if self.solver == Solver::Lbfgs { "L-BFGS" } else { "the perceptron rule" };
                 return Err(Error::Unsupported(format!(
                     "gradients are watched in the steps of a mini-batch solver, which {solver} does not take"
                 )));

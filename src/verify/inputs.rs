@@ -153,5 +153,5 @@ impl<A: ActivationFn> Function for Outputs<'_, A> {
 
 fn combined<S: Scalar, A: ActivationFn>(net: &Network<f64, A>, x: &[S], combination: &[f64]) -> S {
     let params: Vec<S> = net.params().iter().map(|&p| S::from_f64(p)).collect();
-    generic::combined_outputs(net.spec(), &params, x, combination)
+    generic::combined_outputs(&[], net.spec(), &params, x, combination)
 }

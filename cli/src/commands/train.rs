@@ -9,6 +9,7 @@ use deltarule::data::{Missing, Task, Warning, features, split};
 use deltarule::file;
 use deltarule::float::Float;
 use deltarule::model::{Evaluation, Fitted, Recipe, Source};
+use deltarule::network::noise::Noise;
 use deltarule::picture::{self, spark::spark};
 use deltarule::prelude::*;
 use deltarule::rng::stream;
@@ -229,6 +230,12 @@ fn recipe(args: &Train) -> Result<Recipe> {
             shuffle: true,
             seed: args.seed,
             stopping: Stopping { tolerance: args.tolerance, patience: args.patience },
+            noise: Noise {
+                dropout: args.dropout.clone(),
+                input_dropout: args.input_dropout,
+                input_noise: args.input_noise,
+            },
+            max_norm: args.max_norm,
             watch_gradients: args.watch_gradients,
             engine,
             threads,

@@ -28,7 +28,7 @@
 //! 7  shells       cli                                                       (public interface only)
 //! 6  assembly     verify   model (recipe, file format) > train
 //! 5  learning     optim    gradcheck    data    metrics    picture
-//! 4  network      predictor > network > pass, generic > workspace, objective > plan, tiny > spec
+//! 4  network      predictor > network > pass, generic > workspace, objective > noise, plan, tiny, ... > spec
 //! 3  mathematics  loss, init > activation
 //! 2  engines      float > gemm > engine > gemm::blas > kernel > simd
 //! 1  ground       rng, threads, file, memory, dual, complex > scalar, error

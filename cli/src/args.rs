@@ -190,7 +190,7 @@ pub struct Train {
     /// Drop this part of the inputs at random in each step
     #[arg(long, value_name = "F", default_value_t = 0.0, help_heading = "Training")]
     pub input_dropout: f64,
-    /// Add normal noise of this standard deviation to the inputs in each step, in their unit after standardising
+    /// Add normal noise of this standard deviation to the network's inputs in each step: columns of numbers have 1, pixels lie in 0..1
     #[arg(long, value_name = "F", default_value_t = 0.0, help_heading = "Training")]
     pub input_noise: f64,
     /// Cut the weights that come into a hidden unit to this norm after each step; for adam and sgd

@@ -223,8 +223,8 @@ impl Kernel<f64> for Normal<'_> {
         let mut signed = [0.0; GROUP];
         for i in 0..GROUP {
             // The distance to the nearer end of 0..1, exactly, and on which side of the median it is.
-            let distance = (f64::from(words[i] & 0x7FFF_FFFF) + 0.5) / (1u64 << 32) as f64;
-            signed[i] = if words[i] >> 31 == 0 { -distance } else { distance };
+            let nearer = |word: u32| (f64::from(word) + 0.5) / (1u64 << 32) as f64;
+            signed[i] = if words[i] >> 31 == 0 { -nearer(words[i]) } else { nearer(!words[i]) };
         }
         let horner = |[a, b, c, d]: [f64; 4], x: L::Vector| {
             let high = lanes.mul_add(lanes.splat(d), x, lanes.splat(c));

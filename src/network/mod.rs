@@ -1,6 +1,6 @@
 //! The network: a [`Spec`] and one flat buffer of parameters.
 //!
-//! Row 4 of the house: `predictor` > `network` > `pass`, `generic` > `workspace`, `objective` > `max_norm`, `noise`, `plan`, `tiny` > `spec`. Begin reading at [`pass`]:
+//! Row 4 of the house: `predictor` > `network` > `pass`, `generic` > `workspace`, `objective` > `max_norm`, `noise`, `plan`, `shapes`, `tiny` > `spec`. Begin reading at [`pass`]:
 //! forward and backward on one page.
 
 pub mod generic;
@@ -10,6 +10,7 @@ pub mod objective;
 pub mod pass;
 mod plan;
 pub mod predictor;
+mod shapes;
 pub mod spec;
 mod tiny;
 pub mod workspace;

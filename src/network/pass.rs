@@ -14,12 +14,13 @@
 
 use super::noise::Draw;
 use super::objective::{Batch, Objective, Value, is_linked, loss_rows, penalty, total_weight};
+use super::shapes::{check_length, contiguous_mut, rows_of};
 use super::spec::{Layer, Spec};
 use super::tiny::{self, Tiny};
-use super::workspace::{Shard, Workspace};
+use super::workspace::{Shard, Workspace, each_shard};
 use crate::activation::{Activation, ActivationFn};
 use crate::engine::{Backend, Engine};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::float::Float;
 use crate::gemm::{Mat, MatMut, Packed, affine, gemm};
 use crate::kernel::{rows, vector};
@@ -461,58 +462,4 @@ fn run<T: Float, A: ActivationFn>(
         stride *= 2;
     }
     gradient.copy_from_slice(&shards[0].gradient);
-}
-
-/// Hands out the shards, the first of which begins at row `first`, each with its rows of `out`.
-fn each_shard<T: Float>(
-    threads: &Threads,
-    shards: &mut [Shard<T>],
-    first: usize,
-    rows: usize,
-    out: &mut [T],
-    out_cols: usize,
-    work: &(impl Fn(usize, &mut Shard<T>, &mut [T]) + Sync),
-) {
-    if let [only] = shards {
-        return work(first, only, out);
-    }
-    let half = shards.len() / 2;
-    let (left, right) = shards.split_at_mut(half);
-    let (out_left, out_right) = out.split_at_mut((half * rows * out_cols).min(out.len()));
-    threads.join(
-        || each_shard(threads, left, first, rows, out_left, out_cols, work),
-        || each_shard(threads, right, first + half * rows, rows, out_right, out_cols, work),
-    );
-}
-
-/// Refuses a buffer that is not as long as the parameters.
-fn check_length<T, A: ActivationFn>(what: &str, spec: &Spec<A>, buffer: &[T]) -> Result<()> {
-    match spec.parameters() {
-        expected if expected == buffer.len() => Ok(()),
-        expected => Err(Error::shape(what, expected, buffer.len())),
-    }
-}
-
-/// The elements of `array` as a matrix, which must be `rows` x `cols` and row-major.
-fn rows_of<'a, T>(what: &str, array: &'a ArrayView2<'_, T>, rows: usize, cols: usize) -> Result<Mat<'a, T>> {
-    match array.as_slice() {
-        Some(data) if array.dim() == (rows, cols) => Ok(Mat::new(data, rows, cols)),
-        _ => Err(refuse_shape(what, rows, cols, array.dim())),
-    }
-}
-
-/// The elements of `array`, which must be `rows` x `cols` and row-major.
-fn contiguous_mut<'a, T>(
-    what: &str,
-    array: &'a mut ArrayViewMut2<'_, T>,
-    rows: usize,
-    cols: usize,
-) -> Result<&'a mut [T]> {
-    let dim = array.dim();
-    array.as_slice_mut().filter(|_| dim == (rows, cols)).ok_or_else(|| refuse_shape(what, rows, cols, dim))
-}
-
-fn refuse_shape(what: &str, rows: usize, cols: usize, found: (usize, usize)) -> Error {
-    let layout = if found == (rows, cols) { ", not row-major" } else { "" };
-    Error::shape(what, format!("{rows} x {cols}, row-major"), format!("{} x {}{layout}", found.0, found.1))
 }

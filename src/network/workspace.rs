@@ -236,6 +236,28 @@ pub(crate) fn rows_at_a_time<T: Float, A: ActivationFn>(spec: &Spec<A>, rows: us
     rows.clamp(1, fit.clamp(1, 1024) as usize)
 }
 
+/// Hands out the shards, the first of which begins at row `first`, each with its rows of `out`.
+pub(super) fn each_shard<T: Float>(
+    threads: &Threads,
+    shards: &mut [Shard<T>],
+    first: usize,
+    rows: usize,
+    out: &mut [T],
+    out_cols: usize,
+    work: &(impl Fn(usize, &mut Shard<T>, &mut [T]) + Sync),
+) {
+    if let [only] = shards {
+        return work(first, only, out);
+    }
+    let half = shards.len() / 2;
+    let (left, right) = shards.split_at_mut(half);
+    let (out_left, out_right) = out.split_at_mut((half * rows * out_cols).min(out.len()));
+    threads.join(
+        || each_shard(threads, left, first, rows, out_left, out_cols, work),
+        || each_shard(threads, right, first + half * rows, rows, out_right, out_cols, work),
+    );
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::plan::SHARDS;

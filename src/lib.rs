@@ -91,6 +91,7 @@ pub mod prelude {
     pub use crate::float::Float;
     pub use crate::init::Init;
     pub use crate::loss::{Loss, LossFn};
+    pub use crate::network::noise::Noise;
     pub use crate::network::objective::{Batch, Objective};
     pub use crate::network::pass;
     pub use crate::network::predictor::Predictor;

@@ -276,7 +276,7 @@ fn a_training_with_noise_is_watched_repeats_itself_and_judges_without() {
     // What is judged is the loss of predictions.
     let rows = x.slice(ndarray::s![..100, ..]).to_owned();
     let (net, history) = train(1, None, 1, None);
-    let errors = net.predict(rows.view()).unwrap() - &y.slice(ndarray::s![..100, ..]);
+    let errors = net.predict(rows.view()).unwrap() - y.slice(ndarray::s![..100, ..]);
     let scale = scale_of(&Objective { loss: Loss::SquaredError, l1: 0.0, l2: 0.0 }) / 2.0;
     let loss = scale * f64::from(errors.mapv(|e| e * e).mean().unwrap());
     assert!((loss - history.validation[0]).abs() < 1e-5 * loss, "{loss} for {}", history.validation[0]);

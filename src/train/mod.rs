@@ -227,9 +227,12 @@ impl<L: LossFn> Trainer<L> {
         }
         self.max_norm.map_or(Ok(()), max_norm::check)?;
         let solver = if self.solver == Solver::Lbfgs { "L-BFGS" } else { "the perceptron rule" };
-        let of_steps =
-            [("noise (dropout, or noise of inputs)", !self.noise.is_none()), ("a max norm", self.max_norm.is_some())];
-        for (what, _) in of_steps.iter().filter(|(_, asked)| *asked && !matches!(self.solver, Solver::Steps(_))) {
+        let of_steps = if !self.noise.is_none() {
+            Some("noise (dropout, or noise of inputs)")
+        } else {
+            self.max_norm.map(|_| "a max norm")
+        };
+        if let Some(what) = of_steps.filter(|_| !matches!(self.solver, Solver::Steps(_))) {
             return Err(Error::Unsupported(format!(
                 "{what} belongs to the steps of a mini-batch solver; {solver} works on one objective that stays as it is"
             )));

@@ -14,6 +14,7 @@
 //! Row 6 of the house: imports everything below.
 
 mod bound;
+mod findings;
 mod inputs;
 mod point;
 pub mod specimens;

@@ -188,6 +188,43 @@ fn a_rate_of_nothing_is_no_noise_and_predictions_have_none() {
     }
 }
 
+/// A unit that is ours or one of your own, as data.
+#[derive(Clone, Debug, PartialEq)]
+enum Either {
+    Own(Squash),
+    Ours(Activation),
+}
+
+impl ActivationFn for Either {
+    fn value_and_slope<T: Scalar>(&self, z: T) -> (T, T) {
+        match self {
+            Self::Own(own) => own.value_and_slope(z),
+            Self::Ours(ours) => ours.value_and_slope(z),
+        }
+    }
+
+    fn builtin(&self) -> Option<Activation> {
+        match self {
+            Self::Own(_) => None,
+            Self::Ours(ours) => Some(*ours),
+        }
+    }
+}
+
+#[test]
+fn noise_that_was_set_for_other_activations_is_refused() {
+    let own = Subject::<f64, _>::new(4, &[5], Either::Own(Squash), Either::Own(Squash), 9);
+    let ours = Subject::<f64, _>::new(4, &[5], Either::Ours(Activation::Tanh), Either::Own(Squash), 9);
+    let draw = Draw { noise: noise(&[0.5], 0.0, 0.0), seed: 1, step: 1 };
+    let mut workspace = own.workspace(Some(draw.clone()), Engine::default(), 1);
+    let objective = Objective { loss: Loss::SquaredError, l1: 0.0, l2: 0.0 };
+    let (spec, params) = (ours.net.spec(), ours.net.params());
+    let refusal = pass::value(spec, params, ours.batch(), &objective, &mut workspace).unwrap_err().to_string();
+    assert!(refusal.contains("noise was set for a network of other activations"), "{refusal}");
+    workspace.set_noise(spec, draw).unwrap();
+    pass::value(spec, params, ours.batch(), &objective, &mut workspace).unwrap();
+}
+
 #[test]
 fn a_step_is_found_again_by_its_number() {
     let subject = Subject::<f32, _>::new(6, &[20], Activation::Relu, Activation::Identity, 40);

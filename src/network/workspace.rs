@@ -123,6 +123,7 @@ impl<T: Float> Workspace<T> {
     /// **Errors**: rates out of range, a network that the workspace was not made for, or no memory for the noisy inputs.
     pub fn set_noise<A: ActivationFn>(&mut self, spec: &Spec<A>, draw: Draw) -> Result<()> {
         draw.noise.check(spec)?;
+        self.draw = None;
         self.check(spec, 0)?;
         let rows = self.plan.block_rows;
         let buffer = |length: usize| zeros(rows.saturating_mul(length), "the noise of a training");
@@ -202,6 +203,14 @@ impl<T: Float> Workspace<T> {
         if !same || spec.inputs() != self.widths[0] {
             let found: Vec<_> = std::iter::once(spec.inputs()).chain(spec.layers().iter().map(|l| l.outputs)).collect();
             return Err(Error::shape("workspace", format!("made for layers {:?}", self.widths), format!("{found:?}")));
+        }
+        if let Some(draw) = &self.draw {
+            let kept = undropped(spec, &draw.noise, self.trains).map(|width| width == 0);
+            if !kept.eq(self.shards[0].undropped.iter().map(Vec::is_empty)) {
+                return Err(Error::Unsupported(
+                    "the workspace's noise was set for a network of other activations".into(),
+                ));
+            }
         }
         if rows > self.rows {
             return Err(Error::shape("rows of the batch", format!("at most {}, the workspace's", self.rows), rows));

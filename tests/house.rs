@@ -20,7 +20,7 @@ const HOUSE: [(&str, &[&[&str]]); 6] = [
             &["network"],
             &["network::pass", "network::generic"],
             &["network::workspace", "network::objective"],
-            &["network::plan", "network::tiny"],
+            &["network::max_norm", "network::noise", "network::plan", "network::shapes", "network::tiny"],
             &["network::spec"],
         ],
     ),

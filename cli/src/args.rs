@@ -261,7 +261,19 @@ pub struct Train {
     /// The penalty on squared weights; scikit-learn's alpha over the rows it averages over
     #[arg(long, value_name = "F", default_value_t = 0.0, help_heading = "Training")]
     pub l2: f64,
-    /// The seed of split, weights and order
+    /// Drop this part of the hidden units at random in each step, or one part for each hidden layer; for adam and sgd
+    #[arg(long, value_name = "F,…", value_delimiter = ',', help_heading = "Training")]
+    pub dropout: Vec<f64>,
+    /// Drop this part of the inputs at random in each step
+    #[arg(long, value_name = "F", default_value_t = 0.0, help_heading = "Training")]
+    pub input_dropout: f64,
+    /// Add normal noise of this standard deviation to the network's inputs in each step: columns of numbers have 1, pixels lie in 0..1
+    #[arg(long, value_name = "F", default_value_t = 0.0, help_heading = "Training")]
+    pub input_noise: f64,
+    /// Cut the weights that come into a hidden unit to this norm after each step; for adam and sgd
+    #[arg(long, value_name = "F", help_heading = "Training")]
+    pub max_norm: Option<f64>,
+    /// The seed of split, weights, order and dropout
     #[arg(long, value_name = "N", default_value_t = 0, help_heading = "Training")]
     pub seed: u64,
     /// Stop after so many epochs without progress

@@ -14,6 +14,7 @@
 pub mod elementwise;
 mod layout;
 pub mod math;
+pub mod philox;
 pub mod row_loss;
 pub mod rows;
 pub mod softmax;

@@ -233,7 +233,9 @@ fn describe(trainer: &Trainer, label_smoothing: f64) -> String {
     let objective = format!("{loss}{l1}, l2 {l2}{smoothing}");
     match trainer.solver {
         Solver::Steps(method) => {
-            format!("{method}; rate {}, batch {}; {objective}", trainer.learning_rate, trainer.batch)
+            let Trainer { learning_rate, batch, noise, max_norm, .. } = trainer;
+            let limit = max_norm.map_or_else(String::new, |limit| format!("; max norm {limit}"));
+            format!("{method}; rate {learning_rate}, batch {batch}; {objective}{}{limit}", noise.describe())
         }
         Solver::Lbfgs | Solver::Rprop(_) | Solver::Scg | Solver::LevenbergMarquardt(_) | Solver::Bayes(_) => {
             format!("{}; {objective}", trainer.solver.name())

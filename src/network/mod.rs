@@ -1,14 +1,17 @@
 //! The network: a [`Spec`] and one flat buffer of parameters.
 //!
-//! Row 4 of the house: `predictor` > `network`, `curvature` > `pass`, `generic` > `workspace`, `objective` > `plan`, `tiny` > `spec`. Begin reading at [`pass`]:
+//! Row 4 of the house: `predictor` > `network`, `curvature` > `pass`, `generic` > `workspace`, `objective` > `max_norm`, `noise`, `plan`, `shapes`, `tiny` > `spec`. Begin reading at [`pass`]:
 //! forward and backward on one page.
 
 pub mod curvature;
 pub mod generic;
+pub mod max_norm;
+pub mod noise;
 pub mod objective;
 pub mod pass;
 mod plan;
 pub mod predictor;
+mod shapes;
 pub mod spec;
 mod tiny;
 pub mod workspace;

@@ -116,8 +116,8 @@ fn powers<A: ActivationFn, L: LossFn>(point: &Point<'_, A, L>, norm: Norm, u: f6
         error.iter_mut().for_each(|e| *e += norm.power(tiny_of(u)));
         let size = norm.powers(&delta);
         let input = norm.powers(point.input(l));
-        let none = vec![0.0; input.len()];
-        let below = if l == 0 { &none } else { &forward[l - 1].activation };
+        let first = input_errors(point, norm, u);
+        let below = if l == 0 { &first } else { &forward[l - 1].activation };
         // |A|' E(D) + E(A)' (|D| + E(D)) + s(rows) u |A|' |D|; some rows more for sums of shards and blocks.
         let plus = |factor: f64| error.iter().zip(&size).map(|(e, d)| e + factor * d).collect::<Vec<f64>>();
         let (both, whole) = (plus(norm.summed(rows + 8, u)), plus(1.0));
@@ -143,6 +143,14 @@ fn powers<A: ActivationFn, L: LossFn>(point: &Point<'_, A, L>, norm: Norm, u: f6
     (bounds, error)
 }
 
+/// The powers of the errors of the inputs: those of their noise, which is computed, added and scaled up.
+fn input_errors<A: ActivationFn, L: LossFn>(point: &Point<'_, A, L>, norm: Norm, u: f64) -> Vec<f64> {
+    match &point.dropped.sizes[..] {
+        [] => vec![0.0; point.x().len()],
+        sizes => sizes.iter().map(|size| norm.power(4.0 * u * size)).collect(),
+    }
+}
+
 /// The powers of one layer's errors: of its activations, or of the sums that the loss reads, and of the slopes.
 struct Errors {
     activation: Vec<f64>,
@@ -163,8 +171,9 @@ impl Errors {
         let weights = norm.powers(&point.params[block.weights.clone()]);
         let added = norm.summed(block.inputs + 1, u);
         let mut input: Vec<f64> = point.input(l).iter().map(|&x| added * norm.power(x)).collect();
-        if let Some(below) = below {
-            input.iter_mut().zip(below).for_each(|(x, e)| *x += e);
+        match below {
+            Some(below) => input.iter_mut().zip(below).for_each(|(x, e)| *x += e),
+            None => input.iter_mut().zip(input_errors(point, norm, u)).for_each(|(x, e)| *x += e),
         }
         let mut sums = vec![0.0; rows * width];
         product(Mat::new(&input, rows, block.inputs), Mat::new(&weights, block.inputs, width), 0.0, &mut sums);
@@ -193,8 +202,20 @@ impl Errors {
                 // Formulas such as 1 - a^2 round as numbers of size 1 do.
                 errors.slope_error.push(changed(s_up, s_down, s) + norm.power(KERNEL * u * s.abs().max(1.0)));
             }
+            errors.drop(point, l, norm, u);
         }
         errors
+    }
+
+    /// Of what is kept, activations and slopes are multiplied by a rounded factor; what is dropped is exact.
+    fn drop<A: ActivationFn, L: LossFn>(&mut self, point: &Point<'_, A, L>, l: usize, norm: Norm, u: f64) {
+        let Some(factors) = point.dropped.of(l) else { return };
+        for (i, &factor) in factors.iter().enumerate() {
+            self.slope[i] *= factor;
+            self.slope_error[i] = self.slope_error[i] * norm.power(factor) + norm.power(2.0 * u * self.slope[i]);
+            let rounded = norm.power(2.0 * u * point.activations[l][i]);
+            self.activation[i] = self.activation[i] * norm.power(factor) + rounded;
+        }
     }
 
     /// From the gradient with respect to the activations to that with respect to the sums, with its errors.

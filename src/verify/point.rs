@@ -5,6 +5,7 @@ use crate::engine::Engine;
 use crate::error::Result;
 use crate::gemm::{Mat, MatMut, affine};
 use crate::loss::LossFn;
+use crate::network::noise::{Draw, Noise};
 use crate::network::objective::{Batch, Objective, is_linked, total_weight};
 use crate::network::{Spec, generic};
 
@@ -20,9 +21,54 @@ pub(super) struct Point<'a, A, L> {
     pub linked: bool,
     /// Of each row, its part of the mean.
     pub shares: Vec<f64>,
-    /// Of each layer, rows x units: the weighted sums, and the activations; of the last, what the loss reads.
+    /// Of each layer, rows x units: the weighted sums, and the activations, some of which may be dropped; of the last, what the loss reads.
     pub sums: Vec<Vec<f64>>,
     pub activations: Vec<Vec<f64>>,
+    pub dropped: Dropped,
+}
+
+/// What the noise of a step makes of a batch: all that its gradient needs to know of it.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Dropped {
+    /// The noise of the hidden layers alone: that of the inputs is in the rows.
+    pub draw: Draw,
+    /// For each hidden layer what its activations are multiplied by, rows x units, or nothing.
+    pub factors: Vec<Vec<f64>>,
+    /// A size of each input that its own rounding is a part of; nothing where inputs are what they are.
+    pub sizes: Vec<f64>,
+}
+
+impl Dropped {
+    /// The inputs under the noise of `draw`, and the rest of it.
+    pub fn new<A: ActivationFn>(draw: &Draw, spec: &Spec<A>, engine: Engine, x: &[f64]) -> (Vec<f64>, Self) {
+        let (noisy, factors) = draw.write_out(spec, engine.isa(), x);
+        let hidden = Noise { input_dropout: 0.0, input_noise: 0.0, ..draw.noise.clone() };
+        // What was added is at most the sum and the input, both scaled up.
+        let scale = 1.0 / (1.0 - draw.noise.input_dropout);
+        let sizes = match draw.noise.is_on_inputs() {
+            true => x.iter().zip(&noisy).map(|(x, to)| 2.0 * (to.abs() + scale * x.abs())).collect(),
+            false => Vec::new(),
+        };
+        (noisy, Self { draw: Draw { noise: hidden, ..draw.clone() }, factors, sizes })
+    }
+
+    /// Those of layer `l`, if any.
+    pub fn of(&self, l: usize) -> Option<&[f64]> {
+        self.factors.get(l).filter(|factors| !factors.is_empty()).map(|factors| &factors[..])
+    }
+
+    /// Whether the unit of layer `l` is kept in this row of the batch.
+    pub fn keeps(&self, l: usize, row: usize, unit: usize, width: usize) -> bool {
+        self.of(l).is_none_or(|factors| factors[row * width + unit] != 0.0)
+    }
+
+    /// Drops of rows of layer `l`'s activations, each of which is the one of the batch that `rows` says.
+    pub fn apply(&self, l: usize, width: usize, activations: &mut [f64], rows: impl Iterator<Item = usize>) {
+        let Some(factors) = self.of(l) else { return };
+        for (numbers, row) in activations.chunks_exact_mut(width).zip(rows) {
+            numbers.iter_mut().zip(&factors[row * width..]).for_each(|(a, factor)| *a *= factor);
+        }
+    }
 }
 
 impl<'a, A: ActivationFn, L: LossFn> Point<'a, A, L> {
@@ -33,6 +79,7 @@ impl<'a, A: ActivationFn, L: LossFn> Point<'a, A, L> {
         batch: Batch<'a, f64>,
         objective: &'a Objective<L>,
         engine: Engine,
+        dropped: Dropped,
     ) -> Result<Self> {
         let rows = batch.x.nrows();
         let total = total_weight(batch.weights, rows)?;
@@ -40,7 +87,7 @@ impl<'a, A: ActivationFn, L: LossFn> Point<'a, A, L> {
         let shares = (0..rows).map(|i| batch.weights.map_or(1.0, |w| w[i]) / total).collect();
         let linked = is_linked(spec, &objective.loss);
         let (sums, activations) = (Vec::new(), Vec::new());
-        let mut point = Self { spec, params, batch, objective, engine, linked, shares, sums, activations };
+        let mut point = Self { spec, params, batch, objective, engine, linked, shares, sums, activations, dropped };
         (point.sums, point.activations) = point.forward(params);
         Ok(point)
     }
@@ -60,6 +107,7 @@ impl<'a, A: ActivationFn, L: LossFn> Point<'a, A, L> {
             if !(self.linked && l == last) {
                 layer.activation.apply(self.engine.isa(), &mut a, block.outputs);
             }
+            self.dropped.apply(l, block.outputs, &mut a, 0..rows);
             sums.push(z);
             activations.push(a);
         }

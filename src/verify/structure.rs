@@ -87,9 +87,10 @@ fn refill<T: Copy>(numbers: &mut Vec<T>, length: usize, value: T) {
     numbers.resize(length, value);
 }
 
-/// How many numbers lie in another piece of the activation than those beside them.
-fn crossings<A: ActivationFn>(activation: &A, there: &[f64], here: &[f64]) -> usize {
-    there.iter().zip(here).filter(|(a, b)| activation.piece(**a) != activation.piece(**b)).count()
+/// How many numbers lie in another piece of the activation than those beside them, of those that are kept.
+fn crossings<A: ActivationFn>(activation: &A, there: &[f64], here: &[f64], kept: impl Fn(usize) -> bool) -> usize {
+    let pairs = there.iter().zip(here).enumerate();
+    pairs.filter(|(i, (a, b))| activation.piece(**a) != activation.piece(**b) && kept(*i)).count()
 }
 
 impl<'a, A: ActivationFn, L: LossFn> Subject<'a, A, L> {
@@ -101,8 +102,10 @@ impl<'a, A: ActivationFn, L: LossFn> Subject<'a, A, L> {
         let (mut losses, mut unused) = (vec![0.0; rows], vec![0.0; outputs.len()]);
         objective.loss.rows(point.engine.isa(), outputs, point.y(), &mut unused, spec.outputs(), &mut losses);
         let told = |layer: &Layer<A>| layer.activation.is_piecewise().is_some();
+        let mut workspace = Workspace::for_prediction(spec, rows, point.engine, Threads::one())?;
+        workspace.set_noise(spec, point.dropped.draw.clone())?;
         let mut subject = Self {
-            workspace: Workspace::for_prediction(spec, rows, point.engine, Threads::one())?,
+            workspace,
             x_columns: transposed(point.x(), rows),
             sum_columns: columns(&point.sums),
             activation_columns: columns(&point.activations),
@@ -141,7 +144,8 @@ impl<'a, A: ActivationFn, L: LossFn> Subject<'a, A, L> {
             return;
         }
         for (sums, (which, row)) in sums.chunks_exact(width).zip(of) {
-            crossed[which] += crossings(activation, sums, &self.point.sums[l][row * width..(row + 1) * width]);
+            let here = &self.point.sums[l][row * width..(row + 1) * width];
+            crossed[which] += crossings(activation, sums, here, |unit| self.point.dropped.keeps(l, row, unit, width));
         }
     }
 
@@ -167,7 +171,8 @@ impl<'a, A: ActivationFn, L: LossFn> Subject<'a, A, L> {
                 }
             }
             if layer.activation.is_piecewise() == Some(true) {
-                *crossed += crossings(&layer.activation, to, sums);
+                let dropped = &self.point.dropped;
+                *crossed += crossings(&layer.activation, to, sums, |row| dropped.keeps(l, row, unit, block.outputs));
             }
             let signs = from.is_some() && (m.to > 0.0) != (self.point.params[m.index] > 0.0);
             *crossed += usize::from(self.point.objective.l1 > 0.0 && signs);
@@ -176,6 +181,12 @@ impl<'a, A: ActivationFn, L: LossFn> Subject<'a, A, L> {
         let elementwise = linked || self.point.is_elementwise(l);
         if elementwise && !linked {
             layer.activation.apply(isa, column, 1);
+        }
+        if let Some(factors) = self.point.dropped.of(l).filter(|_| elementwise) {
+            for (column, m) in column.chunks_exact_mut(rows).zip(moves) {
+                let (_, unit, _) = self.point.place(m.index);
+                column.iter_mut().enumerate().for_each(|(row, a)| *a *= factors[row * block.outputs + unit]);
+            }
         }
         let (here, columns) = match elementwise {
             true => (&self.point.activations[l], &self.activation_columns[l]),
@@ -207,6 +218,7 @@ impl<'a, A: ActivationFn, L: LossFn> Subject<'a, A, L> {
             if !(self.point.linked && l + 1 == last) {
                 self.point.spec.layers()[l + 1].activation.apply(isa, stacked, next.outputs);
             }
+            self.point.dropped.apply(l + 1, next.outputs, stacked, touched.iter().map(|t| t.row));
             l + 2
         } else {
             // Whole rows of this layer: it is the last, or its units look at each other.
@@ -217,6 +229,7 @@ impl<'a, A: ActivationFn, L: LossFn> Subject<'a, A, L> {
             }
             if !elementwise {
                 layer.activation.apply(isa, stacked, block.outputs);
+                self.point.dropped.apply(l, block.outputs, stacked, touched.iter().map(|t| t.row));
             }
             l + 1
         };
@@ -231,6 +244,7 @@ impl<'a, A: ActivationFn, L: LossFn> Subject<'a, A, L> {
             if !(self.point.linked && l == last) {
                 layer.activation.apply(isa, other, block.outputs);
             }
+            self.point.dropped.apply(l, block.outputs, other, touched.iter().map(|t| t.row));
             std::mem::swap(stacked, other);
         }
         let width = self.point.spec.outputs();
@@ -329,16 +343,19 @@ impl<A: ActivationFn, L: LossFn> Function for Subject<'_, A, L> {
     }
 
     fn slope(&mut self, oracle: Oracle, at: &[f64], direction: &[f64]) -> Option<f64> {
-        let Point { spec, batch, objective, .. } = &self.point;
+        let Point { spec, batch, objective, dropped, .. } = &self.point;
+        let factors = &dropped.factors;
         slope_of(
             oracle,
             at,
             direction,
             |x: &[Dual]| {
-                generic::objective(spec, x, batch, objective, None).unwrap_or(Dual { value: f64::NAN, slope: f64::NAN })
+                let value = generic::objective_under(factors, spec, x, batch, objective, None);
+                value.unwrap_or(Dual { value: f64::NAN, slope: f64::NAN })
             },
             |x: &[Complex]| {
-                generic::objective(spec, x, batch, objective, None).unwrap_or(Complex { re: f64::NAN, im: f64::NAN })
+                let value = generic::objective_under(factors, spec, x, batch, objective, None);
+                value.unwrap_or(Complex { re: f64::NAN, im: f64::NAN })
             },
         )
     }

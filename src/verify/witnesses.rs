@@ -108,7 +108,8 @@ impl<'s, 'a, S: Scalar, A: ActivationFn, L: LossFn> Road<'s, 'a, S, A, L> {
             let z = S::from_f64(point.sums[l][r * block.outputs + unit]) + by;
             let a = layer.activation.value_and_slope(z).0;
             // The point's own value is in the next layer's sums already.
-            let change = a - S::from_f64(a.real());
+            let kept = point.dropped.of(l).map_or(1.0, |factors| factors[r * block.outputs + unit]);
+            let change = (a - S::from_f64(a.real())) * S::from_f64(kept);
             let block = &point.spec.blocks()[l + 1];
             let weights = block.weights.start + unit * block.outputs;
             lifted(&point.sums[l + 1], block.outputs, row);
@@ -122,6 +123,10 @@ impl<'s, 'a, S: Scalar, A: ActivationFn, L: LossFn> Road<'s, 'a, S, A, L> {
         let mut activate = |l: usize, row: &mut [S]| {
             if !(point.linked && l == last) {
                 point.spec.layers()[l].activation.forward_row(row, &mut unused[..row.len()]);
+            }
+            if let Some(factors) = point.dropped.of(l) {
+                let width = row.len();
+                row.iter_mut().zip(&factors[r * width..]).for_each(|(a, &factor)| *a *= S::from_f64(factor));
             }
         };
         activate(from - 1, row);

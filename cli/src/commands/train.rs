@@ -11,6 +11,7 @@ use deltarule::file;
 use deltarule::float::Float;
 use deltarule::metrics::Metrics;
 use deltarule::model::{ColumnEvaluation, Evaluation, Fitted, Recipe, Source};
+use deltarule::network::noise::Noise;
 use deltarule::optim::{levenberg_marquardt, rprop};
 use deltarule::picture::{self, spark::spark};
 use deltarule::prelude::*;
@@ -267,6 +268,12 @@ fn recipe(args: &Train) -> Result<Recipe> {
             shuffle: true,
             seed: args.seed,
             stopping: Stopping { tolerance: args.tolerance, patience: args.patience, ..Stopping::default() },
+            noise: Noise {
+                dropout: args.dropout.clone(),
+                input_dropout: args.input_dropout,
+                input_noise: args.input_noise,
+            },
+            max_norm: args.max_norm,
             watch_gradients: args.watch_gradients,
             engine,
             threads,

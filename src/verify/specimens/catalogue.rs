@@ -10,7 +10,7 @@ const fn specimen(name: &'static str, what: &'static str, how: How, reach: Reach
 }
 
 /// All of them.
-pub(super) static ALL: [Specimen; 53] = [
+pub(super) static ALL: [Specimen; 54] = [
     // Sums over rows, and what they are divided by.
     specimen(
         "sign",
@@ -327,6 +327,12 @@ pub(super) static ALL: [Specimen; 53] = [
         "dropout_unscaled",
         "The way back has a mask of zeros and ones, where the way forward scaled up what it kept.",
         How::Dropout(Slip::Unscaled),
+        Reach::BelowOutput,
+    ),
+    specimen(
+        "dropout_mask_forgotten",
+        "The way back has no mask: units that were dropped learn as if they had been there.",
+        How::Dropout(Slip::Forgotten),
         Reach::BelowOutput,
     ),
     // Size.

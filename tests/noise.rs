@@ -356,7 +356,11 @@ fn what_makes_no_sense_is_refused_by_name() {
             &[3],
             "noise (dropout, or noise of inputs)",
         ),
-        (Trainer { solver: Solver::Lbfgs, max_norm: Some(3.0), ..Trainer::default() }, &[3], "a max norm belongs to"),
+        (
+            Trainer { solver: Solver::Lbfgs, max_norm: Some(3.0), ..Trainer::default() },
+            &[3],
+            "a max norm is for solvers that step",
+        ),
     ] {
         let said = refusal(trainer, hidden);
         assert!(said.contains(expected), "{said}");

@@ -1,6 +1,9 @@
 //! What can be said on the command line. Parsing only: nothing here opens a file.
 
+mod course;
+
 use clap::{Args, Parser, Subcommand, ValueEnum};
+pub use course::Course;
 use std::path::PathBuf;
 
 /// Train, use and verify dense neural networks on a CPU.
@@ -288,6 +291,8 @@ pub struct Train {
     /// Hold the gradient of the first step, and of every N-th after it, against central differences, and stop where one is wrong (exit code 1); for the mini-batch solvers
     #[arg(long, value_name = "N", help_heading = "Training")]
     pub watch_gradients: Option<usize>,
+    #[command(flatten)]
+    pub course: Course,
     #[command(flatten)]
     pub machine: Machine,
 

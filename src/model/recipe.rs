@@ -1,6 +1,7 @@
 //! How a model is made from raw rows: the choices of a person, and defaults for all of them.
 
 use super::design;
+use super::measures::Measures;
 use super::weighing::Weighed;
 use super::{Input, Model, Provenance, Source};
 use crate::activation::Activation;
@@ -15,7 +16,8 @@ use crate::network::spec::Block;
 use crate::network::workspace::{Workspace, rows_at_a_time};
 use crate::network::{Network, Spec};
 use crate::rng::{Rng, stream};
-use crate::train::{History, Observer, Solver, Trainer};
+use crate::schedule::Schedule;
+use crate::train::{History, Measure, Observer, Run, Solver, Trainer};
 use ndarray::Array2;
 
 /// What network to build, and how to train it.
@@ -39,6 +41,10 @@ pub struct Recipe {
     pub trainer: Trainer,
     /// The share of the training rows held back to stop on, if any.
     pub held_back: Option<f64>,
+    /// What is watched on the rows held back, by its name (`accuracy`, `r2`, ...), in place of their loss.
+    pub monitor: Option<String>,
+    /// Whether the figures of the rows trained on are taken after each epoch, too, for [`History::figures`]: a forward pass over them.
+    pub measures_training: bool,
     /// The share of each training row's label that is spread over all classes ([`smooth_labels`]), from 0 to below 1. Rows held back
     /// keep theirs.
     pub label_smoothing: f64,
@@ -61,6 +67,8 @@ impl Default for Recipe {
             features: features::Options::default(),
             trainer: Trainer { learning_rate: 0.005, batch: 32, ..Trainer::default() },
             held_back: None,
+            monitor: None,
+            measures_training: false,
             label_smoothing: 0.0,
             class_weights: None,
         }
@@ -72,8 +80,10 @@ impl Default for Recipe {
 pub struct Fitted<T> {
     /// The model.
     pub model: Model<T>,
-    /// The losses of the training.
+    /// The losses of the training, and figures after each epoch if the recipe monitors one or measures the rows trained on.
     pub history: History,
+    /// The names of the figures.
+    pub figures: Vec<&'static str>,
     /// What was odd about the data.
     pub warnings: Vec<Warning>,
 }
@@ -139,16 +149,27 @@ impl Recipe {
         }
         let judged = match judged.is_empty() {
             true => None,
-            false => {
-                let judged = Weighed::new(source, &model.target, judged)?;
-                Some(Rows::new(&model, source, &judged, factors.as_deref())?)
-            }
+            false => Some(Weighed::new(source, &model.target, judged)?),
         };
-        let held_back = judged.as_ref().map(Rows::batch);
-        let history = trainer.fit(&mut model.network, learnt.batch(), held_back, observe)?;
+        let measured = self.measures_training.then(|| training.rows());
+        let held_back = judged.as_ref().map_or(&[][..], Weighed::rows);
+        let measures = Measures::new(source, &model.target, model.output(), measured, held_back)?;
+        if let Some(name) = &self.monitor {
+            trainer.stopping.monitor = Measures::monitor(&model.target, name)?;
+        }
+        let judged = judged.map(|judged| Rows::new(&model, source, &judged, factors.as_deref())).transpose()?;
+        let is_measured = self.monitor.is_some() || self.measures_training;
+        let run = Run {
+            held_back: judged.as_ref().map(Rows::batch),
+            measure: is_measured.then_some(&measures as &dyn Measure<T>),
+            observe: Some(observe),
+            ..Run::default()
+        };
+        let history = trainer.run(&mut model.network, learnt.batch(), run)?;
         require_finite(&model.network, history.training.len())?;
         model.provenance.epochs = history.training.len();
-        Ok(Fitted { model, history, warnings })
+        let figures = Measures::names_of(&model.target);
+        Ok(Fitted { model, history, figures, warnings })
     }
 
     /// Refuses a network that cannot be trained in the memory there is, before the first of it is touched.
@@ -233,9 +254,23 @@ fn describe(trainer: &Trainer, label_smoothing: f64) -> String {
     let objective = format!("{loss}{l1}, l2 {l2}{smoothing}");
     match trainer.solver {
         Solver::Steps(method) => {
-            let Trainer { learning_rate, batch, noise, max_norm, .. } = trainer;
-            let limit = max_norm.map_or_else(String::new, |limit| format!("; max norm {limit}"));
-            format!("{method}; rate {learning_rate}, batch {batch}; {objective}{}{limit}", noise.describe())
+            let Trainer { learning_rate, schedule, warm_up, clip, averaging, batch, noise, max_norm, .. } = trainer;
+            let mut text = format!("{method}; rate {learning_rate}");
+            if *schedule != Schedule::Constant {
+                text += &format!(", schedule {schedule}");
+            }
+            if *warm_up > 0 {
+                text += &format!(", warm-up {warm_up}");
+            }
+            text += &format!(", batch {batch}; {objective}{}", noise.describe());
+            for more in [
+                max_norm.map(|limit| format!("max norm {limit}")),
+                clip.map(|clip| clip.to_string()),
+                averaging.map(|averaging| averaging.to_string()),
+            ] {
+                text += &more.map_or_else(String::new, |more| format!("; {more}"));
+            }
+            text
         }
         Solver::Lbfgs | Solver::Rprop(_) | Solver::Scg | Solver::LevenbergMarquardt(_) | Solver::Bayes(_) => {
             format!("{}; {objective}", trainer.solver.name())

@@ -3,8 +3,10 @@
 //!
 //! ```text
 //! tensors     0.weight  outputs x inputs      0.bias  outputs      1.weight ...
-//! metadata    deltarule = {"format":1,"sha256":"...","model":{...}}, or "format":2 if "model" ends in a "certificate"
-//! sha256      over the text of "model", then 0.weight, 0.bias, 1.weight, ... as little-endian bytes
+//! of a norm   0.norm.weight  outputs          0.norm.bias  outputs
+//! metadata    deltarule = {"format":1,"sha256":"...","model":{...}}, or "format":2 if "model" ends in a "certificate",
+//!             or "format":3 if a layer has a norm
+//! sha256      over the text of "model", then 0.weight, 0.bias, 0.norm.weight, ... as little-endian bytes
 //! ```
 //!
 //! Reading is written as refusals: whatever the writer would not have written is an error. The same model gives the same
@@ -13,7 +15,8 @@
 //! A file is of the oldest format that can say what it holds. Format 2 adds the certificate to format 1 and changes nothing
 //! else, so a model without one keeps the bytes it always had, and programs that know only format 1 keep reading it; one
 //! with a certificate they refuse by its format, which says more than that they do not know a field. As a format says
-//! whether there is a certificate, each is refused that does not keep its word.
+//! whether there is a certificate, each is refused that does not keep its word. Format 3 has norms, with a certificate or
+//! without.
 
 use super::certificate::{Certificate, hex};
 use super::{Dtype, Input, Model, Provenance};
@@ -36,8 +39,10 @@ use std::path::Path;
 
 /// The version of a document without a certificate.
 const PLAIN: u32 = 1;
-/// That of one with a certificate, and the newest that this library reads.
+/// That of one with a certificate.
 const CERTIFIED: u32 = 2;
+/// That of a network with norms, and the newest that this library reads.
+const NORMED: u32 = 3;
 /// The one metadata key.
 const KEY: &str = "deltarule";
 /// The largest file that is read.
@@ -80,6 +85,13 @@ fn tensor_type(dtype: Dtype) -> TensorType {
     }
 }
 
+/// What a layer's norm scales and shifts by, by PyTorch's names for the parameters of a norm.
+const NORM: [&str; 2] = ["norm.weight", "norm.bias"];
+
+fn has_norms(spec: &Spec) -> bool {
+    spec.layers().iter().any(|layer| !layer.norm.is_none())
+}
+
 /// The tensors of a network, in the file's order and layout: name, shape, little-endian bytes.
 fn tensors<T: Float>(network: &Network<T>) -> Vec<(String, Vec<usize>, Vec<u8>)> {
     let mut tensors = Vec::new();
@@ -94,6 +106,9 @@ fn tensors<T: Float>(network: &Network<T>) -> Vec<(String, Vec<usize>, Vec<u8>)>
         tensors.push((format!("{l}.weight"), shape, bytes(&mut weights.t().iter())));
         if !bias.is_empty() {
             tensors.push((format!("{l}.bias"), vec![bias.len()], bytes(&mut bias.iter())));
+        }
+        for (name, numbers) in NORM.into_iter().zip(network.norm(l)).filter(|(_, numbers)| !numbers.is_empty()) {
+            tensors.push((format!("{l}.{name}"), vec![numbers.len()], bytes(&mut numbers.iter())));
         }
     }
     tensors
@@ -137,7 +152,11 @@ impl<T: Float> Model<T> {
             provenance: self.provenance.clone(),
             certificate: self.certificate.clone(),
         };
-        let format = if self.certificate.is_some() { CERTIFIED } else { PLAIN };
+        let format = match self.certificate {
+            _ if has_norms(self.network.spec()) => NORMED,
+            Some(_) => CERTIFIED,
+            None => PLAIN,
+        };
         let document = serde_json::to_string(&document).map_err(|e| unwritable(&e))?;
         let tensors = tensors(&self.network);
         let mut hash = Sha256::new_with_prefix(&document);
@@ -249,8 +268,8 @@ fn envelope(metadata: &str) -> std::result::Result<Envelope<'_>, String> {
     }
     let damaged = |e: serde_json::Error| format!("its metadata are damaged: {e}");
     let Version { format } = serde_json::from_str(metadata).map_err(damaged)?;
-    if ![PLAIN, CERTIFIED].contains(&format) {
-        return Err(format!("it is of format {format}, and this program reads formats {PLAIN} and {CERTIFIED}"));
+    if !(PLAIN..=NORMED).contains(&format) {
+        return Err(format!("it is of format {format}, and this program reads formats {PLAIN} to {NORMED}"));
     }
     serde_json::from_str(metadata).map_err(damaged)
 }
@@ -258,6 +277,11 @@ fn envelope(metadata: &str) -> std::result::Result<Envelope<'_>, String> {
 fn document(envelope: &Envelope<'_>) -> std::result::Result<Document, String> {
     let document: Document =
         serde_json::from_str(envelope.model.get()).map_err(|e| format!("its description is damaged: {e}"))?;
+    let normed = has_norms(&document.network);
+    if normed != (envelope.format == NORMED) {
+        let (has, expected) = if normed { ("a layer with a norm", "none") } else { ("no layer with a norm", "one") };
+        return Err(format!("it has {has}, expected {expected} in a file of format {}", envelope.format));
+    }
     match (envelope.format, &document.certificate) {
         (PLAIN, Some(_)) => Err(format!("it holds a certificate, expected none in a file of format {PLAIN}")),
         (CERTIFIED, None) => Err(format!("it holds no certificate, expected one in a file of format {CERTIFIED}")),
@@ -284,6 +308,10 @@ fn parse<T: Float>(bytes: &[u8]) -> std::result::Result<Model<T>, String> {
         expected += 1;
         if layer.bias {
             params.extend(numbers::<T>(&file, &format!("{l}.bias"), &[block.outputs], dtype, &mut hash)?);
+            expected += 1;
+        }
+        for name in NORM.iter().filter(|_| !layer.norm.is_none()) {
+            params.extend(numbers::<T>(&file, &format!("{l}.{name}"), &[block.outputs], dtype, &mut hash)?);
             expected += 1;
         }
     }

@@ -11,7 +11,7 @@ use crate::memory;
 use crate::network::objective::{Batch, Objective};
 use crate::network::spec::Block;
 use crate::network::workspace::{Workspace, rows_at_a_time};
-use crate::network::{Layer, Network, Spec};
+use crate::network::{Layer, Network, Norm, Spec};
 use crate::rng::{Rng, stream};
 use crate::train::{History, Observer, Solver, Trainer};
 
@@ -24,6 +24,8 @@ pub struct Recipe {
     pub hidden: Vec<usize>,
     /// The hidden layers' activation, or one for each.
     pub activations: Vec<Activation>,
+    /// What becomes of the hidden layers' weighted sums before their activation.
+    pub norm: Norm,
     /// The output's activation; by the task if not given.
     pub output: Option<Activation>,
     /// The loss; by the task and output if not given.
@@ -47,6 +49,7 @@ impl Default for Recipe {
             task: None,
             hidden: vec![100],
             activations: vec![Activation::Relu],
+            norm: Norm::None,
             output: None,
             loss: None,
             init: None,
@@ -186,8 +189,12 @@ impl Recipe {
             ));
         }
         let activation = |l: usize| self.activations[if count == 1 { 0 } else { l }];
-        let mut layers: Vec<_> =
-            self.hidden.iter().enumerate().map(|(l, &units)| Layer::new(units, activation(l))).collect();
+        let mut layers: Vec<_> = self
+            .hidden
+            .iter()
+            .enumerate()
+            .map(|(l, &units)| Layer::new(units, activation(l)).with_norm(self.norm))
+            .collect();
         layers.push(Layer::new(units, output));
         Ok((Spec::new(input.width(), layers)?, loss))
     }
@@ -195,7 +202,7 @@ impl Recipe {
 
 /// No model holds a number that is not finite, whatever the solver.
 fn require_finite<T: Float>(network: &Network<T>, epoch: usize) -> Result<()> {
-    let finite = |block: &Block| network.params()[block.weights.start..block.bias.end].iter().all(|p| p.is_finite());
+    let finite = |block: &Block| network.params()[block.all()].iter().all(|p| p.is_finite());
     match network.spec().blocks().iter().position(|block| !finite(block)) {
         None => Ok(()),
         Some(layer) => {

@@ -1,9 +1,10 @@
 //! The network: a [`Spec`] and one flat buffer of parameters.
 //!
-//! Row 4 of the house: `predictor` > `network` > `pass`, `generic` > `workspace`, `objective` > `max_norm`, `noise`, `plan`, `shapes`, `tiny` > `spec`. Begin reading at [`pass`]:
+//! Row 4 of the house: `predictor` > `network` > `pass`, `generic` > `workspace`, `objective` > `keep`, `max_norm`, `noise`, `plan`, `shapes`, `tiny` > `spec`. Begin reading at [`pass`]:
 //! forward and backward on one page.
 
 pub mod generic;
+mod keep;
 pub mod max_norm;
 pub mod noise;
 pub mod objective;
@@ -24,7 +25,7 @@ use crate::memory;
 use crate::rng::Rng;
 use crate::threads::Threads;
 use ndarray::{Array2, ArrayView1, ArrayView2, Axis};
-pub use spec::{Layer, Spec};
+pub use spec::{Layer, Norm, Spec};
 use workspace::Workspace;
 
 /// A network: its [`Spec`] and its parameters, which lie in one contiguous buffer (see [`spec::Block`]).
@@ -48,7 +49,7 @@ pub struct Network<T, A = Activation> {
 }
 
 impl<T: Float, A: ActivationFn> Network<T, A> {
-    /// A network with random weights and zero biases; without an `init`, each layer's is the one suited to its
+    /// A network with random weights and zero biases, and norms that scale by 1 and shift by 0; without an `init`, each layer's is the one suited to its
     /// activation ([`Init::suited_to`]).
     ///
     /// **Errors** if the memory cannot be had, or the constant of `init` is out of range.
@@ -58,6 +59,7 @@ impl<T: Float, A: ActivationFn> Network<T, A> {
         for (layer, block) in net.spec.layers().iter().zip(net.spec.blocks()) {
             let init = init.or(layer.activation.builtin().map(Init::suited_to)).unwrap_or(Init::GlorotUniform);
             init.fill(rng, block.inputs, block.outputs, &mut net.params[block.weights.clone()]);
+            net.params[block.scale.clone()].fill(T::ONE);
         }
         Ok(net)
     }
@@ -114,6 +116,14 @@ impl<T: Float, A: ActivationFn> Network<T, A> {
     /// **Panics** if there is no such layer.
     pub fn bias(&self, layer: usize) -> ArrayView1<'_, T> {
         self.params[self.spec.blocks()[layer].bias.clone()].into()
+    }
+
+    /// What the norm of a layer (from 0) scales and shifts each unit by, or nothing.
+    ///
+    /// **Panics** if there is no such layer.
+    pub fn norm(&self, layer: usize) -> [ArrayView1<'_, T>; 2] {
+        let block = &self.spec.blocks()[layer];
+        [&block.scale, &block.shift].map(|range| self.params[range.clone()].into())
     }
 
     /// The same network in another precision: how an `f32` network is checked in `f64`.

@@ -14,9 +14,11 @@
 //! Row 6 of the house: imports everything below.
 
 mod bound;
+mod bound_norm;
 mod findings;
 mod inputs;
 mod point;
+mod powers;
 pub mod specimens;
 mod structure;
 pub mod suite;

@@ -2,7 +2,8 @@
 //!
 //! The catalogue is the product of activation x loss x depth 0 to 3 x sample weights x penalty x precision, each combination once; sizes,
 //! rows, biases, constants, weights and targets are drawn. To it come wider networks, for products larger than a tile, and networks of every
-//! activation, loss and depth under dropout and noise on their inputs, with one draw of it for all witnesses. Of each network are
+//! activation, loss and depth under dropout and noise on their inputs, with one draw of it for all witnesses, and with layer normalisation. Of
+//! each network are
 //! checked: the gradient of every parameter (of a wide one, some of each tensor) by differences, dual numbers and a complex step; the
 //! gradient in the network's own precision, entry by entry, to its rounding bound; the gradient of the inputs; and the Hessian's product
 //! with a random vector. What fails is made smaller for as long as it fails, and named with its number, by which it can be had again.
@@ -18,7 +19,7 @@ use crate::gradcheck::{Mode, Options, Report, Verdict};
 use crate::loss::{Loss, LossFn};
 use crate::network::noise::{Draw, Noise};
 use crate::network::objective::{Batch, Objective};
-use crate::network::{Layer, Network, Spec};
+use crate::network::{Layer, Network, Norm, Spec};
 use crate::rng::Rng;
 use ndarray::Array2;
 use std::time::Instant;
@@ -53,11 +54,12 @@ struct Kind {
     single: bool,
     wide: bool,
     noisy: bool,
+    normed: bool,
 }
 
 impl Kind {
     /// The classes that networks of this kind belong to.
-    fn classes(&self) -> [String; 7] {
+    fn classes(&self) -> [String; 8] {
         let penalty = match self {
             Self { l1, .. } if *l1 > 0.0 => "l1",
             Self { l2, .. } if *l2 > 0.0 => "l2",
@@ -71,6 +73,7 @@ impl Kind {
             format!("weights {}", if self.weighted { "yes" } else { "no" }),
             format!("precision {}", if self.single { "f32" } else { "f64" }),
             format!("dropout {}", if self.noisy { "yes" } else { "no" }),
+            format!("layer norm {}", if self.normed { "yes" } else { "no" }),
         ]
     }
 }
@@ -97,6 +100,7 @@ fn kinds() -> Vec<Kind> {
                             single,
                             wide: false,
                             noisy: false,
+                            normed: false,
                         });
                     }
                 }
@@ -110,6 +114,10 @@ fn kinds() -> Vec<Kind> {
     let noisy = wide.chunks_exact(12).enumerate().map(|(i, twelve)| twelve[5 * i % 12]).collect::<Vec<_>>();
     kinds.extend(noisy.iter().map(|&kind| Kind { noisy: true, ..kind }));
     kinds.extend(noisy.iter().step_by(NOISY_PER_WIDE).map(|&kind| Kind { noisy: true, wide: true, ..kind }));
+    // And of the other parity of penalties and weights, with layer normalisation.
+    let normed = wide.chunks_exact(12).enumerate().map(|(i, twelve)| twelve[(5 * i + 6) % 12]).collect::<Vec<_>>();
+    kinds.extend(normed.iter().map(|&kind| Kind { normed: true, ..kind }));
+    kinds.extend(normed.iter().step_by(NOISY_PER_WIDE).map(|&kind| Kind { normed: true, wide: true, ..kind }));
     kinds
 }
 
@@ -150,9 +158,14 @@ impl Subject {
         };
         let mut layers = Vec::new();
         for _ in 0..kind.depth {
-            layers.push(Layer { outputs: size(rng), bias: rng.below(4) > 0, activation });
+            // Rows of two numbers have one direction, whose length the norm takes away.
+            let least = if kind.normed { 3 } else { 0 };
+            let layer = Layer { outputs: least + size(rng), bias: rng.below(4) > 0, activation, norm: Norm::None };
+            layers.push(layer.with_norm(if kind.normed && rng.below(4) > 0 { Norm::Layer } else { Norm::None }));
         }
-        layers.push(Layer { outputs, bias: rng.below(4) > 0, activation: output });
+        let normed = kind.normed && outputs > 2 && rng.below(2) == 0;
+        let norm = if normed { Norm::Layer } else { Norm::None };
+        layers.push(Layer { outputs, bias: rng.below(4) > 0, activation: output, norm });
         let mut net = Network::new(Spec::new(inputs, layers)?, None, rng)?;
         net.params_mut().iter_mut().for_each(|p| *p += rng.uniform::<f64>(-0.4, 0.4));
         let x = Array2::from_shape_simple_fn((rows, inputs), || rng.normal(0.0, 1.0));

@@ -209,6 +209,10 @@ fn recipe(args: &Train) -> Result<Recipe> {
         }),
         activations: args.activation.split(',').map(Activation::parse).collect::<Result<_>>()?,
         hidden,
+        norm: match args.norm {
+            args::Norm::None => Norm::None,
+            args::Norm::Layer => Norm::Layer,
+        },
         output: parse(&args.output_activation)?,
         loss: args.loss.as_deref().map(Loss::parse).transpose()?,
         init: args.init.as_deref().map(Init::parse).transpose()?,

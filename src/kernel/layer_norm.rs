@@ -90,3 +90,50 @@ impl<T: Vectorized> Step<T, 1, 1> for Project<T> {
         [lanes.mul(lanes.splat(self.by), rest)]
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::float::Float;
+    use crate::rng::Rng;
+
+    /// Forward and backward of `rows` rows.
+    fn both<T: Float>(isa: Isa, rows: usize, width: usize) -> [Vec<T>; 4] {
+        let mut rng = Rng::new(1);
+        let mut draw = |count: usize| -> Vec<T> { (0..count).map(|_| rng.normal(1.0, 2.0)).collect() };
+        let (scale, shift) = (draw(width), draw(width));
+        let (mut y, mut delta) = (draw(rows * width), draw(rows * width));
+        let (mut normalised, mut inverse) = (vec![T::ZERO; rows * width], vec![T::ZERO; rows]);
+        forward(isa, [&scale, &shift], &mut y, &mut normalised, &mut inverse);
+        backward(isa, &scale, &normalised, &inverse, &mut delta);
+        [y, normalised, inverse, delta]
+    }
+
+    fn check<T: Float>() {
+        for (rows, width) in [(1, 1), (3, 2), (5, 7), (2, 64), (4, 131)] {
+            let [y, normalised, inverse, delta] = both::<T>(Isa::Portable, rows, width);
+            for isa in Isa::available() {
+                assert_eq!(
+                    both::<T>(isa, rows, width),
+                    [y.clone(), normalised.clone(), inverse.clone(), delta.clone()]
+                );
+            }
+            // Each row has mean 0 and, but for what is added, deviation 1; its gradient is free of both directions.
+            let rounding = T::either(1e-5, 1e-13);
+            for ((h, d), by) in normalised.chunks(width).zip(delta.chunks(width)).zip(&inverse) {
+                let mean = |terms: &mut dyn Iterator<Item = f64>| terms.sum::<f64>() / width as f64;
+                let variance = 1.0 / by.real().powi(2) - EPSILON;
+                assert!(mean(&mut h.iter().map(|h| h.real())).abs() < rounding);
+                let square = mean(&mut h.iter().map(|h| h.real().powi(2)));
+                assert!((square * (variance + EPSILON) - variance).abs() < 10.0 * rounding * (variance + EPSILON));
+                assert!(mean(&mut d.iter().map(|d| d.real())).abs() < 10.0 * rounding * by.real());
+            }
+        }
+    }
+
+    #[test]
+    fn rows_are_normalised_with_the_same_bits_at_every_level() {
+        check::<f32>();
+        check::<f64>();
+    }
+}

@@ -98,7 +98,7 @@ pub mod prelude {
     pub use crate::network::pass;
     pub use crate::network::predictor::Predictor;
     pub use crate::network::workspace::Workspace;
-    pub use crate::network::{Layer, Network, Spec};
+    pub use crate::network::{Layer, Network, Norm, Spec};
     pub use crate::optim::Method;
     pub use crate::rng::Rng;
     pub use crate::schedule::Schedule;

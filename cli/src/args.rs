@@ -191,6 +191,15 @@ impl Constants {
     }
 }
 
+/// What is done to weighted sums.
+#[derive(ValueEnum, Clone, Copy, Debug)]
+pub enum Norm {
+    /// Nothing
+    None,
+    /// Layer normalisation: of each row to mean 0 and deviation 1, then scaled and shifted by what is learnt
+    Layer,
+}
+
 /// `deltarule train`.
 #[derive(Args, Debug)]
 #[command(allow_negative_numbers = true)]
@@ -224,6 +233,9 @@ pub struct Train {
     /// The hidden layers' activation, or one for each: identity, sigmoid, tanh, relu, leaky_relu, elu, selu, softplus, silu, gelu, gelu_tanh, exponential
     #[arg(long, value_name = "NAME,…", default_value = "relu", help_heading = "Network")]
     pub activation: String,
+    /// What is done to a hidden layer's weighted sums before its activation
+    #[arg(long, value_enum, default_value_t = Norm::None, help_heading = "Network")]
+    pub norm: Norm,
     /// The output layer's activation: one of these, step, exponential (a rate) or softmax; chosen by the loss and the task if not given
     #[arg(long, value_name = "NAME", help_heading = "Network")]
     pub output_activation: Option<String>,

@@ -169,6 +169,26 @@ fn a_training_with_noise_is_watched_described_and_the_same_for_any_threads() {
     assert!(inspected.text().contains(says), "no '{says}' in {}", inspected.text());
 }
 
+#[test]
+fn a_network_with_layer_normalisation_goes_through_all_commands() {
+    let folder = folder();
+    let line = "train t.csv --target y --hidden 8,6 --norm layer --epochs 30 --watch-gradients 5 --model n.st --json";
+    let run = folder.must(line).json();
+    assert_ne!(
+        run["parameters_sha256"],
+        folder.must(&line.replace("layer", "none").replace("n.st", "p.st")).json()["parameters_sha256"]
+    );
+    let inspected = folder.must("inspect n.st");
+    assert_eq!(inspected.text().matches("relu, layer norm").count(), 2, "{}", inspected.text());
+    assert_eq!(folder.must("inspect n.st --json").json()["parameters_sha256"], run["parameters_sha256"]);
+    folder.must("predict n.st t.csv");
+    folder.must("evaluate n.st t.csv");
+    for checks in ["parameters,precision", "inputs,curvature"] {
+        let checked = folder.must(&format!("gradcheck n.st t.csv --checks {checks} --json"));
+        assert_eq!(checked.code(), 0, "{}", checked.stderr);
+    }
+}
+
 /// Work is cut by shape: whole batches of small layers into shards of rows, wide layers into tiles.
 #[test]
 fn the_bits_do_not_depend_on_the_number_of_threads() {

@@ -12,6 +12,7 @@
 //! tells before).
 
 pub mod elementwise;
+pub mod layer_norm;
 mod layout;
 pub mod math;
 pub mod philox;

@@ -21,6 +21,35 @@ pub(crate) fn add_column_sums_at<T: Vectorized, L: Lanes<T>>(lanes: L, x: &[T], 
     ColumnSums::<T, false> { x, sums }.run(lanes);
 }
 
+/// `sums[j] <- sums[j] + sum over the rows of x[row][j] y[row][j]`, each rounded once, rows in order from the first.
+pub fn add_column_products<T: Vectorized>(isa: Isa, x: &[T], y: &[T], sums: &mut [T]) {
+    debug_assert!(whole_rows(x.len(), sums.len()) && x.len() == y.len());
+    T::dispatch(isa, ColumnProducts { x, y, sums });
+}
+
+struct ColumnProducts<'a, T> {
+    x: &'a [T],
+    y: &'a [T],
+    sums: &'a mut [T],
+}
+
+impl<T: Vectorized> Kernel<T> for ColumnProducts<'_, T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<L: Lanes<T>>(self, lanes: L) {
+        let Self { x, y, sums } = self;
+        let cols = sums.len();
+        for (x, y) in x.chunks_exact(cols).zip(y.chunks_exact(cols)) {
+            let parts = x.chunks(L::WIDTH).zip(y.chunks(L::WIDTH));
+            for ((x, y), sum) in parts.zip(sums.chunks_mut(L::WIDTH)) {
+                let total = lanes.mul_add(lanes.load_partial(x), lanes.load_partial(y), lanes.load_partial(sum));
+                lanes.store_partial(total, sum);
+            }
+        }
+    }
+}
+
 struct ColumnSums<'a, T, const SQUARED: bool> {
     x: &'a [T],
     sums: &'a mut [T],

@@ -68,8 +68,9 @@ pub(super) fn network(recipe: &Recipe, input: &Input, target: &Target) -> Result
         return Err(Error::setting("activations", expected, count));
     }
     let activation = |l: usize| recipe.activations[if count == 1 { 0 } else { l }];
-    let mut layers: Vec<_> =
-        recipe.hidden.iter().enumerate().map(|(l, &units)| Layer::new(units, activation(l))).collect();
+    let mut layers: Vec<_> = (recipe.hidden.iter().enumerate())
+        .map(|(l, &units)| Layer::new(units, activation(l)).with_norm(recipe.norm))
+        .collect();
     layers.push(Layer::new(units, output));
     Ok((Spec::new(input.width(), layers)?, loss))
 }

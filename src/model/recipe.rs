@@ -14,7 +14,7 @@ use crate::memory;
 use crate::network::objective::{Batch, Objective};
 use crate::network::spec::Block;
 use crate::network::workspace::{Workspace, rows_at_a_time};
-use crate::network::{Network, Spec};
+use crate::network::{Network, Norm, Spec};
 use crate::rng::{Rng, stream};
 use crate::schedule::Schedule;
 use crate::train::{History, Measure, Observer, Run, Solver, Trainer};
@@ -29,6 +29,8 @@ pub struct Recipe {
     pub hidden: Vec<usize>,
     /// The hidden layers' activation, or one for each.
     pub activations: Vec<Activation>,
+    /// What becomes of the hidden layers' weighted sums before their activation.
+    pub norm: Norm,
     /// The output's activation; by the loss if that is given, else by the task.
     pub output: Option<Activation>,
     /// The loss; by the task and output if not given.
@@ -61,6 +63,7 @@ impl Default for Recipe {
             task: None,
             hidden: vec![100],
             activations: vec![Activation::Relu],
+            norm: Norm::None,
             output: None,
             loss: None,
             init: None,
@@ -236,7 +239,7 @@ impl<T: Float> Rows<T> {
 
 /// No model holds a number that is not finite, whatever the solver.
 fn require_finite<T: Float>(network: &Network<T>, epoch: usize) -> Result<()> {
-    let finite = |block: &Block| network.params()[block.weights.start..block.bias.end].iter().all(|p| p.is_finite());
+    let finite = |block: &Block| network.params()[block.all()].iter().all(|p| p.is_finite());
     match network.spec().blocks().iter().position(|block| !finite(block)) {
         None => Ok(()),
         Some(layer) => {

@@ -11,6 +11,7 @@ use super::spec::Spec;
 use crate::activation::ActivationFn;
 use crate::dual::Dual;
 use crate::error::{Error, Result};
+use crate::kernel::layer_norm::EPSILON;
 use crate::loss::LossFn;
 use crate::scalar::Scalar;
 
@@ -21,6 +22,9 @@ struct Units<S> {
     slopes: Vec<S>,
     /// What the next layer is fed: the activations, some of which may be dropped.
     fed: Vec<S>,
+    /// What the norm made of the sums before they were scaled and shifted, and the inverse deviation.
+    normalised: Vec<S>,
+    inverse: S,
 }
 
 /// What the activations of hidden layers are multiplied by: for each layer rows x units, or nothing
@@ -50,7 +54,13 @@ struct Row<S> {
 impl<S: Scalar> Row<S> {
     fn new<A: ActivationFn>(spec: &Spec<A>) -> Self {
         let zeros = |count: usize| vec![S::ZERO; count];
-        let units = |count| Units { activations: zeros(count), slopes: zeros(count), fed: zeros(count) };
+        let units = |count| Units {
+            activations: zeros(count),
+            slopes: zeros(count),
+            fed: zeros(count),
+            normalised: zeros(count),
+            inverse: S::ZERO,
+        };
         Self { layers: spec.layers().iter().map(|layer| units(layer.outputs)).collect() }
     }
 
@@ -59,13 +69,17 @@ impl<S: Scalar> Row<S> {
         for (l, (layer, block)) in spec.layers().iter().zip(spec.blocks()).enumerate() {
             let (below, from_here) = self.layers.split_at_mut(l);
             let input = if l == 0 { x } else { &below[l - 1].fed };
-            let Units { activations: z, slopes, fed } = &mut from_here[0];
+            let Units { activations: z, slopes, fed, normalised, inverse } = &mut from_here[0];
             match layer.bias {
                 true => z.copy_from_slice(&params[block.bias.clone()]),
                 false => z.fill(S::ZERO),
             }
             for (&a, weights) in input.iter().zip(params[block.weights.clone()].chunks_exact(block.outputs)) {
                 z.iter_mut().zip(weights).for_each(|(z, &w)| *z = a.mul_add(w, *z));
+            }
+            if !layer.norm.is_none() {
+                let [scale, shift] = [&block.scale, &block.shift].map(|range| &params[range.clone()]);
+                *inverse = normalise([scale, shift], z, normalised);
             }
             if !(linked && l + 1 == spec.layers().len()) {
                 layer.activation.forward_row(z, slopes);
@@ -90,10 +104,20 @@ impl<S: Scalar> Row<S> {
         gradient: &mut [S],
     ) {
         for (l, (layer, block)) in spec.layers().iter().zip(spec.blocks()).enumerate().rev() {
-            let Units { activations, slopes, .. } = &self.layers[l];
+            let Units { activations, slopes, normalised, inverse, .. } = &self.layers[l];
             factors.apply(l, &mut delta);
             if !(linked && l + 1 == spec.layers().len()) {
                 layer.activation.backward_row(activations, slopes, &mut delta);
+            }
+            if !layer.norm.is_none() {
+                let numbers = delta.iter().zip(normalised);
+                gradient[block.scale.clone()].iter_mut().zip(numbers).for_each(|(g, (&d, &h))| *g = d.mul_add(h, *g));
+                gradient[block.shift.clone()].iter_mut().zip(&delta).for_each(|(g, &d)| *g += d);
+                delta.iter_mut().zip(&params[block.scale.clone()]).for_each(|(d, &scale)| *d *= scale);
+                let share = S::from_f64(1.0 / block.outputs as f64);
+                let mean = share * delta.iter().fold(S::ZERO, |sum, &d| sum + d);
+                let along = share * delta.iter().zip(normalised).fold(S::ZERO, |sum, (&d, &h)| d.mul_add(h, sum));
+                delta.iter_mut().zip(normalised).for_each(|(d, &h)| *d = *inverse * (*d - mean - h * along));
             }
             let input = if l == 0 { x } else { &self.layers[l - 1].fed };
             let weights = params[block.weights.clone()].chunks_exact(block.outputs);
@@ -110,6 +134,20 @@ impl<S: Scalar> Row<S> {
             delta = below;
         }
     }
+}
+
+/// Layer normalisation of one row of sums, which become what the activation is given; the inverse deviation.
+pub(crate) fn normalise<S: Scalar>([scale, shift]: [&[S]; 2], z: &mut [S], normalised: &mut [S]) -> S {
+    let share = S::from_f64(1.0 / z.len() as f64);
+    let mean = share * z.iter().fold(S::ZERO, |sum, &z| sum + z);
+    z.iter_mut().for_each(|z| *z -= mean);
+    let variance = share * z.iter().fold(S::ZERO, |sum, &z| z.mul_add(z, sum));
+    let inverse = S::ONE / (variance + S::from_f64(EPSILON)).sqrt();
+    for (((z, h), &scale), &shift) in z.iter_mut().zip(normalised).zip(scale).zip(shift) {
+        *h = *z * inverse;
+        *z = scale.mul_add(*h, shift);
+    }
+    inverse
 }
 
 /// The objective at `params`, in any numbers; with a `gradient`, its gradient too, written there.

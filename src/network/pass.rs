@@ -10,8 +10,11 @@
 //! backward   D = dE/dA * S      dE/dW = X' D      dE/db = column sums of D      dE/dX = D W'
 //! ```
 //!
+//! A norm stands between `Z` and `f`, and on the way back between `D` and the rest ([`layer_norm`]).
+//!
 //! Where the workspace has noise ([`noise`](super::noise)), `A` and `S` are those of the units that are not dropped.
 
+use super::keep::{Keep, activate};
 use super::noise::Draw;
 use super::objective::{Batch, Objective, Value, is_linked, loss_rows, penalty, total_weight};
 use super::shapes::{check_length, contiguous_mut, rows_of};
@@ -23,7 +26,7 @@ use crate::engine::{Backend, Engine};
 use crate::error::Result;
 use crate::float::Float;
 use crate::gemm::{Mat, MatMut, Packed, affine, gemm};
-use crate::kernel::{rows, vector};
+use crate::kernel::{layer_norm, rows, vector};
 use crate::loss::LossFn;
 use crate::threads::Threads;
 use ndarray::{ArrayView2, ArrayViewMut2};
@@ -133,19 +136,6 @@ pub fn backward<T: Float, A: ActivationFn>(
     Ok(())
 }
 
-/// What a forward pass leaves behind.
-#[derive(Clone, Copy, PartialEq)]
-enum Keep {
-    /// The outputs: it predicts.
-    Outputs,
-    /// The outputs, and every slope: a gradient will be asked for.
-    Slopes,
-    /// The last layer's weighted sums instead of its outputs: the loss reads those.
-    Logits,
-    /// The same, and the slopes of all layers below.
-    LogitsAndSlopes,
-}
-
 /// A network at work on one block of rows.
 struct Pass<'a, T, A> {
     spec: &'a Spec<A>,
@@ -186,7 +176,7 @@ impl<T: Float, A: ActivationFn> Pass<'_, T, A> {
     /// kept.
     fn forward(&self, x: Mat<'_, T>, first: usize, shard: &mut Shard<T>, output: &mut [T], keep: Keep) {
         let (count, last) = (x.rows(), self.spec.layers().len() - 1);
-        let Shard { activations, slopes, noisy, undropped, .. } = shard;
+        let Shard { activations, slopes, normalised, inverse, noisy, undropped, .. } = shard;
         if let Some(job) = self.tiny.and_then(|tiny| tiny.job(self.spec.blocks(), count)) {
             let hidden = if keep.of_hidden() == Keep::Slopes { &mut slopes[..last] } else { &mut [] };
             let z = &mut output[..count * self.spec.outputs()];
@@ -215,14 +205,22 @@ impl<T: Float, A: ActivationFn> Pass<'_, T, A> {
                 Some(whole) if !whole.is_empty() => &mut whole[..z.len()],
                 _ => &mut [],
             };
-            let (weights, bias) = (self.weights(l), &self.params[block.bias.clone()]);
+            let [bias, scale, shift] =
+                [&block.bias, &block.scale, &block.shift].map(|range| &self.params[range.clone()]);
+            let (weights, kept) = (self.weights(l), !layer.norm.is_none() && keep.wants_gradient());
+            let of_norm = |cols: usize| if kept { count * cols } else { 0 };
+            let (normalised, inverse) = (&mut normalised[l][..of_norm(block.outputs)], &mut inverse[l][..of_norm(1)]);
             let work = count * block.inputs * block.outputs;
-            self.threads.share(self.pieces(work), count, [z, slope, whole], |rows, [z, slope, whole]| {
+            let matrices = [z, slope, whole, normalised, inverse];
+            self.threads.share(self.pieces(work), count, matrices, |rows, [z, slope, whole, normalised, inverse]| {
                 let place = (first + rows.start, block.outputs);
                 let sums = MatMut::new(&mut *z, rows.len(), block.outputs);
                 match self.packed.get(l) {
                     Some(Some(packed)) => packed.affine(input.row_range(rows), bias, sums),
                     _ => affine(self.engine, input.row_range(rows), weights, bias, sums),
+                }
+                if !layer.norm.is_none() {
+                    layer_norm::forward(self.engine.isa, [scale, shift], z, normalised, inverse);
                 }
                 activate(layer, self.engine, z, slope, keep);
                 let Some(draw) = draw else { return };
@@ -259,15 +257,31 @@ impl<T: Float, A: ActivationFn> Pass<'_, T, A> {
     /// After it, those of all layers do. The parameters' gradient is that of the block, added to what is there unless it is the first.
     fn backward(&self, x: Mat<'_, T>, first: usize, shard: &mut Shard<T>, gradient: &mut [T], is_first: bool) {
         let count = x.rows();
-        let Shard { activations, slopes, below, noisy, undropped, .. } = shard;
+        let Shard { activations, slopes, below, normalised, inverse, noisy, undropped, .. } = shard;
         if let Some(job) = self.tiny.and_then(|tiny| tiny.job(self.spec.blocks(), count)) {
             let read = [self.params, x.elements()];
             return tiny::backward(self.engine.isa, job, read, activations, slopes, below, gradient, is_first);
         }
         for (l, block) in self.spec.blocks().iter().enumerate().rev() {
             let (lower, from_here) = slopes.split_at_mut(l);
-            let delta = Mat::new(&from_here[0][..count * block.outputs], count, block.outputs);
             let work = count * block.inputs * block.outputs;
+            if !block.scale.is_empty() {
+                let delta = &mut from_here[0][..count * block.outputs];
+                let (normalised, inverse) = (&normalised[l][..delta.len()], &inverse[l][..count]);
+                let (scales, shifts) = gradient[block.scale.start..block.shift.end].split_at_mut(block.outputs);
+                if is_first {
+                    scales.fill(T::ZERO);
+                    shifts.fill(T::ZERO);
+                }
+                rows::add_column_products(self.engine.isa, delta, normalised, scales);
+                rows::add_column_sums(self.engine.isa, delta, shifts);
+                self.threads.share(self.pieces(work), count, [delta], |rows, [delta]| {
+                    let elements = rows.start * block.outputs..rows.end * block.outputs;
+                    let scale = &self.params[block.scale.clone()];
+                    layer_norm::backward(self.engine.isa, scale, &normalised[elements], &inverse[rows], delta);
+                });
+            }
+            let delta = Mat::new(&from_here[0][..count * block.outputs], count, block.outputs);
             let input = if l == 0 {
                 self.seen(x, noisy)
             } else {
@@ -315,25 +329,6 @@ impl<T: Float, A: ActivationFn> Pass<'_, T, A> {
             // What is dropped has no slope since the way forward.
             Some(_) => vector::multiply(self.engine.isa, slope, delta),
         }
-    }
-}
-
-impl Keep {
-    /// What it keeps of layers before the last: [`Slopes`](Self::Slopes) or [`Outputs`](Self::Outputs).
-    fn of_hidden(self) -> Self {
-        match self {
-            Self::Outputs | Self::Logits => Self::Outputs,
-            Self::Slopes | Self::LogitsAndSlopes => Self::Slopes,
-        }
-    }
-}
-
-/// The weighted sums `z` become activations.
-fn activate<T: Float, A: ActivationFn>(layer: &Layer<A>, engine: Engine, z: &mut [T], slope: &mut [T], keep: Keep) {
-    match keep {
-        Keep::Logits | Keep::LogitsAndSlopes => {}
-        Keep::Outputs => layer.activation.apply(engine.isa, z, layer.outputs),
-        Keep::Slopes => layer.activation.apply_with_slope(engine.isa, z, slope, layer.outputs),
     }
 }
 

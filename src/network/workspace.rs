@@ -5,7 +5,7 @@
 
 use super::noise::{Draw, Noise};
 use super::plan::Plan;
-use super::spec::{Layer, Spec};
+use super::spec::{Layer, Norm, Spec};
 use super::tiny::Tiny;
 use crate::activation::ActivationFn;
 use crate::engine::Engine;
@@ -28,6 +28,10 @@ pub(super) struct Shard<T> {
     pub below: Vec<T>,
     /// The shard's part of the parameters' gradient; empty where one shard is all, which writes to the caller's.
     pub gradient: Vec<T>,
+    /// For each layer what its norm made of the sums before they were scaled and shifted, rows x outputs, and the inverse deviation of each
+    /// row; empty for layers without a norm, and where no gradient is asked for.
+    pub normalised: Vec<Vec<T>>,
+    pub inverse: Vec<Vec<T>>,
     /// The loss of each row.
     pub losses: Vec<T>,
     /// The inputs with their noise; empty where they have none.
@@ -56,8 +60,9 @@ pub struct Workspace<T> {
     pub(super) tiny: Option<Tiny>,
     /// The weights of the one network it serves, packed where that pays; or nothing, where they may change.
     pub(super) packed: Vec<Option<Packed<T>>>,
-    /// The widths it was made for, first the inputs.
+    /// The widths it was made for, first the inputs, and the norms.
     widths: Vec<usize>,
+    norms: Vec<Norm>,
 }
 
 impl<T: Float> Workspace<T> {
@@ -98,8 +103,14 @@ impl<T: Float> Workspace<T> {
         let layers = |layers: &[Layer<A>]| layers.iter().map(|layer| matrix(layer.outputs)).collect::<Result<Vec<_>>>();
         // The way back passes through the activations of every hidden layer, and the last where the loss is given outputs.
         let widest = spec.layers().iter().map(|layer| layer.outputs).max().unwrap_or(0);
+        let of_norms = |cols: fn(&Layer<A>) -> usize| {
+            let kept = |layer: &Layer<A>| if trains && !layer.norm.is_none() { cols(layer) } else { 0 };
+            spec.layers().iter().map(|layer| matrix(kept(layer))).collect::<Result<Vec<_>>>()
+        };
         let shard = || {
             Ok(Shard {
+                normalised: of_norms(|layer| layer.outputs)?,
+                inverse: of_norms(|_| 1)?,
                 activations: layers(&spec.layers()[..last])?,
                 output: matrix(spec.outputs())?,
                 slopes: if trains { layers(spec.layers())? } else { Vec::new() },
@@ -114,7 +125,8 @@ impl<T: Float> Workspace<T> {
         };
         let shards = (0..count).map(|_| shard()).collect::<Result<_>>()?;
         let widths = std::iter::once(spec.inputs()).chain(spec.layers().iter().map(|l| l.outputs)).collect();
-        Ok(Self { engine, threads, trains, rows, plan, shards, draw: None, tiny, packed: Vec::new(), widths })
+        let norms = spec.layers().iter().map(|layer| layer.norm).collect();
+        Ok(Self { engine, threads, trains, rows, plan, shards, draw: None, tiny, packed: Vec::new(), widths, norms })
     }
 
     /// From now on values and gradients are those under the noise of `draw`, and those that follow under that of the step that
@@ -167,7 +179,8 @@ impl<T: Float> Workspace<T> {
     /// How many bytes the buffers take.
     pub fn bytes(&self) -> usize {
         let numbers = |s: &Shard<T>| {
-            let layers = s.activations.iter().chain(&s.slopes).chain(&s.undropped).map(Vec::len).sum::<usize>();
+            let layers = s.activations.iter().chain(&s.slopes).chain(&s.undropped);
+            let layers = layers.chain(&s.normalised).chain(&s.inverse).map(Vec::len).sum::<usize>();
             layers + s.output.len() + s.below.len() + s.gradient.len() + s.losses.len() + s.noisy.len()
         };
         let packed = self.packed.iter().flatten().map(Packed::bytes).sum::<usize>();
@@ -182,7 +195,12 @@ impl<T: Float> Workspace<T> {
         let units: u128 = spec.layers().iter().map(|layer| layer.outputs as u128).sum();
         let widest = spec.layers().iter().map(|layer| layer.outputs).max().unwrap_or(0);
         // What `allocate` makes: activations, slopes and the way back, a loss, and the gradient of each of several shards.
-        let columns = if trains { 2 * units + widest as u128 + 1 } else { units + spec.outputs() as u128 + 1 };
+        let normed = spec.layers().iter().filter(|layer| !layer.norm.is_none()).map(|layer| layer.outputs as u128 + 1);
+        let columns = if trains {
+            2 * units + widest as u128 + 1 + normed.sum::<u128>()
+        } else {
+            units + spec.outputs() as u128 + 1
+        };
         let gradient = if trains && count > 1 { spec.parameters() } else { 0 };
         count as u128 * (plan.block_rows as u128 * columns + gradient as u128) * size_of::<T>() as u128
     }
@@ -203,6 +221,9 @@ impl<T: Float> Workspace<T> {
         if !same || spec.inputs() != self.widths[0] {
             let found: Vec<_> = std::iter::once(spec.inputs()).chain(spec.layers().iter().map(|l| l.outputs)).collect();
             return Err(Error::shape("workspace", format!("made for layers {:?}", self.widths), format!("{found:?}")));
+        }
+        if spec.layers().iter().zip(&self.norms).any(|(layer, norm)| layer.norm != *norm) {
+            return Err(Error::shape("workspace", format!("made for norms {:?}", self.norms), "others"));
         }
         if let Some(draw) = &self.draw {
             let kept = undropped(spec, &draw.noise, self.trains).map(|width| width == 0);
@@ -283,8 +304,11 @@ mod tests {
             workspace.shards.len()
         }
         let mut shards = 0;
-        for hidden in [&[][..], &[1], &[100, 7], &[64, 64], &[300]] {
-            let spec = Spec::mlp(20, hidden, Activation::Relu, 3, Activation::Softmax).expect("a network");
+        let shapes = [&[][..], &[1], &[100, 7], &[64, 64], &[300]];
+        for (hidden, norm) in shapes.into_iter().flat_map(|hidden| [(hidden, Norm::None), (hidden, Norm::Layer)]) {
+            let layers = hidden.iter().map(|&units| Layer::new(units, Activation::Relu).with_norm(norm));
+            let layers = layers.chain([Layer::new(3, Activation::Softmax)]).collect();
+            let spec = Spec::new(20, layers).expect("a network");
             for rows in [0, 1, 63, 64, 65, 1000, 1150, 5000] {
                 for trains in [true, false] {
                     shards = shards.max(check::<f32>(&spec, rows, trains));

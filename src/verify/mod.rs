@@ -14,8 +14,10 @@
 //! Row 6 of the house: imports everything below.
 
 mod bound;
+mod bound_norm;
 mod inputs;
 mod point;
+mod powers;
 pub mod specimens;
 mod structure;
 pub mod suite;

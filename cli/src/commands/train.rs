@@ -212,6 +212,10 @@ fn recipe(args: &Train) -> Result<Recipe> {
             args::Task::Regress => Task::Regress,
         }),
         hidden,
+        norm: match args.norm {
+            args::Norm::None => Norm::None,
+            args::Norm::Layer => Norm::Layer,
+        },
         output: parse(&args.output_activation)?,
         loss: args.loss.as_deref().map(Loss::parse).transpose()?,
         init: solver::init(args, &activations)?,

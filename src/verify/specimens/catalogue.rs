@@ -10,7 +10,7 @@ const fn specimen(name: &'static str, what: &'static str, how: How, reach: Reach
 }
 
 /// All of them.
-pub(super) static ALL: [Specimen; 54] = [
+pub(super) static ALL: [Specimen; 56] = [
     // Sums over rows, and what they are divided by.
     specimen(
         "sign",
@@ -229,6 +229,18 @@ pub(super) static ALL: [Specimen; 54] = [
         "statistics_held_fixed",
         "Layer normalisation, whose gradient takes mean and deviation for constants.",
         How::Activation(Unit::FixedStatistics),
+        Reach::BelowOutput,
+    ),
+    specimen(
+        "mean_held_fixed",
+        "Layer normalisation, whose gradient takes the mean for a constant.",
+        How::Activation(Unit::FixedMean),
+        Reach::BelowOutput,
+    ),
+    specimen(
+        "deviation_held_fixed",
+        "Layer normalisation, whose gradient takes the deviation for a constant: the sum of squares has no way back.",
+        How::Activation(Unit::FixedDeviation),
         Reach::BelowOutput,
     ),
     specimen(

@@ -9,7 +9,7 @@ use crate::gradcheck::{Mode, Options, Report, Verdict};
 use crate::loss::{Loss, LossFn, Targets};
 use crate::network::noise::{Draw, Noise};
 use crate::network::objective::{Batch, Objective};
-use crate::network::{Layer, Network, Spec};
+use crate::network::{Layer, Network, Norm, Spec};
 use crate::rng::Rng;
 use crate::verify::{curvature_under, inputs, parameters_under, precision_under};
 use ndarray::Array2;
@@ -31,11 +31,12 @@ pub(super) struct Kind {
     pub single: bool,
     pub wide: bool,
     pub noisy: bool,
+    pub normed: bool,
 }
 
 impl Kind {
     /// The classes that networks of this kind belong to.
-    pub fn classes(&self) -> [String; 7] {
+    pub fn classes(&self) -> [String; 8] {
         let penalty = match self {
             Self { l1, .. } if *l1 > 0.0 => "l1",
             Self { l2, .. } if *l2 > 0.0 => "l2",
@@ -49,6 +50,7 @@ impl Kind {
             format!("weights {}", if self.weighted { "yes" } else { "no" }),
             format!("precision {}", if self.single { "f32" } else { "f64" }),
             format!("dropout {}", if self.noisy { "yes" } else { "no" }),
+            format!("layer norm {}", if self.normed { "yes" } else { "no" }),
         ]
     }
 }
@@ -65,8 +67,8 @@ pub(super) fn kinds() -> Vec<Kind> {
                 for (l1, l2) in [(0.0, 0.0), (0.05, 0.0), (0.0, 0.1)] {
                     for bits in 0..4 {
                         let (weighted, single) = (bits & 1 > 0, bits & 2 > 0);
-                        let (wide, noisy) = (false, false);
-                        kinds.push(Kind { activation, loss, depth, weighted, l1, l2, single, wide, noisy });
+                        let (wide, noisy, normed) = (false, false, false);
+                        kinds.push(Kind { activation, loss, depth, weighted, l1, l2, single, wide, noisy, normed });
                     }
                 }
             }
@@ -79,6 +81,10 @@ pub(super) fn kinds() -> Vec<Kind> {
     let noisy = wide.chunks_exact(12).enumerate().map(|(i, twelve)| twelve[5 * i % 12]).collect::<Vec<_>>();
     kinds.extend(noisy.iter().map(|&kind| Kind { noisy: true, ..kind }));
     kinds.extend(noisy.iter().step_by(NOISY_PER_WIDE).map(|&kind| Kind { noisy: true, wide: true, ..kind }));
+    // And of the other parity of penalties and weights, with layer normalisation.
+    let normed = wide.chunks_exact(12).enumerate().map(|(i, twelve)| twelve[(5 * i + 6) % 12]).collect::<Vec<_>>();
+    kinds.extend(normed.iter().map(|&kind| Kind { normed: true, ..kind }));
+    kinds.extend(normed.iter().step_by(NOISY_PER_WIDE).map(|&kind| Kind { normed: true, wide: true, ..kind }));
     kinds
 }
 
@@ -125,9 +131,14 @@ impl Subject {
         };
         let mut layers = Vec::new();
         for _ in 0..kind.depth {
-            layers.push(Layer { outputs: size(rng), bias: rng.below(4) > 0, activation });
+            // Rows of two numbers have one direction, whose length the norm takes away.
+            let least = if kind.normed { 3 } else { 0 };
+            let layer = Layer { outputs: least + size(rng), bias: rng.below(4) > 0, activation, norm: Norm::None };
+            layers.push(layer.with_norm(if kind.normed && rng.below(4) > 0 { Norm::Layer } else { Norm::None }));
         }
-        layers.push(Layer { outputs, bias: rng.below(4) > 0, activation: output });
+        let normed = kind.normed && outputs > 2 && rng.below(2) == 0;
+        let norm = if normed { Norm::Layer } else { Norm::None };
+        layers.push(Layer { outputs, bias: rng.below(4) > 0, activation: output, norm });
         let mut net = Network::new(Spec::new(inputs, layers)?, None, rng)?;
         net.params_mut().iter_mut().for_each(|p| *p += rng.uniform::<f64>(-0.4, 0.4));
         tame(&mut net);

@@ -82,7 +82,7 @@ fn done_right(source: &Source) -> deltarule::Result<()> {
     let (_, target, _) = source.infer(None, &recipe.features)?;
     let rows: Vec<usize> = (0..source.rows()).collect();
     let groups = source.groups(&target, &rows)?;
-    let ignore = &mut |_: &_| ControlFlow::Continue(());
+    let ignore = &mut |_: &deltarule::train::Epoch<'_>| ControlFlow::Continue(());
 
     let (folds, repetitions) = (5, 4);
     let mut accuracies = Vec::new();

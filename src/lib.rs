@@ -28,7 +28,7 @@
 //! 7  shells       cli                                                       (public interface only)
 //! 6  assembly     verify   model (recipe, file format) > train
 //! 5  learning     optim    gradcheck    data    metrics    picture    sealed
-//! 4  network      predictor > network > pass, generic > workspace, objective > plan, tiny > spec
+//! 4  network      predictor > network, curvature > pass, generic > workspace, objective > noise, plan, tiny, ... > spec
 //! 3  mathematics  loss, init, schedule > activation
 //! 2  engines      float > gemm > engine > gemm::blas > kernel > simd
 //! 1  ground       rng, threads, file, memory, dual, complex > scalar, error
@@ -93,11 +93,12 @@ pub mod prelude {
     pub use crate::float::Float;
     pub use crate::init::Init;
     pub use crate::loss::{Loss, LossFn};
+    pub use crate::network::noise::Noise;
     pub use crate::network::objective::{Batch, Objective};
     pub use crate::network::pass;
     pub use crate::network::predictor::Predictor;
     pub use crate::network::workspace::Workspace;
-    pub use crate::network::{Layer, Network, Spec};
+    pub use crate::network::{Layer, Network, Norm, Spec};
     pub use crate::optim::Method;
     pub use crate::rng::Rng;
     pub use crate::schedule::Schedule;

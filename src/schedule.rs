@@ -40,7 +40,7 @@ impl Progress {
 /// use deltarule::schedule::{Progress, Schedule};
 ///
 /// let halved_after_five = Schedule::parse("step=5,0.5")?;
-/// let at = |epoch| Progress { step: 10 * epoch, steps: 100, steps_per_epoch: 10, rows: 320 };
+/// let at = |epoch: u64| Progress { step: 10 * epoch, steps: 100, steps_per_epoch: 10, rows: 320 };
 /// assert_eq!(halved_after_five.factor(at(4)), 1.0);
 /// assert_eq!(halved_after_five.factor(at(5)), 0.5);
 /// # Ok::<(), deltarule::Error>(())

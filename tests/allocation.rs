@@ -5,6 +5,7 @@
 mod counting;
 
 use counting::{allocations, alone, most_bytes};
+use deltarule::network::noise::Noise;
 use deltarule::optim::Optimizer;
 use deltarule::optim::levenberg_marquardt::Options;
 use deltarule::prelude::*;
@@ -169,9 +170,10 @@ const ENTRIES: usize = 2;
 #[test]
 fn an_epoch_of_the_trainer_allocates_nothing_but_its_line_of_history() {
     let _alone = alone();
-    for (count, allowed, watch_gradients) in [(1, 0, None), (2, ENTRIES, None), (1, 0, Some(1)), (2, ENTRIES, Some(1))]
-    {
+    let cases = [(1, 0, None), (2, ENTRIES, None), (1, 0, Some(1)), (2, ENTRIES, Some(1))];
+    for (i, (count, allowed, watch_gradients)) in cases.into_iter().chain(cases).enumerate() {
         let threads = Threads::new(count).unwrap();
+        let is_noisy = i >= cases.len();
         let mut steps = Steps::<f32>::new(Activation::Tanh, Loss::SoftmaxCrossEntropy, Method::adam(), &threads);
         warm_up(&threads, &|| {
             Steps::<f32>::new(Activation::Tanh, Loss::SoftmaxCrossEntropy, Method::adam(), &Threads::one()).run();
@@ -182,6 +184,8 @@ fn an_epoch_of_the_trainer_allocates_nothing_but_its_line_of_history() {
             epochs: 16,
             stopping: Stopping::NEVER,
             watch_gradients,
+            noise: if is_noisy { noise() } else { Noise::default() },
+            max_norm: is_noisy.then_some(1.0),
             threads,
             ..Trainer::default()
         };
@@ -219,6 +223,10 @@ fn an_epoch_of_the_second_order_allocates_nothing_but_its_line_of_history() {
         assert_eq!(seen[15], seen[8], "{solver:?}: {seen:?}");
         assert!(seen[8] > seen[7], "the history's growth is seen: {seen:?}");
     }
+}
+
+fn noise() -> Noise {
+    Noise { dropout: vec![0.5], input_dropout: 0.2, input_noise: 0.1 }
 }
 
 /// What is not in the figure: the history, the widths of layers, and other lists that are short.
@@ -272,6 +280,9 @@ fn a_training_takes_the_bytes_that_it_says_it_will() {
                 let trainer = Trainer { solver, batch, shuffle, watch_gradients, epochs: 2, ..Trainer::default() };
                 check::<f32>(&trainer, held_back);
                 check::<f64>(&trainer, held_back);
+                if steps {
+                    check::<f32>(&Trainer { noise: noise(), max_norm: Some(1.0), ..trainer }, held_back);
+                }
             }
         }
     }

@@ -2,6 +2,7 @@
 //! another training, is refused.
 
 use deltarule::Error;
+use deltarule::network::noise::Noise;
 use deltarule::prelude::*;
 use deltarule::schedule::Schedule;
 use deltarule::threads::Threads;
@@ -100,6 +101,8 @@ fn interrupted_after_every_batch_it_comes_to_the_same_bits() {
         clip: Some(Clip::Norm(0.5)),
         averaging: Some(Averaging::Exponential { decay: 0.9 }),
         watch_gradients: Some(7),
+        noise: Noise { dropout: vec![0.3], input_dropout: 0.1, input_noise: 0.2 },
+        max_norm: Some(1.5),
         ..trainer(Method::adam())
     };
     interrupted_everywhere::<f32>(&rich, true);
@@ -126,7 +129,7 @@ fn small() -> (Identity, Vec<u8>) {
     let trainer = Trainer { objective: Objective::default(), epochs: 1, ..trainer };
     let (x, y) = (ndarray::array![[0.0_f32], [1.0]], ndarray::array![[1.0_f32], [0.5]]);
     let batch = Batch { x: x.view(), y: y.view(), weights: None };
-    let identity = Identity::of(&trainer, &net, &batch, None);
+    let identity = Identity::of(&trainer, &net, &batch, None, None);
     let mut bytes = Vec::new();
     let mut save = |snapshot: &deltarule::train::Snapshot<'_, f32>| {
         bytes = to_bytes(&identity, snapshot)?;
@@ -173,7 +176,12 @@ fn every_setting_that_moves_a_bit_is_a_field() {
     Case { trainer: &base(), path: path.clone(), judged: true }.run::<f32>(Found::Refuse, None).unwrap();
     let objective = base().objective;
     let stopping = base().stopping;
-    let others: [(&str, Trainer); 17] = [
+    let noise = |noise: Noise| Trainer { noise, ..base() };
+    let others: [(&str, Trainer); 21] = [
+        ("dropout", noise(Noise { dropout: vec![0.5], ..Noise::default() })),
+        ("input dropout", noise(Noise { input_dropout: 0.5, ..Noise::default() })),
+        ("input noise", noise(Noise { input_noise: 0.5, ..Noise::default() })),
+        ("max norm", Trainer { max_norm: Some(2.0), ..base() }),
         ("loss", Trainer { objective: Objective { loss: Loss::SquaredError, ..objective }, ..base() }),
         ("l1", Trainer { objective: Objective { l1: 0.1, ..objective }, ..base() }),
         ("l2", Trainer { objective: Objective { l2: 0.1, ..objective }, ..base() }),

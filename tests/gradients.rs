@@ -47,7 +47,7 @@ impl Data {
 
 /// A network of `depth` hidden layers of 4 and 3 units, whose biases are not zero.
 fn network(hidden: Activation, depth: usize, output: Activation, bias: bool, seed: u64) -> Network<f64> {
-    let layer = |units, activation| Layer { outputs: units, bias, activation };
+    let layer = |units, activation| Layer { outputs: units, bias, activation, norm: Norm::None };
     let mut layers: Vec<_> = [4, 3].into_iter().take(depth).map(|units| layer(units, hidden)).collect();
     layers.push(layer(OUTPUTS, output));
     let mut rng = Rng::new(seed);

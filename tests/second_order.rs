@@ -6,7 +6,7 @@ use deltarule::activation::ActivationFn;
 use deltarule::error::Error;
 use deltarule::loss::LossFn;
 use deltarule::network::curvature::Curvature;
-use deltarule::network::{generic, pass, workspace::Workspace};
+use deltarule::network::{Norm, generic, pass, workspace::Workspace};
 use deltarule::optim::levenberg_marquardt::{Options, Problem};
 use deltarule::optim::{Scg, Stop, scg};
 use deltarule::prelude::*;
@@ -139,9 +139,11 @@ fn curvatures_agree_with_the_hessian_of_dual_numbers_where_nothing_is_left_to_ga
             for bias in [true, false] {
                 // One block, several lanes, and several blocks.
                 for count in [3, 61, 700] {
-                    let mut shape: Vec<_> =
-                        layers.iter().map(|&units| Layer { outputs: units, bias, activation: hidden }).collect();
-                    shape.push(Layer { outputs, bias, activation: output });
+                    let mut shape: Vec<_> = layers
+                        .iter()
+                        .map(|&units| Layer { outputs: units, bias, activation: hidden, norm: Norm::None })
+                        .collect();
+                    shape.push(Layer { outputs, bias, activation: output, norm: Norm::None });
                     let spec = Spec::new(3, shape).unwrap();
                     let mut net = Network::<f64>::new(spec, None, &mut Rng::new(subjects)).unwrap();
                     let mut rng = Rng::new(100 + subjects);

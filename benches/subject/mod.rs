@@ -122,7 +122,7 @@ impl<T: Float> Subject<T> {
         let [inputs, units @ .., outputs] = &job.widths[..] else {
             return Err(format!("expected at least two widths, found {:?}", job.widths));
         };
-        let layer = |&outputs, activation| Layer { outputs, bias: job.biases, activation };
+        let layer = |&outputs, activation| Layer { outputs, bias: job.biases, activation, norm: Norm::None };
         let mut layers: Vec<_> = units.iter().map(|units| layer(units, hidden)).collect();
         layers.push(layer(outputs, output));
         let method = match &job.method[..] {

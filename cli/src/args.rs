@@ -1,6 +1,9 @@
 //! What can be said on the command line. Parsing only: nothing here opens a file.
 
+mod course;
+
 use clap::{Args, Parser, Subcommand, ValueEnum};
+pub use course::Course;
 use std::path::PathBuf;
 
 /// Train, use and verify dense neural networks on a CPU.
@@ -188,6 +191,15 @@ impl Constants {
     }
 }
 
+/// What is done to weighted sums.
+#[derive(ValueEnum, Clone, Copy, Debug)]
+pub enum Norm {
+    /// Nothing
+    None,
+    /// Layer normalisation: of each row to mean 0 and deviation 1, then scaled and shifted by what is learnt
+    Layer,
+}
+
 /// `deltarule train`.
 #[derive(Args, Debug)]
 #[command(allow_negative_numbers = true)]
@@ -221,6 +233,9 @@ pub struct Train {
     /// The hidden layers' activation, or one for each: identity, sigmoid, tanh, relu, leaky_relu, elu, selu, softplus, silu, gelu, gelu_tanh, exponential
     #[arg(long, value_name = "NAME,…", default_value = "relu", help_heading = "Network")]
     pub activation: String,
+    /// What is done to a hidden layer's weighted sums before its activation
+    #[arg(long, value_enum, default_value_t = Norm::None, help_heading = "Network")]
+    pub norm: Norm,
     /// The output layer's activation: one of these, step, exponential (a rate) or softmax; chosen by the loss and the task if not given
     #[arg(long, value_name = "NAME", help_heading = "Network")]
     pub output_activation: Option<String>,
@@ -261,7 +276,19 @@ pub struct Train {
     /// The penalty on squared weights; scikit-learn's alpha over the rows it averages over
     #[arg(long, value_name = "F", default_value_t = 0.0, help_heading = "Training")]
     pub l2: f64,
-    /// The seed of split, weights and order
+    /// Drop this part of the hidden units at random in each step, or one part for each hidden layer; for adam and sgd
+    #[arg(long, value_name = "F,…", value_delimiter = ',', help_heading = "Training")]
+    pub dropout: Vec<f64>,
+    /// Drop this part of the inputs at random in each step
+    #[arg(long, value_name = "F", default_value_t = 0.0, help_heading = "Training")]
+    pub input_dropout: f64,
+    /// Add normal noise of this standard deviation to the network's inputs in each step: columns of numbers have 1, pixels lie in 0..1
+    #[arg(long, value_name = "F", default_value_t = 0.0, help_heading = "Training")]
+    pub input_noise: f64,
+    /// Cut the weights that come into a hidden unit to this norm after each step; for adam and sgd
+    #[arg(long, value_name = "F", help_heading = "Training")]
+    pub max_norm: Option<f64>,
+    /// The seed of split, weights, order and dropout
     #[arg(long, value_name = "N", default_value_t = 0, help_heading = "Training")]
     pub seed: u64,
     /// Stop after so many epochs without progress
@@ -276,6 +303,8 @@ pub struct Train {
     /// Hold the gradient of the first step, and of every N-th after it, against central differences, and stop where one is wrong (exit code 1); for the mini-batch solvers
     #[arg(long, value_name = "N", help_heading = "Training")]
     pub watch_gradients: Option<usize>,
+    #[command(flatten)]
+    pub course: Course,
     #[command(flatten)]
     pub checkpoints: Checkpoints,
     #[command(flatten)]

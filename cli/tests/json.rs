@@ -150,17 +150,54 @@ fn gradients_are_watched_and_nothing_else_changes() {
     assert_eq!(folder.must(&format!("{line} --model m.st")).json()["watched"]["count"], 8 * 2 + 3);
 }
 
+#[test]
+fn a_training_with_noise_is_watched_described_and_the_same_for_any_threads() {
+    let folder = folder();
+    let line = "train t.csv --target y --hidden 20,10 --epochs 6 --batch 10 --json --watch-gradients 1";
+    let noise = "--dropout 0.2,0.5 --input-dropout 0.1 --input-noise 0.25 --max-norm 1.5";
+    let sum = |flags: &str| folder.must(&format!("{line} {flags}")).json()["parameters_sha256"].to_string();
+    let noisy = sum(&format!("{noise} --threads 1 --model m.st"));
+    assert_eq!(noisy, sum(&format!("{noise} --threads 3")));
+    // Each of the four has a part in it, and a rate of 0 has none.
+    let lesser = ["--dropout 0.2,0.5", "--input-dropout 0.1", "--input-noise 0.25", "--max-norm 1.5"];
+    let plain = sum("");
+    assert_eq!(plain, sum("--dropout 0 --input-dropout 0 --input-noise 0"));
+    let sums: HashSet<_> = lesser.into_iter().map(sum).chain([noisy, plain]).collect();
+    assert_eq!(sums.len(), 6);
+    let says = "; dropout 0.2, 0.5, input dropout 0.1, input noise 0.25; max norm 1.5";
+    let inspected = folder.must("inspect m.st");
+    assert!(inspected.text().contains(says), "no '{says}' in {}", inspected.text());
+}
+
+#[test]
+fn a_network_with_layer_normalisation_goes_through_all_commands() {
+    let folder = folder();
+    let line = "train t.csv --target y --hidden 8,6 --norm layer --epochs 30 --watch-gradients 5 --model n.st --json";
+    let run = folder.must(line).json();
+    assert_ne!(
+        run["parameters_sha256"],
+        folder.must(&line.replace("layer", "none").replace("n.st", "p.st")).json()["parameters_sha256"]
+    );
+    let inspected = folder.must("inspect n.st");
+    assert_eq!(inspected.text().matches("relu, layer norm").count(), 2, "{}", inspected.text());
+    assert_eq!(folder.must("inspect n.st --json").json()["parameters_sha256"], run["parameters_sha256"]);
+    folder.must("predict n.st t.csv");
+    folder.must("evaluate n.st t.csv");
+    for checks in ["parameters,precision", "inputs,curvature"] {
+        let checked = folder.must(&format!("gradcheck n.st t.csv --checks {checks} --json"));
+        assert_eq!(checked.code(), 0, "{}", checked.stderr);
+    }
+}
+
 /// Work is cut by shape: whole batches of small layers into shards of rows, wide layers into tiles.
 #[test]
 fn the_bits_do_not_depend_on_the_number_of_threads() {
     let folder = Folder::new();
     folder.write("blobs.csv", blobs(1500, 6));
     let mut sums = HashSet::new();
-    let tall = "--hidden 64,64 --batch 1024 --epochs 4";
-    let wide = "--hidden 700 --batch 200 --epochs 2";
-    for network in [tall, wide] {
+    for (network, batch) in [("--hidden 64,64 --epochs 4", 1024), ("--hidden 700 --epochs 2", 200)] {
         for dtype in ["f32", "f64"] {
-            for solver in ["adam", "lbfgs"] {
+            for solver in [format!("adam --batch {batch}"), "lbfgs".into()] {
                 let sum = |threads: usize, seed: u64| {
                     let flags = format!("--dtype {dtype} --solver {solver} --threads {threads} --seed {seed}");
                     let run = folder.must(&format!("train blobs.csv --target y --json {network} {flags}")).json();
@@ -529,7 +566,7 @@ fn gradcheck_says_verified_or_ends_with_1() {
 #[test]
 fn the_suite_checks_the_network_of_a_number_again() {
     let folder = folder();
-    let run = folder.must("gradcheck --suite --network 2700 --json").json();
+    let run = folder.must("gradcheck --suite --network 7100 --json").json();
     let suite = &run["suite"];
     assert_eq!((&suite["verdict"], &suite["networks"]), (&"verified".into(), &1.into()));
     assert!(suite["classes"].as_array().expect("a list").iter().any(|class| class["name"] == "wide"));

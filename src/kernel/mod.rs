@@ -12,8 +12,10 @@
 //! tells before).
 
 pub mod elementwise;
+pub mod layer_norm;
 mod layout;
 pub mod math;
+pub mod philox;
 pub mod row_loss;
 pub mod rows;
 pub mod softmax;

@@ -24,7 +24,9 @@ pub(super) fn network(recipe: &Recipe, input: &Input, target: &Target) -> Result
         check_task(loss, target.task())?;
     }
     let wants_scores = recipe.loss.is_some_and(is_hinge);
-    let linked = || if perceptron { None } else { recipe.loss?.link() };
+    // Labels have no choice of outputs.
+    let is_chosen = !perceptron && (classes == 0 || exclusive > 0);
+    let linked = || if is_chosen { recipe.loss?.link() } else { None };
     let output = recipe.output.or_else(linked).unwrap_or(match exclusive {
         _ if perceptron => Activation::Step,
         _ if wants_scores => Activation::Identity,
@@ -66,8 +68,9 @@ pub(super) fn network(recipe: &Recipe, input: &Input, target: &Target) -> Result
         return Err(Error::setting("activations", expected, count));
     }
     let activation = |l: usize| recipe.activations[if count == 1 { 0 } else { l }];
-    let mut layers: Vec<_> =
-        recipe.hidden.iter().enumerate().map(|(l, &units)| Layer::new(units, activation(l))).collect();
+    let mut layers: Vec<_> = (recipe.hidden.iter().enumerate())
+        .map(|(l, &units)| Layer::new(units, activation(l)).with_norm(recipe.norm))
+        .collect();
     layers.push(Layer::new(units, output));
     Ok((Spec::new(input.width(), layers)?, loss))
 }

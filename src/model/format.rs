@@ -3,9 +3,10 @@
 //!
 //! ```text
 //! tensors     0.weight  outputs x inputs      0.bias  outputs      1.weight ...
+//! of a norm   0.norm.weight  outputs          0.norm.bias  outputs
 //! metadata    deltarule = {"format":1,"sha256":"...","model":{...}}, or "format":2 if "model" ends in a "certificate",
-//!             or "format":3 if it has several targets or weighted rows
-//! sha256      over the text of "model", then 0.weight, 0.bias, 1.weight, ... as little-endian bytes
+//!             "format":3 if it has several targets or weighted rows, and "format":4 if a layer has a norm
+//! sha256      over the text of "model", then 0.weight, 0.bias, 0.norm.weight, ... as little-endian bytes
 //! ```
 //!
 //! Reading is written as refusals: whatever the writer would not have written is an error. The same model gives the same
@@ -14,8 +15,8 @@
 //! A file is of the oldest format that can say what it holds. Format 2 adds the certificate to format 1 and changes nothing
 //! else, so a model without one keeps the bytes it always had, and programs that know only format 1 keep reading it; one
 //! with a certificate they refuse by its format, which says more than that they do not know a field. Format 3 adds lists of
-//! targets (`labels`, `numbers`) and the classes' shares by weight, with a certificate or without. As a format says
-//! what there is, each is refused that does not keep its word.
+//! targets (`labels`, `numbers`) and the classes' shares by weight, with a certificate or without; format 4 has norms, with any of
+//! that or without. As a format says what there is, each is refused that does not keep its word.
 
 use super::certificate::Certificate;
 use super::{Dtype, Input, Model, Provenance};
@@ -37,9 +38,11 @@ use std::path::Path;
 const PLAIN: u32 = 1;
 /// That of one with a certificate.
 const CERTIFIED: u32 = 2;
-/// That of one with several targets or weighted rows, and the newest that this library reads.
+/// That of one with several targets or weighted rows.
 const WEIGHED: u32 = 3;
-const KIND: Kind = Kind { key: "deltarule", field: "model", formats: &[PLAIN, CERTIFIED, WEIGHED] };
+/// That of a network with norms, and the newest that this library reads.
+const NORMED: u32 = 4;
+const KIND: Kind = Kind { key: "deltarule", field: "model", formats: &[PLAIN, CERTIFIED, WEIGHED, NORMED] };
 /// The largest file that is read.
 const LIMIT: u64 = 16 << 30;
 
@@ -63,6 +66,7 @@ impl Document {
     fn format(&self) -> u32 {
         let several = matches!(self.target, Target::Labels(_) | Target::Numbers(_));
         match self.certificate {
+            _ if has_norms(&self.network) => NORMED,
             _ if several || !self.provenance.class_shares.is_empty() => WEIGHED,
             Some(_) => CERTIFIED,
             None => PLAIN,
@@ -74,6 +78,13 @@ fn present<'de, D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Op
     Certificate::deserialize(deserializer).map(Some)
 }
 
+/// What a layer's norm scales and shifts by, by PyTorch's names for the parameters of a norm.
+const NORM: [&str; 2] = ["norm.weight", "norm.bias"];
+
+fn has_norms(spec: &Spec) -> bool {
+    spec.layers().iter().any(|layer| !layer.norm.is_none())
+}
+
 /// The tensors of a network, in the file's order and layout: name, shape, little-endian bytes.
 fn tensors<T: Float>(network: &Network<T>) -> Vec<Tensor> {
     let mut tensors = Vec::new();
@@ -83,6 +94,9 @@ fn tensors<T: Float>(network: &Network<T>) -> Vec<Tensor> {
         tensors.push((format!("{l}.weight"), shape, bytes_of(weights.len(), weights.t().iter())));
         if !bias.is_empty() {
             tensors.push((format!("{l}.bias"), vec![bias.len()], bytes_of(bias.len(), bias.iter())));
+        }
+        for (name, numbers) in NORM.into_iter().zip(network.norm(l)).filter(|(_, numbers)| !numbers.is_empty()) {
+            tensors.push((format!("{l}.{name}"), vec![numbers.len()], bytes_of(numbers.len(), numbers.iter())));
         }
     }
     tensors
@@ -198,6 +212,8 @@ fn document(envelope: &Envelope<'_>) -> std::result::Result<Document, String> {
         (found, needed) if found == needed => Ok(document),
         (PLAIN, CERTIFIED) => Err(format!("it holds a certificate, expected none in a file of format {PLAIN}")),
         (CERTIFIED, PLAIN) => Err(format!("it holds no certificate, expected one in a file of format {CERTIFIED}")),
+        (found, NORMED) => Err(format!("it has a layer with a norm, expected none in a file of format {found}")),
+        (NORMED, _) => Err(format!("it has no layer with a norm, expected one in a file of format {NORMED}")),
         (found, WEIGHED) => {
             Err(format!("it holds several targets or weighted rows, expected none in a file of format {found}"))
         }
@@ -223,6 +239,9 @@ fn parse<T: Float>(bytes: &[u8]) -> std::result::Result<Model<T>, String> {
         params.extend((0..block.inputs).flat_map(|i| weights.iter().skip(i).step_by(block.inputs)));
         if layer.bias {
             params.extend(tensors.numbers::<T>(&format!("{l}.bias"), &[block.outputs])?);
+        }
+        for name in NORM.iter().filter(|_| !layer.norm.is_none()) {
+            params.extend(tensors.numbers::<T>(&format!("{l}.{name}"), &[block.outputs])?);
         }
     }
     tensors.finish()?;

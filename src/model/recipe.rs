@@ -1,6 +1,7 @@
 //! How a model is made from raw rows: the choices of a person, and defaults for all of them.
 
 use super::design;
+use super::measures::Measures;
 use super::weighing::Weighed;
 use super::{Input, Model, Provenance, Source};
 use crate::activation::Activation;
@@ -13,10 +14,11 @@ use crate::memory;
 use crate::network::objective::{Batch, Objective};
 use crate::network::spec::Block;
 use crate::network::workspace::{Workspace, rows_at_a_time};
-use crate::network::{Network, Spec};
+use crate::network::{Network, Norm, Spec};
 use crate::rng::{Rng, stream};
+use crate::schedule::Schedule;
 use crate::train::checkpoint::Checkpointing;
-use crate::train::{History, Observer, Run, Solver, Trainer};
+use crate::train::{History, Measure, Observer, Run, Solver, Trainer};
 use ndarray::Array2;
 use std::fmt;
 use std::sync::atomic::AtomicBool;
@@ -30,6 +32,8 @@ pub struct Recipe {
     pub hidden: Vec<usize>,
     /// The hidden layers' activation, or one for each.
     pub activations: Vec<Activation>,
+    /// What becomes of the hidden layers' weighted sums before their activation.
+    pub norm: Norm,
     /// The output's activation; by the loss if that is given, else by the task.
     pub output: Option<Activation>,
     /// The loss; by the task and output if not given.
@@ -42,6 +46,10 @@ pub struct Recipe {
     pub trainer: Trainer,
     /// The share of the training rows held back to stop on, if any.
     pub held_back: Option<f64>,
+    /// What is watched on the rows held back, by its name (`accuracy`, `r2`, ...), in place of their loss.
+    pub monitor: Option<String>,
+    /// Whether the figures of the rows trained on are taken after each epoch, too, for [`History::figures`]: a forward pass over them.
+    pub measures_training: bool,
     /// The share of each training row's label that is spread over all classes ([`smooth_labels`]), from 0 to below 1. Rows held back
     /// keep theirs.
     pub label_smoothing: f64,
@@ -58,12 +66,15 @@ impl Default for Recipe {
             task: None,
             hidden: vec![100],
             activations: vec![Activation::Relu],
+            norm: Norm::None,
             output: None,
             loss: None,
             init: None,
             features: features::Options::default(),
             trainer: Trainer { learning_rate: 0.005, batch: 32, ..Trainer::default() },
             held_back: None,
+            monitor: None,
+            measures_training: false,
             label_smoothing: 0.0,
             class_weights: None,
         }
@@ -75,8 +86,10 @@ impl Default for Recipe {
 pub struct Fitted<T> {
     /// The model.
     pub model: Model<T>,
-    /// The losses of the training.
+    /// The losses of the training, and figures after each epoch if the recipe monitors one or measures the rows trained on.
     pub history: History,
+    /// The names of the figures.
+    pub figures: Vec<&'static str>,
     /// What was odd about the data.
     pub warnings: Vec<Warning>,
 }
@@ -168,22 +181,33 @@ impl Recipe {
         }
         let judged = match judged.is_empty() {
             true => None,
-            false => {
-                let judged = Weighed::new(source, &model.target, judged)?;
-                Some(Rows::new(&model, source, &judged, factors.as_deref())?)
-            }
+            false => Some(Weighed::new(source, &model.target, judged)?),
         };
-        let held_back = judged.as_ref().map(Rows::batch);
+        let measured = self.measures_training.then(|| training.rows());
+        let held_back = judged.as_ref().map_or(&[][..], Weighed::rows);
+        let measures = Measures::new(source, &model.target, model.output(), measured, held_back)?;
+        if let Some(name) = &self.monitor {
+            trainer.stopping.monitor = Measures::monitor(&model.target, name)?;
+        }
+        let judged = judged.map(|judged| Rows::new(&model, source, &judged, factors.as_deref())).transpose()?;
+        let is_measured = self.monitor.is_some() || self.measures_training;
         let With { observe, interrupt, checkpoint } = with;
         let observe = observe.map(|observe| -> &mut Observer<'_> { observe });
-        let run = Run { held_back, observe, interrupt, ..Run::default() };
+        let run = Run {
+            held_back: judged.as_ref().map(Rows::batch),
+            measure: is_measured.then_some(&measures as &dyn Measure<T>),
+            observe,
+            interrupt,
+            ..Run::default()
+        };
         let history = match checkpoint {
             None => trainer.run(&mut model.network, learnt.batch(), run)?,
             Some(state) => trainer.run_checkpointed(&mut model.network, learnt.batch(), run, state)?,
         };
         require_finite(&model.network, history.training.len())?;
         model.provenance.epochs = history.training.len();
-        Ok(Fitted { model, history, warnings })
+        let figures = Measures::names_of(&model.target);
+        Ok(Fitted { model, history, figures, warnings })
     }
 
     /// Refuses a network that cannot be trained in the memory there is, before the first of it is touched.
@@ -250,7 +274,7 @@ impl<T: Float> Rows<T> {
 
 /// No model holds a number that is not finite, whatever the solver.
 fn require_finite<T: Float>(network: &Network<T>, epoch: usize) -> Result<()> {
-    let finite = |block: &Block| network.params()[block.weights.start..block.bias.end].iter().all(|p| p.is_finite());
+    let finite = |block: &Block| network.params()[block.all()].iter().all(|p| p.is_finite());
     match network.spec().blocks().iter().position(|block| !finite(block)) {
         None => Ok(()),
         Some(layer) => {
@@ -268,7 +292,23 @@ fn describe(trainer: &Trainer, label_smoothing: f64) -> String {
     let objective = format!("{loss}{l1}, l2 {l2}{smoothing}");
     match trainer.solver {
         Solver::Steps(method) => {
-            format!("{method}; rate {}, batch {}; {objective}", trainer.learning_rate, trainer.batch)
+            let Trainer { learning_rate, schedule, warm_up, clip, averaging, batch, noise, max_norm, .. } = trainer;
+            let mut text = format!("{method}; rate {learning_rate}");
+            if *schedule != Schedule::Constant {
+                text += &format!(", schedule {schedule}");
+            }
+            if *warm_up > 0 {
+                text += &format!(", warm-up {warm_up}");
+            }
+            text += &format!(", batch {batch}; {objective}{}", noise.describe());
+            for more in [
+                max_norm.map(|limit| format!("max norm {limit}")),
+                clip.map(|clip| clip.to_string()),
+                averaging.map(|averaging| averaging.to_string()),
+            ] {
+                text += &more.map_or_else(String::new, |more| format!("; {more}"));
+            }
+            text
         }
         Solver::Lbfgs | Solver::Rprop(_) | Solver::Scg | Solver::LevenbergMarquardt(_) | Solver::Bayes(_) => {
             format!("{}; {objective}", trainer.solver.name())

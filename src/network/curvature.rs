@@ -220,6 +220,9 @@ pub fn check_objective<A: ActivationFn, L: LossFn>(spec: &Spec<A>, objective: &O
             "Gauss-Newton methods know no curvature of absolute weights ({found})"
         )));
     }
+    if let Some(l) = spec.layers().iter().position(|layer| !layer.norm.is_none()) {
+        return Err(Error::Unsupported(format!("Gauss-Newton methods take no norms, and layer {} has one", l + 1)));
+    }
     let mut root = [0.0];
     if !objective.loss.curvature_root(&[0.5], &[0.5], &mut root) {
         return Err(Error::Unsupported(format!(

@@ -11,27 +11,65 @@ use super::spec::Spec;
 use crate::activation::ActivationFn;
 use crate::dual::Dual;
 use crate::error::{Error, Result};
+use crate::kernel::layer_norm::EPSILON;
 use crate::loss::LossFn;
 use crate::scalar::Scalar;
 
+/// One layer of a row.
+struct Units<S> {
+    /// The activations and the slopes that belong to them.
+    activations: Vec<S>,
+    slopes: Vec<S>,
+    /// What the next layer is fed: the activations, some of which may be dropped.
+    fed: Vec<S>,
+    /// What the norm made of the sums before they were scaled and shifted, and the inverse deviation.
+    normalised: Vec<S>,
+    inverse: S,
+}
+
+/// What the activations of hidden layers are multiplied by: for each layer rows x units, or nothing
+/// ([`Draw::write_out`](super::noise::Draw::write_out)).
+#[derive(Clone, Copy)]
+struct Factors<'a> {
+    layers: &'a [Vec<f64>],
+    row: usize,
+}
+
+impl Factors<'_> {
+    /// Those of layer `l`, for numbers that belong to its units.
+    fn apply<S: Scalar>(self, l: usize, numbers: &mut [S]) {
+        let width = numbers.len();
+        if let Some(factors) = self.layers.get(l).filter(|factors| !factors.is_empty()) {
+            let row = &factors[self.row * width..(self.row + 1) * width];
+            numbers.iter_mut().zip(row).for_each(|(x, &factor)| *x *= S::from_f64(factor));
+        }
+    }
+}
+
 /// The outputs of one row, layer by layer.
 struct Row<S> {
-    /// The activations of each layer, and the slopes that belong to them.
-    layers: Vec<(Vec<S>, Vec<S>)>,
+    layers: Vec<Units<S>>,
 }
 
 impl<S: Scalar> Row<S> {
     fn new<A: ActivationFn>(spec: &Spec<A>) -> Self {
         let zeros = |count: usize| vec![S::ZERO; count];
-        Self { layers: spec.layers().iter().map(|layer| (zeros(layer.outputs), zeros(layer.outputs))).collect() }
+        let units = |count| Units {
+            activations: zeros(count),
+            slopes: zeros(count),
+            fed: zeros(count),
+            normalised: zeros(count),
+            inverse: S::ZERO,
+        };
+        Self { layers: spec.layers().iter().map(|layer| units(layer.outputs)).collect() }
     }
 
     /// With `linked`, the last layer keeps its weighted sums: the loss reads those.
-    fn forward<A: ActivationFn>(&mut self, spec: &Spec<A>, params: &[S], x: &[S], linked: bool) {
+    fn forward<A: ActivationFn>(&mut self, spec: &Spec<A>, params: &[S], x: &[S], linked: bool, factors: Factors<'_>) {
         for (l, (layer, block)) in spec.layers().iter().zip(spec.blocks()).enumerate() {
             let (below, from_here) = self.layers.split_at_mut(l);
-            let input = if l == 0 { x } else { &below[l - 1].0 };
-            let (z, slope) = &mut from_here[0];
+            let input = if l == 0 { x } else { &below[l - 1].fed };
+            let Units { activations: z, slopes, fed, normalised, inverse } = &mut from_here[0];
             match layer.bias {
                 true => z.copy_from_slice(&params[block.bias.clone()]),
                 false => z.fill(S::ZERO),
@@ -39,32 +77,49 @@ impl<S: Scalar> Row<S> {
             for (&a, weights) in input.iter().zip(params[block.weights.clone()].chunks_exact(block.outputs)) {
                 z.iter_mut().zip(weights).for_each(|(z, &w)| *z = a.mul_add(w, *z));
             }
-            if !(linked && l + 1 == spec.layers().len()) {
-                layer.activation.forward_row(z, slope);
+            if !layer.norm.is_none() {
+                let [scale, shift] = [&block.scale, &block.shift].map(|range| &params[range.clone()]);
+                *inverse = normalise([scale, shift], z, normalised);
             }
+            if !(linked && l + 1 == spec.layers().len()) {
+                layer.activation.forward_row(z, slopes);
+            }
+            fed.copy_from_slice(z);
+            factors.apply(l, fed);
         }
     }
 
     fn output(&self) -> &[S] {
-        &self.layers[self.layers.len() - 1].0
+        &self.layers[self.layers.len() - 1].activations
     }
 
-    /// From the gradient with respect to the outputs to that of the parameters, which is added to `gradient`, and of the inputs.
+    /// From the gradient with respect to the outputs to that of the parameters, which is added to `gradient`.
     fn backward<A: ActivationFn>(
         &self,
         spec: &Spec<A>,
         params: &[S],
-        x: &[S],
+        (x, factors): (&[S], Factors<'_>),
         mut delta: Vec<S>,
         linked: bool,
         gradient: &mut [S],
-    ) -> Vec<S> {
+    ) {
         for (l, (layer, block)) in spec.layers().iter().zip(spec.blocks()).enumerate().rev() {
-            let (a, slope) = &self.layers[l];
+            let Units { activations, slopes, normalised, inverse, .. } = &self.layers[l];
+            factors.apply(l, &mut delta);
             if !(linked && l + 1 == spec.layers().len()) {
-                layer.activation.backward_row(a, slope, &mut delta);
+                layer.activation.backward_row(activations, slopes, &mut delta);
             }
-            let input = if l == 0 { x } else { &self.layers[l - 1].0 };
+            if !layer.norm.is_none() {
+                let numbers = delta.iter().zip(normalised);
+                gradient[block.scale.clone()].iter_mut().zip(numbers).for_each(|(g, (&d, &h))| *g = d.mul_add(h, *g));
+                gradient[block.shift.clone()].iter_mut().zip(&delta).for_each(|(g, &d)| *g += d);
+                delta.iter_mut().zip(&params[block.scale.clone()]).for_each(|(d, &scale)| *d *= scale);
+                let share = S::from_f64(1.0 / block.outputs as f64);
+                let mean = share * delta.iter().fold(S::ZERO, |sum, &d| sum + d);
+                let along = share * delta.iter().zip(normalised).fold(S::ZERO, |sum, (&d, &h)| d.mul_add(h, sum));
+                delta.iter_mut().zip(normalised).for_each(|(d, &h)| *d = *inverse * (*d - mean - h * along));
+            }
+            let input = if l == 0 { x } else { &self.layers[l - 1].fed };
             let weights = params[block.weights.clone()].chunks_exact(block.outputs);
             let mut below = vec![S::ZERO; block.inputs];
             for ((&a, to), (weights, gradient)) in (input.iter().zip(&mut below))
@@ -78,8 +133,21 @@ impl<S: Scalar> Row<S> {
             gradient[block.bias.clone()].iter_mut().zip(&delta).for_each(|(g, &d)| *g += d);
             delta = below;
         }
-        delta
     }
+}
+
+/// Layer normalisation of one row of sums, which become what the activation is given; the inverse deviation.
+pub(crate) fn normalise<S: Scalar>([scale, shift]: [&[S]; 2], z: &mut [S], normalised: &mut [S]) -> S {
+    let share = S::from_f64(1.0 / z.len() as f64);
+    let mean = share * z.iter().fold(S::ZERO, |sum, &z| sum + z);
+    z.iter_mut().for_each(|z| *z -= mean);
+    let variance = share * z.iter().fold(S::ZERO, |sum, &z| z.mul_add(z, sum));
+    let inverse = S::ONE / (variance + S::from_f64(EPSILON)).sqrt();
+    for (((z, h), &scale), &shift) in z.iter_mut().zip(normalised).zip(scale).zip(shift) {
+        *h = *z * inverse;
+        *z = scale.mul_add(*h, shift);
+    }
+    inverse
 }
 
 /// The objective at `params`, in any numbers; with a `gradient`, its gradient too, written there.
@@ -90,10 +158,26 @@ pub fn objective<S: Scalar, A: ActivationFn, L: LossFn>(
     params: &[S],
     batch: &Batch<'_, f64>,
     objective: &Objective<L>,
+    gradient: Option<&mut [S]>,
+) -> Result<S> {
+    objective_under(&[], spec, params, batch, objective, gradient)
+}
+
+/// [`objective`] with the activations of hidden layers multiplied by `factors`, as dropout does: for each layer rows x units, or nothing
+/// where none are dropped.
+///
+/// **Errors** as there, and factors that do not fit.
+pub fn objective_under<S: Scalar, A: ActivationFn, L: LossFn>(
+    factors: &[Vec<f64>],
+    spec: &Spec<A>,
+    params: &[S],
+    batch: &Batch<'_, f64>,
+    objective: &Objective<L>,
     mut gradient: Option<&mut [S]>,
 ) -> Result<S> {
     let total = total_weight(batch.weights, batch.x.nrows())?;
     check(spec, params, batch)?;
+    check_factors(factors, spec, batch.x.nrows())?;
     if let Some(gradient) = &mut gradient {
         spec.check_differentiable()?;
         if gradient.len() != spec.parameters() {
@@ -107,13 +191,14 @@ pub fn objective<S: Scalar, A: ActivationFn, L: LossFn>(
     let mut value = S::ZERO;
     for (i, (x, y)) in batch.x.rows().into_iter().zip(batch.y.rows()).enumerate() {
         let (x, y) = (lift(x), lift(y));
-        row.forward(spec, params, &x, linked);
+        let factors = Factors { layers: factors, row: i };
+        row.forward(spec, params, &x, linked, factors);
         let mut delta = vec![S::ZERO; y.len()];
         let share = S::from_f64(batch.weights.map_or(1.0, |w| w[i]) / total);
         value += share * objective.loss.row(row.output(), &y, &mut delta);
         if let Some(gradient) = &mut gradient {
             delta.iter_mut().for_each(|d| *d *= share);
-            row.backward(spec, params, &x, delta, linked, gradient);
+            row.backward(spec, params, (&x, factors), delta, linked, gradient);
         }
     }
     Ok(value + penalty(spec, params, objective, gradient))
@@ -141,8 +226,9 @@ fn penalty<S: Scalar, A: ActivationFn, L>(
 
 /// The sum of `combination` times the outputs, row by row: what [`pass::backward`](super::pass::backward) is the gradient of.
 ///
-/// **Shapes**: `x` and `combination` rows x inputs and rows x outputs, row-major.
+/// **Shapes**: `x` and `combination` rows x inputs and rows x outputs, row-major; `factors` as in [`objective_under`].
 pub(crate) fn combined_outputs<S: Scalar, A: ActivationFn>(
+    factors: &[Vec<f64>],
     spec: &Spec<A>,
     params: &[S],
     x: &[S],
@@ -150,8 +236,8 @@ pub(crate) fn combined_outputs<S: Scalar, A: ActivationFn>(
 ) -> S {
     let mut row = Row::new(spec);
     let mut sum = S::ZERO;
-    for (x, c) in x.chunks_exact(spec.inputs()).zip(combination.chunks_exact(spec.outputs())) {
-        row.forward(spec, params, x, false);
+    for (i, (x, c)) in x.chunks_exact(spec.inputs()).zip(combination.chunks_exact(spec.outputs())).enumerate() {
+        row.forward(spec, params, x, false, Factors { layers: factors, row: i });
         row.output().iter().zip(c).for_each(|(&o, &c)| sum = o.mul_add(S::from_f64(c), sum));
     }
     sum
@@ -186,6 +272,18 @@ pub fn hessian_vector<A: ActivationFn, L: LossFn>(
     vector: &[f64],
     product: &mut [f64],
 ) -> Result<()> {
+    hessian_vector_under(&[], spec, params, batch, of, (vector, product))
+}
+
+/// [`hessian_vector`] of [`objective_under`] factors.
+pub(crate) fn hessian_vector_under<A: ActivationFn, L: LossFn>(
+    factors: &[Vec<f64>],
+    spec: &Spec<A>,
+    params: &[f64],
+    batch: &Batch<'_, f64>,
+    of: &Objective<L>,
+    (vector, product): (&[f64], &mut [f64]),
+) -> Result<()> {
     for (name, length) in [("parameters", params.len()), ("vector", vector.len()), ("product", product.len())] {
         if length != spec.parameters() {
             return Err(Error::shape(name, spec.parameters(), length));
@@ -193,7 +291,7 @@ pub fn hessian_vector<A: ActivationFn, L: LossFn>(
     }
     let at: Vec<Dual> = params.iter().zip(vector).map(|(&value, &slope)| Dual { value, slope }).collect();
     let mut gradient = vec![Dual::ZERO; at.len()];
-    objective(spec, &at, batch, of, Some(&mut gradient))?;
+    objective_under(factors, spec, &at, batch, of, Some(&mut gradient))?;
     product.iter_mut().zip(&gradient).for_each(|(p, g)| *p = g.slope);
     Ok(())
 }
@@ -207,6 +305,20 @@ pub(crate) fn check<S, A: ActivationFn>(spec: &Spec<A>, params: &[S], batch: &Ba
         let rows = batch.x.nrows();
         if found != (rows, width) {
             return Err(Error::shape(name, format!("{rows} x {width}"), format!("{} x {}", found.0, found.1)));
+        }
+    }
+    Ok(())
+}
+
+/// Refuses factors that do not fit.
+fn check_factors<A: ActivationFn>(factors: &[Vec<f64>], spec: &Spec<A>, rows: usize) -> Result<()> {
+    let hidden = &spec.layers()[..spec.layers().len() - 1];
+    if factors.len() > hidden.len() {
+        return Err(Error::shape("factors", format!("those of {} hidden layers", hidden.len()), factors.len()));
+    }
+    for (l, (factors, layer)) in factors.iter().zip(hidden).enumerate() {
+        if !factors.is_empty() && factors.len() != rows * layer.outputs {
+            return Err(Error::shape(format!("factors of layer {}", l + 1), rows * layer.outputs, factors.len()));
         }
     }
     Ok(())

@@ -1,14 +1,18 @@
 //! The network: a [`Spec`] and one flat buffer of parameters.
 //!
-//! Row 4 of the house: `predictor` > `network`, `curvature` > `pass`, `generic` > `workspace`, `objective` > `plan`, `tiny` > `spec`. Begin reading at [`pass`]:
+//! Row 4 of the house: `predictor` > `network`, `curvature` > `pass`, `generic` > `workspace`, `objective` > `keep`, `max_norm`, `noise`, `plan`, `shapes`, `tiny` > `spec`. Begin reading at [`pass`]:
 //! forward and backward on one page.
 
 pub mod curvature;
 pub mod generic;
+mod keep;
+pub mod max_norm;
+pub mod noise;
 pub mod objective;
 pub mod pass;
 mod plan;
 pub mod predictor;
+mod shapes;
 pub mod spec;
 mod tiny;
 pub mod workspace;
@@ -22,7 +26,7 @@ use crate::memory;
 use crate::rng::Rng;
 use crate::threads::Threads;
 use ndarray::{Array2, ArrayView1, ArrayView2, Axis};
-pub use spec::{Layer, Spec};
+pub use spec::{Layer, Norm, Spec};
 use workspace::Workspace;
 
 /// A network: its [`Spec`] and its parameters, which lie in one contiguous buffer (see [`spec::Block`]).
@@ -46,7 +50,7 @@ pub struct Network<T, A = Activation> {
 }
 
 impl<T: Float, A: ActivationFn> Network<T, A> {
-    /// A network with random weights and biases as the `init` has them, zero in all but one; without an `init`, each layer's is the one suited to its
+    /// A network with random weights and biases as the `init` has them, zero in all but one, and norms that scale by 1 and shift by 0; without an `init`, each layer's is the one suited to its
     /// activation ([`Init::suited_to`]).
     ///
     /// **Errors** if the memory cannot be had, or the constant of `init` is out of range.
@@ -59,6 +63,7 @@ impl<T: Float, A: ActivationFn> Network<T, A> {
             let init = init.or(activation.map(Init::suited_to)).unwrap_or(Init::GlorotUniform);
             let (weights, biases) = net.params[block.weights.start..block.bias.end].split_at_mut(block.weights.len());
             init.fill_layer(rng, activation, l == last, block.inputs, block.outputs, weights, biases);
+            net.params[block.scale.clone()].fill(T::ONE);
         }
         Ok(net)
     }
@@ -115,6 +120,14 @@ impl<T: Float, A: ActivationFn> Network<T, A> {
     /// **Panics** if there is no such layer.
     pub fn bias(&self, layer: usize) -> ArrayView1<'_, T> {
         self.params[self.spec.blocks()[layer].bias.clone()].into()
+    }
+
+    /// What the norm of a layer (from 0) scales and shifts each unit by, or nothing.
+    ///
+    /// **Panics** if there is no such layer.
+    pub fn norm(&self, layer: usize) -> [ArrayView1<'_, T>; 2] {
+        let block = &self.spec.blocks()[layer];
+        [&block.scale, &block.shift].map(|range| self.params[range.clone()].into())
     }
 
     /// The same network in another precision: how an `f32` network is checked in `f64`.

@@ -10,16 +10,23 @@
 //! backward   D = dE/dA * S      dE/dW = X' D      dE/db = column sums of D      dE/dX = D W'
 //! ```
 //!
+//! A norm stands between `Z` and `f`, and on the way back between `D` and the rest ([`layer_norm`]).
+//!
+//! Where the workspace has noise ([`noise`](super::noise)), `A` and `S` are those of the units that are not dropped.
+
+use super::keep::{Keep, activate};
+use super::noise::Draw;
 use super::objective::{Batch, Objective, Value, is_linked, loss_rows, penalty, total_weight};
+use super::shapes::{check_length, contiguous_mut, rows_of};
 use super::spec::{Layer, Spec};
 use super::tiny::{self, Tiny};
-use super::workspace::{Shard, Workspace};
+use super::workspace::{Shard, Workspace, each_shard};
 use crate::activation::{Activation, ActivationFn};
 use crate::engine::{Backend, Engine};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::float::Float;
 use crate::gemm::{Mat, MatMut, Packed, affine, gemm};
-use crate::kernel::{rows, vector};
+use crate::kernel::{layer_norm, rows, vector};
 use crate::loss::LossFn;
 use crate::threads::Threads;
 use ndarray::{ArrayView2, ArrayViewMut2};
@@ -60,7 +67,7 @@ pub fn value<T: Float, A: ActivationFn, L: LossFn>(
     Ok(Value { loss, penalty: penalty(spec, params, objective, workspace.engine, None) })
 }
 
-/// The outputs for `x`, written to `out`, without allocating.
+/// The outputs for `x`, written to `out`, without allocating and without noise.
 ///
 /// **Shapes**: `x` rows x inputs, `out` rows x outputs, both row-major. **Overwrites** `out` and the workspace.
 pub fn predict_into<T: Float, A: ActivationFn>(
@@ -74,10 +81,11 @@ pub fn predict_into<T: Float, A: ActivationFn>(
     let input = rows_of("x", &x, x.nrows(), spec.inputs())?;
     let out = contiguous_mut("out", &mut out, x.nrows(), spec.outputs())?;
     workspace.check(spec, x.nrows())?;
+    let draw = workspace.draw.take();
     run(workspace, spec, params, x.nrows(), None, out, |net, block, shard, _, out| {
-        let x = input.row_range(block.rows);
-        net.forward(x, &mut shard.activations, &mut shard.slopes, out, Keep::Outputs);
+        net.forward(input.row_range(block.rows.clone()), block.rows.start, shard, out, Keep::Outputs);
     });
+    workspace.draw = draw;
     Ok(())
 }
 
@@ -109,33 +117,23 @@ pub fn backward<T: Float, A: ActivationFn>(
         None => &mut [],
     };
     run(workspace, spec, params, count, Some(gradient), below, |net, block, shard, gradient, below| {
+        let first = block.rows.start;
         let (x, given) = (input.row_range(block.rows.clone()), given.row_range(block.rows));
-        net.forward(x, &mut shard.activations, &mut shard.slopes, &mut shard.output, Keep::Slopes);
+        net.forward_own(x, first, shard, Keep::Slopes);
         let elements = given.elements().len();
         let delta = &mut shard.below[..elements];
         delta.copy_from_slice(given.elements());
-        net.settle(last, &shard.output[..elements], &mut shard.slopes[last][..elements], delta);
-        net.backward(x, shard, gradient, block.is_first);
+        net.settle((last, first), &shard.output[..elements], &mut shard.slopes[last][..elements], delta);
+        net.backward(x, first, shard, gradient, block.is_first);
         if !below.is_empty() {
             let block = &spec.blocks()[0];
             let delta = Mat::new(&shard.slopes[0][..x.rows() * block.outputs], x.rows(), block.outputs);
-            gemm(net.engine, T::ONE, delta, net.weights(0).t(), T::ZERO, MatMut::new(below, x.rows(), block.inputs));
+            let to = MatMut::new(&mut *below, x.rows(), block.inputs);
+            gemm(net.engine, T::ONE, delta, net.weights(0).t(), T::ZERO, to);
+            net.draw.iter().for_each(|draw| draw.drop_inputs(net.engine.isa, (first, block.inputs), below));
         }
     });
     Ok(())
-}
-
-/// What a forward pass leaves behind.
-#[derive(Clone, Copy, PartialEq)]
-enum Keep {
-    /// The outputs: it predicts.
-    Outputs,
-    /// The outputs, and every slope: a gradient will be asked for.
-    Slopes,
-    /// The last layer's weighted sums instead of its outputs: the loss reads those.
-    Logits,
-    /// The same, and the slopes of all layers below.
-    LogitsAndSlopes,
 }
 
 /// A network at work on one block of rows.
@@ -147,6 +145,7 @@ struct Pass<'a, T, A> {
     /// Whether the threads share each product; otherwise one thread does all of it.
     shared: bool,
     tiny: Option<&'a Tiny>,
+    draw: Option<&'a Draw>,
     /// The weights of each layer once more, packed, where that pays; or nothing.
     packed: &'a [Option<Packed<T>>],
 }
@@ -173,9 +172,11 @@ impl<T: Float, A: ActivationFn> Pass<'_, T, A> {
         Mat::new(&self.params[block.weights.clone()], block.inputs, block.outputs)
     }
 
-    /// The forward pass: each layer's activations, and slopes if they are kept, of the rows of `x`.
-    fn forward(&self, x: Mat<'_, T>, activations: &mut [Vec<T>], slopes: &mut [Vec<T>], output: &mut [T], keep: Keep) {
+    /// The forward pass of the rows of `x`, of which the first is row `first` of the batch: each layer's activations, and slopes if they are
+    /// kept.
+    fn forward(&self, x: Mat<'_, T>, first: usize, shard: &mut Shard<T>, output: &mut [T], keep: Keep) {
         let (count, last) = (x.rows(), self.spec.layers().len() - 1);
+        let Shard { activations, slopes, normalised, inverse, noisy, undropped, .. } = shard;
         if let Some(job) = self.tiny.and_then(|tiny| tiny.job(self.spec.blocks(), count)) {
             let hidden = if keep.of_hidden() == Keep::Slopes { &mut slopes[..last] } else { &mut [] };
             let z = &mut output[..count * self.spec.outputs()];
@@ -183,6 +184,15 @@ impl<T: Float, A: ActivationFn> Pass<'_, T, A> {
             let slope = if keep == Keep::Slopes { &mut slopes[last][..z.len()] } else { &mut [] };
             return activate(&self.spec.layers()[last], self.engine, z, slope, keep);
         }
+        if let Some(draw) = self.draw.filter(|draw| draw.noise.is_on_inputs()) {
+            let to = &mut noisy[..x.elements().len()];
+            // A number of noise takes about as long as twenty multiply-adds.
+            self.threads.share(self.pieces(20 * to.len()), count, [to], |rows, [to]| {
+                let place = (first + rows.start, x.cols());
+                draw.inputs(self.engine.isa, place, x.row_range(rows).elements(), to);
+            });
+        }
+        let x = self.seen(x, noisy);
         for (l, (layer, block)) in self.spec.layers().iter().zip(self.spec.blocks()).enumerate() {
             let (below, from_here) = activations.split_at_mut(l);
             let input = if l == 0 { x } else { Mat::new(&below[l - 1][..count * block.inputs], count, block.inputs) };
@@ -190,43 +200,101 @@ impl<T: Float, A: ActivationFn> Pass<'_, T, A> {
             let z = &mut z[..count * block.outputs];
             let keep = if l == last { keep } else { keep.of_hidden() };
             let slope = if keep == Keep::Slopes { &mut slopes[l][..z.len()] } else { &mut [] };
-            let (weights, bias) = (self.weights(l), &self.params[block.bias.clone()]);
+            let draw = self.draw_of(l);
+            let whole = match undropped.get_mut(l) {
+                Some(whole) if !whole.is_empty() => &mut whole[..z.len()],
+                _ => &mut [],
+            };
+            let [bias, scale, shift] =
+                [&block.bias, &block.scale, &block.shift].map(|range| &self.params[range.clone()]);
+            let (weights, kept) = (self.weights(l), !layer.norm.is_none() && keep.wants_gradient());
+            let of_norm = |cols: usize| if kept { count * cols } else { 0 };
+            let (normalised, inverse) = (&mut normalised[l][..of_norm(block.outputs)], &mut inverse[l][..of_norm(1)]);
             let work = count * block.inputs * block.outputs;
-            self.threads.share(self.pieces(work), count, [z, slope], |rows, [z, slope]| {
+            let matrices = [z, slope, whole, normalised, inverse];
+            self.threads.share(self.pieces(work), count, matrices, |rows, [z, slope, whole, normalised, inverse]| {
+                let place = (first + rows.start, block.outputs);
                 let sums = MatMut::new(&mut *z, rows.len(), block.outputs);
                 match self.packed.get(l) {
                     Some(Some(packed)) => packed.affine(input.row_range(rows), bias, sums),
                     _ => affine(self.engine, input.row_range(rows), weights, bias, sums),
                 }
+                if !layer.norm.is_none() {
+                    layer_norm::forward(self.engine.isa, [scale, shift], z, normalised, inverse);
+                }
                 activate(layer, self.engine, z, slope, keep);
+                let Some(draw) = draw else { return };
+                if whole.is_empty() {
+                    return draw.drop_units(self.engine.isa, l, place, [z, slope]);
+                }
+                whole.copy_from_slice(z);
+                draw.drop_units(self.engine.isa, l, place, [z]);
             });
         }
     }
 
+    /// [`forward`](Self::forward) to the shard's own output.
+    fn forward_own(&self, x: Mat<'_, T>, first: usize, shard: &mut Shard<T>, keep: Keep) {
+        let mut output = std::mem::take(&mut shard.output);
+        self.forward(x, first, shard, &mut output, keep);
+        shard.output = output;
+    }
+
+    /// What the first layer sees of the rows `x`, once their noise is drawn.
+    fn seen<'x>(&self, x: Mat<'x, T>, noisy: &'x [T]) -> Mat<'x, T> {
+        match self.draw {
+            Some(draw) if draw.noise.is_on_inputs() => Mat::new(&noisy[..x.elements().len()], x.rows(), x.cols()),
+            _ => x,
+        }
+    }
+
+    /// The noise of layer `l`, if some of its units are dropped.
+    fn draw_of(&self, l: usize) -> Option<&Draw> {
+        self.draw.filter(|draw| l + 1 < self.spec.layers().len() && draw.noise.rate(l) > 0.0)
+    }
+
     /// The backward pass, from the gradient with respect to the last layer's weighted sums, which lies in its slopes' place.
     /// After it, those of all layers do. The parameters' gradient is that of the block, added to what is there unless it is the first.
-    fn backward(&self, x: Mat<'_, T>, shard: &mut Shard<T>, gradient: &mut [T], is_first: bool) {
+    fn backward(&self, x: Mat<'_, T>, first: usize, shard: &mut Shard<T>, gradient: &mut [T], is_first: bool) {
         let count = x.rows();
+        let Shard { activations, slopes, below, normalised, inverse, noisy, undropped, .. } = shard;
         if let Some(job) = self.tiny.and_then(|tiny| tiny.job(self.spec.blocks(), count)) {
-            let Shard { activations, slopes, below, .. } = shard;
             let read = [self.params, x.elements()];
             return tiny::backward(self.engine.isa, job, read, activations, slopes, below, gradient, is_first);
         }
         for (l, block) in self.spec.blocks().iter().enumerate().rev() {
-            let (below, from_here) = shard.slopes.split_at_mut(l);
-            let delta = Mat::new(&from_here[0][..count * block.outputs], count, block.outputs);
+            let (lower, from_here) = slopes.split_at_mut(l);
             let work = count * block.inputs * block.outputs;
+            if !block.scale.is_empty() {
+                let delta = &mut from_here[0][..count * block.outputs];
+                let (normalised, inverse) = (&normalised[l][..delta.len()], &inverse[l][..count]);
+                let (scales, shifts) = gradient[block.scale.start..block.shift.end].split_at_mut(block.outputs);
+                if is_first {
+                    scales.fill(T::ZERO);
+                    shifts.fill(T::ZERO);
+                }
+                rows::add_column_products(self.engine.isa, delta, normalised, scales);
+                rows::add_column_sums(self.engine.isa, delta, shifts);
+                self.threads.share(self.pieces(work), count, [delta], |rows, [delta]| {
+                    let elements = rows.start * block.outputs..rows.end * block.outputs;
+                    let scale = &self.params[block.scale.clone()];
+                    layer_norm::backward(self.engine.isa, scale, &normalised[elements], &inverse[rows], delta);
+                });
+            }
+            let delta = Mat::new(&from_here[0][..count * block.outputs], count, block.outputs);
             let input = if l == 0 {
-                x
+                self.seen(x, noisy)
             } else {
                 let length = count * block.inputs;
-                let a = &shard.activations[l - 1][..length];
-                let matrices = [&mut shard.below[..length], &mut below[l - 1][..length]];
+                let a = &activations[l - 1][..length];
+                let whole = undropped.get(l - 1).filter(|whole| !whole.is_empty()).map_or(a, |whole| &whole[..length]);
+                let matrices = [&mut below[..length], &mut lower[l - 1][..length]];
                 self.threads.share(self.pieces(work), count, matrices, |rows, [to, slope]| {
-                    let a = &a[rows.start * block.inputs..rows.end * block.inputs];
+                    let whole = &whole[rows.start * block.inputs..rows.end * block.inputs];
+                    let row = first + rows.start;
                     let product = MatMut::new(&mut *to, rows.len(), block.inputs);
                     gemm(self.engine, T::ONE, delta.row_range(rows), self.weights(l).t(), T::ZERO, product);
-                    self.settle(l - 1, a, slope, to);
+                    self.settle((l - 1, row), whole, slope, to);
                 });
                 Mat::new(a, count, block.inputs)
             };
@@ -246,37 +314,21 @@ impl<T: Float, A: ActivationFn> Pass<'_, T, A> {
         }
     }
 
-    /// Turns `delta`, the gradient with respect to layer `l`'s activations `a`, into that with respect to its weighted sums, which
-    /// takes the slopes' place. What is left in `delta` is of no use.
-    fn settle(&self, l: usize, a: &[T], slope: &mut [T], delta: &mut [T]) {
+    /// Turns `delta`, the gradient with respect to layer `l`'s activations `a` (before any were dropped) from row `row` of the batch on,
+    /// into that with respect to its weighted sums, which takes the slopes' place. What is left in `delta` is of no use.
+    fn settle(&self, (l, row): (usize, usize), a: &[T], slope: &mut [T], delta: &mut [T]) {
         let Layer { outputs, activation, .. } = &self.spec.layers()[l];
+        let draw = self.draw_of(l);
         match activation.builtin() {
-            Some(Activation::Identity) => slope.copy_from_slice(delta),
-            None | Some(Activation::Softmax) => {
+            Some(Activation::Identity) if draw.is_none() => slope.copy_from_slice(delta),
+            None | Some(Activation::Identity | Activation::Softmax) => {
+                draw.iter().for_each(|draw| draw.drop_units(self.engine.isa, l, (row, *outputs), [&mut *delta]));
                 activation.backward(self.engine.isa, a, slope, delta, *outputs);
                 slope.copy_from_slice(delta);
             }
+            // What is dropped has no slope since the way forward.
             Some(_) => vector::multiply(self.engine.isa, slope, delta),
         }
-    }
-}
-
-impl Keep {
-    /// What it keeps of layers before the last: [`Slopes`](Self::Slopes) or [`Outputs`](Self::Outputs).
-    fn of_hidden(self) -> Self {
-        match self {
-            Self::Outputs | Self::Logits => Self::Outputs,
-            Self::Slopes | Self::LogitsAndSlopes => Self::Slopes,
-        }
-    }
-}
-
-/// The weighted sums `z` become activations.
-fn activate<T: Float, A: ActivationFn>(layer: &Layer<A>, engine: Engine, z: &mut [T], slope: &mut [T], keep: Keep) {
-    match keep {
-        Keep::Logits | Keep::LogitsAndSlopes => {}
-        Keep::Outputs => layer.activation.apply(engine.isa, z, layer.outputs),
-        Keep::Slopes => layer.activation.apply_with_slope(engine.isa, z, slope, layer.outputs),
     }
 }
 
@@ -305,9 +357,10 @@ fn mean_loss<T: Float, A: ActivationFn, L: LossFn>(
         (false, false) => Keep::Outputs,
     };
     run(workspace, spec, params, count, gradient, &mut [], |net, block, shard, gradient, _| {
+        let first = block.rows.start;
         let (x, y) = (x.row_range(block.rows.clone()), y.row_range(block.rows.clone()));
         let elements = y.elements().len();
-        net.forward(x, &mut shard.activations, &mut shard.slopes, &mut shard.output, keep);
+        net.forward_own(x, first, shard, keep);
         let output = &shard.output[..elements];
         let delta = if wanted && fused { &mut shard.slopes[last] } else { &mut shard.below };
         let (delta, losses) = (&mut delta[..elements], &mut shard.losses[..y.rows()]);
@@ -332,9 +385,9 @@ fn mean_loss<T: Float, A: ActivationFn, L: LossFn>(
         if wanted {
             if !fused {
                 let (slope, delta) = (&mut shard.slopes[last][..elements], &mut shard.below[..elements]);
-                net.settle(last, &shard.output[..elements], slope, delta);
+                net.settle((last, first), &shard.output[..elements], slope, delta);
             }
-            net.backward(x, shard, gradient, block.is_first);
+            net.backward(x, first, shard, gradient, block.is_first);
         }
     });
     Ok(workspace.shards[..workspace.plan.shards(count)].iter().map(|s| s.value).sum())
@@ -362,10 +415,13 @@ fn run<T: Float, A: ActivationFn>(
 ) {
     let (engine, plan) = (workspace.engine, workspace.plan);
     let pieces = plan.shards(count);
-    let Workspace { threads, shards, tiny, packed, .. } = workspace;
+    let Workspace { threads, shards, tiny, packed, draw, .. } = workspace;
     let shards = &mut shards[..pieces];
     let out_cols = if out.is_empty() { 0 } else { out.len() / count };
-    let net = Pass { spec, params, engine, threads, shared: plan.shared, tiny: tiny.as_ref(), packed };
+    let draw = draw.as_ref();
+    // The one kernel of a tiny network has no noise.
+    let tiny = tiny.as_ref().filter(|_| draw.is_none());
+    let net = Pass { spec, params, engine, threads, shared: plan.shared, tiny, draw, packed };
     let run_shard = |first: usize, shard: &mut Shard<T>, gradient: &mut [T], out: &mut [T]| {
         let end = count.min(first + plan.shard_rows);
         (shard.value, shard.not_finite) = (0.0, None);
@@ -401,58 +457,4 @@ fn run<T: Float, A: ActivationFn>(
         stride *= 2;
     }
     gradient.copy_from_slice(&shards[0].gradient);
-}
-
-/// Hands out the shards, the first of which begins at row `first`, each with its rows of `out`.
-fn each_shard<T: Float>(
-    threads: &Threads,
-    shards: &mut [Shard<T>],
-    first: usize,
-    rows: usize,
-    out: &mut [T],
-    out_cols: usize,
-    work: &(impl Fn(usize, &mut Shard<T>, &mut [T]) + Sync),
-) {
-    if let [only] = shards {
-        return work(first, only, out);
-    }
-    let half = shards.len() / 2;
-    let (left, right) = shards.split_at_mut(half);
-    let (out_left, out_right) = out.split_at_mut((half * rows * out_cols).min(out.len()));
-    threads.join(
-        || each_shard(threads, left, first, rows, out_left, out_cols, work),
-        || each_shard(threads, right, first + half * rows, rows, out_right, out_cols, work),
-    );
-}
-
-/// Refuses a buffer that is not as long as the parameters.
-fn check_length<T, A: ActivationFn>(what: &str, spec: &Spec<A>, buffer: &[T]) -> Result<()> {
-    match spec.parameters() {
-        expected if expected == buffer.len() => Ok(()),
-        expected => Err(Error::shape(what, expected, buffer.len())),
-    }
-}
-
-/// The elements of `array` as a matrix, which must be `rows` x `cols` and row-major.
-fn rows_of<'a, T>(what: &str, array: &'a ArrayView2<'_, T>, rows: usize, cols: usize) -> Result<Mat<'a, T>> {
-    match array.as_slice() {
-        Some(data) if array.dim() == (rows, cols) => Ok(Mat::new(data, rows, cols)),
-        _ => Err(refuse_shape(what, rows, cols, array.dim())),
-    }
-}
-
-/// The elements of `array`, which must be `rows` x `cols` and row-major.
-fn contiguous_mut<'a, T>(
-    what: &str,
-    array: &'a mut ArrayViewMut2<'_, T>,
-    rows: usize,
-    cols: usize,
-) -> Result<&'a mut [T]> {
-    let dim = array.dim();
-    array.as_slice_mut().filter(|_| dim == (rows, cols)).ok_or_else(|| refuse_shape(what, rows, cols, dim))
-}
-
-fn refuse_shape(what: &str, rows: usize, cols: usize, found: (usize, usize)) -> Error {
-    let layout = if found == (rows, cols) { ", not row-major" } else { "" };
-    Error::shape(what, format!("{rows} x {cols}, row-major"), format!("{} x {}{layout}", found.0, found.1))
 }

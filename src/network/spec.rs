@@ -8,6 +8,26 @@ use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::ops::Range;
 
+/// What becomes of a layer's weighted sums before its activation.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Norm {
+    /// Nothing.
+    #[default]
+    None,
+    /// Layer normalisation: each row's sums are shifted and scaled to mean 0 and variance 1, then scaled and shifted by parameters of each
+    /// unit ([`layer_norm`](crate::kernel::layer_norm)).
+    Layer,
+}
+
+impl Norm {
+    /// Whether it does nothing.
+    pub fn is_none(&self) -> bool {
+        *self == Self::None
+    }
+}
+
 /// One dense layer: `outputs` units, each with its weighted sum of all inputs, a bias if wanted, and an activation.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -18,22 +38,30 @@ pub struct Layer<A = Activation> {
     pub bias: bool,
     /// What each unit does to its weighted sum.
     pub activation: A,
+    /// What becomes of the sums before; of files without it, nothing.
+    #[serde(default, skip_serializing_if = "Norm::is_none")]
+    pub norm: Norm,
 }
 
 impl<A> Layer<A> {
     /// A layer with biases.
     pub fn new(outputs: usize, activation: A) -> Self {
-        Self { outputs, bias: true, activation }
+        Self { outputs, bias: true, activation, norm: Norm::None }
     }
 
     /// A layer without biases.
     pub fn without_bias(outputs: usize, activation: A) -> Self {
-        Self { outputs, bias: false, activation }
+        Self { outputs, bias: false, activation, norm: Norm::None }
+    }
+
+    /// The same layer with another norm.
+    pub fn with_norm(self, norm: Norm) -> Self {
+        Self { norm, ..self }
     }
 }
 
 /// Where one layer lies in the flat buffer of parameters: the weights row after row (inputs x outputs: all that one
-/// input feeds lies together), then the biases.
+/// input feeds lies together), then the biases, then the norm's scales and shifts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Block {
     /// Width of the layer's input.
@@ -44,6 +72,17 @@ pub struct Block {
     pub weights: Range<usize>,
     /// The biases; empty if the layer has none.
     pub bias: Range<usize>,
+    /// What the normalised sums are multiplied by; empty if the layer has no norm.
+    pub scale: Range<usize>,
+    /// What is then added; empty if the layer has no norm.
+    pub shift: Range<usize>,
+}
+
+impl Block {
+    /// All of the layer's parameters.
+    pub fn all(&self) -> Range<usize> {
+        self.weights.start..self.shift.end
+    }
 }
 
 /// A feedforward network as plain data: the input's width and the layers.
@@ -111,8 +150,10 @@ impl<A: ActivationFn> Spec<A> {
                 return Err(Error::setting(name, "an activation for hidden layers", "softmax"));
             }
             let biases = if layer.bias { layer.outputs } else { 0 };
+            let normed = if layer.norm.is_none() { 0 } else { layer.outputs };
             let end = (width.checked_mul(layer.outputs))
                 .and_then(|weights| weights.checked_add(biases))
+                .and_then(|length| length.checked_add(normed)?.checked_add(normed))
                 .and_then(|length| length.checked_add(start))
                 // Slices end at isize::MAX bytes.
                 .filter(|end| *end <= isize::MAX as usize / 8)
@@ -123,8 +164,16 @@ impl<A: ActivationFn> Spec<A> {
                         format!("{width} x {}", layer.outputs),
                     )
                 })?;
-            let split = end - biases;
-            blocks.push(Block { inputs: width, outputs: layer.outputs, weights: start..split, bias: split..end });
+            let (shift, scale) = (end - normed, end - 2 * normed);
+            let bias = scale - biases;
+            blocks.push(Block {
+                inputs: width,
+                outputs: layer.outputs,
+                weights: start..bias,
+                bias: bias..scale,
+                scale: scale..shift,
+                shift: shift..end,
+            });
             (width, start) = (layer.outputs, end);
         }
         Ok(Self { inputs, layers, blocks })
@@ -161,7 +210,7 @@ impl<A: ActivationFn> Spec<A> {
 
     /// How many parameters there are.
     pub fn parameters(&self) -> usize {
-        self.blocks[self.blocks.len() - 1].bias.end
+        self.blocks[self.blocks.len() - 1].shift.end
     }
 
     /// The name of the parameter at `index` of the flat buffer, such as `layer 2, weight from input 5 to unit 3`
@@ -169,8 +218,13 @@ impl<A: ActivationFn> Spec<A> {
     ///
     /// **Panics** if there is no such parameter.
     pub fn parameter_name(&self, index: usize) -> String {
-        let l = self.blocks.iter().position(|b| index < b.bias.end).expect("an index below parameters()");
+        let l = self.blocks.iter().position(|b| index < b.shift.end).expect("an index below parameters()");
         let block = &self.blocks[l];
+        for (what, range) in [("scale", &block.scale), ("shift", &block.shift)] {
+            if range.contains(&index) {
+                return format!("layer {}, {what} of unit {}", l + 1, index - range.start + 1);
+            }
+        }
         if index >= block.bias.start {
             return format!("layer {}, bias of unit {}", l + 1, index - block.bias.start + 1);
         }
@@ -180,13 +234,17 @@ impl<A: ActivationFn> Spec<A> {
     }
 
     /// The tensors in the order of the flat buffer, each with its name and place: `layer 1, weights`, `layer 1, biases`,
-    /// `layer 2, weights` and so on. A layer without biases has no tensor of them.
+    /// `layer 2, weights` and so on. A layer without biases has no tensor of them; one with a norm has `scale` and `shift` after them.
     pub fn tensors(&self) -> Vec<(String, Range<usize>)> {
         let mut tensors = Vec::with_capacity(2 * self.blocks.len());
         for (l, (layer, block)) in self.layers.iter().zip(&self.blocks).enumerate() {
             tensors.push((format!("layer {}, weights", l + 1), block.weights.clone()));
             if layer.bias {
                 tensors.push((format!("layer {}, biases", l + 1), block.bias.clone()));
+            }
+            if !layer.norm.is_none() {
+                tensors.push((format!("layer {}, scale", l + 1), block.scale.clone()));
+                tensors.push((format!("layer {}, shift", l + 1), block.shift.clone()));
             }
         }
         tensors
@@ -202,8 +260,9 @@ impl<A: ActivationFn> Spec<A> {
     {
         let mut text = self.inputs.to_string();
         self.layers.iter().for_each(|layer| text += &format!("-{}", layer.outputs));
-        for Layer { activation, bias, .. } in &self.layers {
-            text += &format!(", {activation}{}", if *bias { "" } else { " without biases" });
+        for Layer { activation, bias, norm, .. } in &self.layers {
+            let norm = if norm.is_none() { "" } else { " of layer norm" };
+            text += &format!(", {activation}{norm}{}", if *bias { "" } else { " without biases" });
         }
         text
     }

@@ -27,10 +27,11 @@ pub(super) struct Tiny {
 }
 
 impl Tiny {
-    /// The functions of a network that is tiny: few parameters, narrow layers, built-in activations of single units, our own GEMM.
+    /// The functions of a network that is tiny: few parameters, narrow layers, built-in activations of single units, no norm, our own GEMM.
     pub fn of<A: ActivationFn>(spec: &Spec<A>, engine: Engine) -> Option<Self> {
         let widths = spec.layers().iter().map(|layer| layer.outputs).chain([spec.inputs()]);
         let fits = spec.parameters() <= PARAMETERS && spec.layers().len() <= LAYERS && widths.max() <= Some(WIDTH);
+        let fits = fits && spec.layers().iter().all(|layer| layer.norm.is_none());
         if !fits || engine.backend() != Backend::Embedded {
             return None;
         }

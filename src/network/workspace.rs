@@ -1,10 +1,11 @@
 //! Every buffer that a pass needs, allocated once: a step of training allocates nothing.
 //!
 //! A batch is cut into *shards* of rows, each with buffers of its own for one block of its rows, as the [`Plan`] says.
-//! Row 4 of the house: imports `plan`, `tiny`, `spec`, the engines and the ground.
+//! Row 4 of the house: imports `noise`, `plan`, `tiny`, `spec`, the engines and the ground.
 
+use super::noise::{Draw, Noise};
 use super::plan::Plan;
-use super::spec::{Layer, Spec};
+use super::spec::{Layer, Norm, Spec};
 use super::tiny::Tiny;
 use crate::activation::ActivationFn;
 use crate::engine::Engine;
@@ -27,8 +28,17 @@ pub(super) struct Shard<T> {
     pub below: Vec<T>,
     /// The shard's part of the parameters' gradient; empty where one shard is all, which writes to the caller's.
     pub gradient: Vec<T>,
+    /// For each layer what its norm made of the sums before they were scaled and shifted, rows x outputs, and the inverse deviation of each
+    /// row; empty for layers without a norm, and where no gradient is asked for.
+    pub normalised: Vec<Vec<T>>,
+    pub inverse: Vec<Vec<T>>,
     /// The loss of each row.
     pub losses: Vec<T>,
+    /// The inputs with their noise; empty where they have none.
+    pub noisy: Vec<T>,
+    /// For each hidden layer its activations before any are dropped, which a formula of your own may ask for on the way back; empty for
+    /// others, and where none are dropped.
+    pub undropped: Vec<Vec<T>>,
     /// The shard's part of the loss.
     pub value: f64,
     /// The first layer with an activation that is not finite, of a pass whose loss is not.
@@ -44,12 +54,15 @@ pub struct Workspace<T> {
     rows: usize,
     pub(super) plan: Plan,
     pub(super) shards: Vec<Shard<T>>,
+    /// The noise of values and gradients.
+    pub(super) draw: Option<Draw>,
     /// The functions of a network that is tiny.
     pub(super) tiny: Option<Tiny>,
     /// The weights of the one network it serves, packed where that pays; or nothing, where they may change.
     pub(super) packed: Vec<Option<Packed<T>>>,
-    /// The widths it was made for, first the inputs.
+    /// The widths it was made for, first the inputs, and the norms.
     widths: Vec<usize>,
+    norms: Vec<Norm>,
 }
 
 impl<T: Float> Workspace<T> {
@@ -90,21 +103,62 @@ impl<T: Float> Workspace<T> {
         let layers = |layers: &[Layer<A>]| layers.iter().map(|layer| matrix(layer.outputs)).collect::<Result<Vec<_>>>();
         // The way back passes through the activations of every hidden layer, and the last where the loss is given outputs.
         let widest = spec.layers().iter().map(|layer| layer.outputs).max().unwrap_or(0);
+        let of_norms = |cols: fn(&Layer<A>) -> usize| {
+            let kept = |layer: &Layer<A>| if trains && !layer.norm.is_none() { cols(layer) } else { 0 };
+            spec.layers().iter().map(|layer| matrix(kept(layer))).collect::<Result<Vec<_>>>()
+        };
         let shard = || {
             Ok(Shard {
+                normalised: of_norms(|layer| layer.outputs)?,
+                inverse: of_norms(|_| 1)?,
                 activations: layers(&spec.layers()[..last])?,
                 output: matrix(spec.outputs())?,
                 slopes: if trains { layers(spec.layers())? } else { Vec::new() },
                 below: matrix(if trains { widest } else { spec.outputs() })?,
                 gradient: zeros(if trains && count > 1 { spec.parameters() } else { 0 }, &what)?,
                 losses: matrix(1)?,
+                noisy: Vec::new(),
+                undropped: Vec::new(),
                 value: 0.0,
                 not_finite: None,
             })
         };
         let shards = (0..count).map(|_| shard()).collect::<Result<_>>()?;
         let widths = std::iter::once(spec.inputs()).chain(spec.layers().iter().map(|l| l.outputs)).collect();
-        Ok(Self { engine, threads, trains, rows, plan, tiny, shards, packed: Vec::new(), widths })
+        let norms = spec.layers().iter().map(|layer| layer.norm).collect();
+        Ok(Self { engine, threads, trains, rows, plan, shards, draw: None, tiny, packed: Vec::new(), widths, norms })
+    }
+
+    /// From now on values and gradients are those under the noise of `draw`, and those that follow under that of the step that
+    /// [`set_step`](Self::set_step) is told; predictions have none.
+    ///
+    /// **Errors**: rates out of range, a network that the workspace was not made for, or no memory for the noisy inputs.
+    pub fn set_noise<A: ActivationFn>(&mut self, spec: &Spec<A>, draw: Draw) -> Result<()> {
+        draw.noise.check(spec)?;
+        self.draw = None;
+        self.check(spec, 0)?;
+        let rows = self.plan.block_rows;
+        let buffer = |length: usize| zeros(rows.saturating_mul(length), "the noise of a training");
+        for shard in &mut self.shards {
+            shard.noisy = buffer(if draw.noise.is_on_inputs() { spec.inputs() } else { 0 })?;
+            let widths = undropped(spec, &draw.noise, self.trains);
+            shard.undropped = widths.map(buffer).collect::<Result<_>>()?;
+        }
+        self.draw = (!draw.noise.is_none()).then_some(draw);
+        Ok(())
+    }
+
+    /// Goes on to the noise of another step.
+    pub fn set_step(&mut self, step: u64) {
+        self.draw.iter_mut().for_each(|draw| draw.step = step);
+    }
+
+    /// The bytes that [`set_noise`](Self::set_noise) takes. Nothing is allocated.
+    pub fn noise_bytes<A: ActivationFn>(spec: &Spec<A>, rows: usize, trains: bool, noise: &Noise) -> u128 {
+        let plan = Plan::new(spec, rows, trains);
+        let inputs = if noise.is_on_inputs() { spec.inputs() as u128 } else { 0 };
+        let units: u128 = undropped(spec, noise, trains).map(|width| width as u128).sum();
+        plan.shards(rows) as u128 * plan.block_rows as u128 * (inputs + units) * size_of::<T>() as u128
     }
 
     /// The engine.
@@ -125,8 +179,9 @@ impl<T: Float> Workspace<T> {
     /// How many bytes the buffers take.
     pub fn bytes(&self) -> usize {
         let numbers = |s: &Shard<T>| {
-            let layers = s.activations.iter().chain(&s.slopes).map(Vec::len).sum::<usize>();
-            layers + s.output.len() + s.below.len() + s.gradient.len() + s.losses.len()
+            let layers = s.activations.iter().chain(&s.slopes).chain(&s.undropped);
+            let layers = layers.chain(&s.normalised).chain(&s.inverse).map(Vec::len).sum::<usize>();
+            layers + s.output.len() + s.below.len() + s.gradient.len() + s.losses.len() + s.noisy.len()
         };
         let packed = self.packed.iter().flatten().map(Packed::bytes).sum::<usize>();
         self.shards.iter().map(numbers).sum::<usize>() * size_of::<T>() + packed
@@ -140,7 +195,12 @@ impl<T: Float> Workspace<T> {
         let units: u128 = spec.layers().iter().map(|layer| layer.outputs as u128).sum();
         let widest = spec.layers().iter().map(|layer| layer.outputs).max().unwrap_or(0);
         // What `allocate` makes: activations, slopes and the way back, a loss, and the gradient of each of several shards.
-        let columns = if trains { 2 * units + widest as u128 + 1 } else { units + spec.outputs() as u128 + 1 };
+        let normed = spec.layers().iter().filter(|layer| !layer.norm.is_none()).map(|layer| layer.outputs as u128 + 1);
+        let columns = if trains {
+            2 * units + widest as u128 + 1 + normed.sum::<u128>()
+        } else {
+            units + spec.outputs() as u128 + 1
+        };
         let gradient = if trains && count > 1 { spec.parameters() } else { 0 };
         count as u128 * (plan.block_rows as u128 * columns + gradient as u128) * size_of::<T>() as u128
     }
@@ -162,11 +222,31 @@ impl<T: Float> Workspace<T> {
             let found: Vec<_> = std::iter::once(spec.inputs()).chain(spec.layers().iter().map(|l| l.outputs)).collect();
             return Err(Error::shape("workspace", format!("made for layers {:?}", self.widths), format!("{found:?}")));
         }
+        if spec.layers().iter().zip(&self.norms).any(|(layer, norm)| layer.norm != *norm) {
+            return Err(Error::shape("workspace", format!("made for norms {:?}", self.norms), "others"));
+        }
+        if let Some(draw) = &self.draw {
+            let kept = undropped(spec, &draw.noise, self.trains).map(|width| width == 0);
+            if !kept.eq(self.shards[0].undropped.iter().map(Vec::is_empty)) {
+                return Err(Error::Unsupported(
+                    "the workspace's noise was set for a network of other activations".into(),
+                ));
+            }
+        }
         if rows > self.rows {
             return Err(Error::shape("rows of the batch", format!("at most {}, the workspace's", self.rows), rows));
         }
         Ok(())
     }
+}
+
+/// For each hidden layer how wide its activations are, if they are kept before some are dropped.
+fn undropped<A: ActivationFn>(spec: &Spec<A>, noise: &Noise, trains: bool) -> impl Iterator<Item = usize> {
+    let hidden = &spec.layers()[..spec.layers().len() - 1];
+    hidden.iter().enumerate().map(move |(l, layer)| {
+        let kept = trains && noise.rate(l) > 0.0 && layer.activation.builtin().is_none();
+        if kept { layer.outputs } else { 0 }
+    })
 }
 
 /// Less than this is asked of the allocator alone: what it grants is there, and the system's files that tell how much is free
@@ -186,6 +266,28 @@ pub(crate) fn rows_at_a_time<T: Float, A: ActivationFn>(spec: &Spec<A>, rows: us
     rows.clamp(1, fit.clamp(1, 1024) as usize)
 }
 
+/// Hands out the shards, the first of which begins at row `first`, each with its rows of `out`.
+pub(super) fn each_shard<T: Float>(
+    threads: &Threads,
+    shards: &mut [Shard<T>],
+    first: usize,
+    rows: usize,
+    out: &mut [T],
+    out_cols: usize,
+    work: &(impl Fn(usize, &mut Shard<T>, &mut [T]) + Sync),
+) {
+    if let [only] = shards {
+        return work(first, only, out);
+    }
+    let half = shards.len() / 2;
+    let (left, right) = shards.split_at_mut(half);
+    let (out_left, out_right) = out.split_at_mut((half * rows * out_cols).min(out.len()));
+    threads.join(
+        || each_shard(threads, left, first, rows, out_left, out_cols, work),
+        || each_shard(threads, right, first + half * rows, rows, out_right, out_cols, work),
+    );
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::plan::SHARDS;
@@ -202,8 +304,11 @@ mod tests {
             workspace.shards.len()
         }
         let mut shards = 0;
-        for hidden in [&[][..], &[1], &[100, 7], &[64, 64], &[300]] {
-            let spec = Spec::mlp(20, hidden, Activation::Relu, 3, Activation::Softmax).expect("a network");
+        let shapes = [&[][..], &[1], &[100, 7], &[64, 64], &[300]];
+        for (hidden, norm) in shapes.into_iter().flat_map(|hidden| [(hidden, Norm::None), (hidden, Norm::Layer)]) {
+            let layers = hidden.iter().map(|&units| Layer::new(units, Activation::Relu).with_norm(norm));
+            let layers = layers.chain([Layer::new(3, Activation::Softmax)]).collect();
+            let spec = Spec::new(20, layers).expect("a network");
             for rows in [0, 1, 63, 64, 65, 1000, 1150, 5000] {
                 for trains in [true, false] {
                     shards = shards.max(check::<f32>(&spec, rows, trains));

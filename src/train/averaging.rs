@@ -8,6 +8,7 @@ use crate::float::Float;
 use crate::kernel::vector;
 use crate::simd::Isa;
 use serde::{Deserialize, Serialize};
+use std::fmt;
 
 /// Which average of the parameters is judged on held-back rows and kept, in place of the last.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -37,6 +38,15 @@ impl Averaging {
                 Err(Error::setting("first epoch of the average", format!("1 to {epochs}, the epochs"), from))
             }
             _ => Ok(()),
+        }
+    }
+}
+
+impl fmt::Display for Averaging {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Exponential { decay } => write!(f, "moving average of decay {decay}"),
+            Self::Uniform { from } => write!(f, "average from epoch {from}"),
         }
     }
 }

@@ -14,7 +14,7 @@
 
 use super::run::{Observer, Run, Saving};
 use super::state::{Saved, Snapshot, Standing};
-use super::{Epoch, History, Solver, Trainer};
+use super::{Epoch, History, Measure, Solver, Trainer};
 use crate::activation::ActivationFn;
 use crate::error::{Error, Result};
 use crate::file::{self, Existing};
@@ -52,8 +52,9 @@ impl Identity {
         net: &Network<T, A>,
         training: &Batch<'_, T>,
         held_back: Option<&Batch<'_, T>>,
+        measure: Option<&dyn Measure<T>>,
     ) -> Self {
-        // All by name: a new setting is either a line of the list or said to be none.
+        // All by name: a new setting is either a line of the list or, as threads, known to decide nothing.
         let Trainer {
             solver,
             objective: Objective { loss, l1, l2 },
@@ -67,6 +68,8 @@ impl Identity {
             shuffle,
             seed,
             stopping,
+            noise,
+            max_norm,
             watch_gradients: _,
             engine,
             threads: _,
@@ -103,6 +106,11 @@ impl Identity {
             field("tolerance", stopping.tolerance),
             field("patience", stopping.patience),
             field("monitor", format!("{:?}", stopping.monitor)),
+            field("dropout", format!("{:?}", noise.dropout)),
+            field("input dropout", noise.input_dropout),
+            field("input noise", noise.input_noise),
+            field("max norm", optional(max_norm)),
+            field("figures", measure.map_or_else(|| "none".into(), figures)),
             field("gemm", gemm),
         ];
         fields.extend(rows("training", Some(training)));
@@ -135,6 +143,12 @@ fn field(name: &str, value: impl fmt::Display) -> (String, String) {
 
 fn optional(value: &Option<impl fmt::Debug>) -> String {
     value.as_ref().map_or_else(|| "none".into(), |value| format!("{value:?}"))
+}
+
+/// Which figures a history has, for it goes on with the same.
+fn figures<T>(measure: &dyn Measure<T>) -> String {
+    let of = if measure.measures_training() { "all rows" } else { "held-back rows" };
+    format!("{} of {of}", measure.names().join(", "))
 }
 
 /// The first digits of a hash say enough to a reader.
@@ -364,7 +378,7 @@ impl<L: LossFn + fmt::Display> Trainer<L> {
         let buffers = 5 + if let Solver::Steps(method) = self.solver { method.moments() } else { 0 };
         let bytes = 2 * (buffers * net.params().len()) as u128 * size_of::<T>() as u128;
         memory::require("the bytes of a checkpoint", bytes)?;
-        let identity = Identity::of(self, net, &training, held_back.as_ref());
+        let identity = Identity::of(self, net, &training, held_back.as_ref(), measure);
         let resume = if found == Found::Resume { self.load(path, &identity)? } else { None };
         if let Some(told) = told {
             told(resume.as_ref().map_or(Start::Anew, |Saved { standing, .. }| Start::Continued {

@@ -7,6 +7,7 @@ use crate::float::Float;
 use crate::kernel::vector;
 use crate::simd::Isa;
 use serde::{Deserialize, Serialize};
+use std::fmt;
 
 /// How long a gradient may be: what rises above it is a sign of a bad batch or a steep place rather than of the way down
 /// (Pascanu, Mikolov and Bengio 2013).
@@ -41,6 +42,15 @@ impl Clip {
                     vector::scale(isa, T::from_f64(most / length), gradient);
                 }
             }
+        }
+    }
+}
+
+impl fmt::Display for Clip {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Value(most) => write!(f, "gradients clipped at {most}"),
+            Self::Norm(most) => write!(f, "gradients of norm {most} at most"),
         }
     }
 }

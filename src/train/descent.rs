@@ -15,6 +15,8 @@ use crate::error::Result;
 use crate::float::Float;
 use crate::loss::LossFn;
 use crate::memory::zeros;
+use crate::network::max_norm::MaxNorm;
+use crate::network::noise::Draw;
 use crate::network::objective::{Batch, Value};
 use crate::network::workspace::Workspace;
 use crate::network::{Network, Spec, pass};
@@ -146,6 +148,7 @@ struct Descent<'a, 'd, T, L> {
     /// The rows of a mini-batch, gathered: inputs, targets, weights.
     gathered: (Vec<T>, Vec<T>, Vec<T>),
     watch: Option<GradientWatch>,
+    max_norm: Option<MaxNorm<T>>,
     state: State<T>,
 }
 
@@ -167,14 +170,20 @@ impl<'a, 'd, T: Float, L: LossFn> Descent<'a, 'd, T, L> {
         let spec = net.spec();
         let gather =
             |width: usize| zeros(if trainer.shuffle { batch.saturating_mul(width) } else { 0 }, "a mini-batch");
+        let draw = || Draw { noise: trainer.noise.clone(), seed: trainer.seed, step: 0 };
+        let mut workspace = Workspace::new(spec, batch, trainer.engine, trainer.threads.clone())?;
+        workspace.set_noise(spec, draw())?;
+        let mut watch = GradientWatch::new(trainer, spec, batch)?;
+        watch.iter_mut().try_for_each(|watch| watch.workspace.set_noise(spec, draw()))?;
         Ok(Self {
             trainer,
             training,
-            workspace: Workspace::new(spec, batch, trainer.engine, trainer.threads.clone())?,
+            workspace,
             gradient: zeros(spec.parameters(), "the gradient")?,
             order: counted(count, "the order of the rows")?,
             gathered: (gather(spec.inputs())?, gather(spec.outputs())?, gather(1)?),
-            watch: GradientWatch::new(trainer, spec, batch)?,
+            watch,
+            max_norm: trainer.max_norm.map(|limit| MaxNorm::new(spec, limit)).transpose()?,
             state,
         })
     }
@@ -182,6 +191,11 @@ impl<'a, 'd, T: Float, L: LossFn> Descent<'a, 'd, T, L> {
     /// Batches of an epoch.
     fn batches(&self) -> usize {
         self.order.len().div_ceil(self.trainer.batch.min(self.order.len()))
+    }
+
+    /// The number of the step to be taken, from 1: by epoch and batch, those without weight counted too.
+    fn number_of_step(&self) -> u64 {
+        (self.state.standing.epoch * self.batches() + self.state.standing.batch) as u64 + 1
     }
 
     /// What is left of a pass over the rows; the mean over them of the objective while it ran, or nothing if it was interrupted.
@@ -214,7 +228,7 @@ impl<'a, 'd, T: Float, L: LossFn> Descent<'a, 'd, T, L> {
                 Some(_) => self.batch_weight(rows.clone()),
             };
             let at = Progress {
-                step: (self.state.standing.epoch * batches + b) as u64,
+                step: self.number_of_step() - 1,
                 steps: (self.trainer.epochs * batches) as u64,
                 steps_per_epoch: batches as u64,
                 rows: count as u64,
@@ -258,7 +272,10 @@ impl<'a, 'd, T: Float, L: LossFn> Descent<'a, 'd, T, L> {
         rows: std::ops::Range<usize>,
         rate: f64,
     ) -> Result<Value> {
-        let Self { trainer, training, workspace, gradient, state, .. } = self;
+        // Noise, as order, depends on the epoch's number and the batch's alone.
+        let step = self.number_of_step();
+        self.workspace.set_step(step);
+        let Self { trainer, training, workspace, gradient, state, max_norm, .. } = self;
         let batch =
             if trainer.shuffle { gather(training, &self.order[rows], &mut self.gathered) } else { training.rows(rows) };
         let objective = &trainer.objective;
@@ -280,6 +297,7 @@ impl<'a, 'd, T: Float, L: LossFn> Descent<'a, 'd, T, L> {
         if let Some(watch) = &mut self.watch
             && watch.is_due(standing.steps)
         {
+            watch.workspace.set_step(step);
             let seen = watch.check((spec, params), batch, objective, gradient, at, standing.steps)?;
             standing.history.watched.extend(seen);
         }
@@ -291,6 +309,7 @@ impl<'a, 'd, T: Float, L: LossFn> Descent<'a, 'd, T, L> {
         if !finite.params {
             check_finite("weight", isa, spec, params, at)?;
         }
+        max_norm.iter_mut().for_each(|limit| limit.limit_norms(isa, spec, params));
         if let Some(average) = &mut state.average {
             average.step(isa, params);
             standing.averaged = average.count;

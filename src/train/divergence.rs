@@ -19,7 +19,7 @@ pub(super) fn diverged(what: &str, value: f64, layer: Option<usize>, at: (usize,
 /// The layer (from 0) with the largest parameter: where to look when a loss ran away and everything is still finite.
 pub(super) fn largest_layer<T: Float, A: ActivationFn>(spec: &Spec<A>, params: &[T]) -> usize {
     let largest = (0..params.len()).fold(0, |best, i| if params[i].abs() > params[best].abs() { i } else { best });
-    spec.blocks().iter().position(|b| largest < b.bias.end).unwrap_or(0)
+    spec.blocks().iter().position(|b| largest < b.shift.end).unwrap_or(0)
 }
 
 /// The error about an objective that is not finite, after the pass that found it.
@@ -39,6 +39,6 @@ pub(super) fn check_finite<T: Float, A: ActivationFn>(
         return Ok(());
     }
     let index = numbers.iter().position(|n| !n.is_finite());
-    let layer = index.and_then(|index| spec.blocks().iter().position(|b| index < b.bias.end));
+    let layer = index.and_then(|index| spec.blocks().iter().position(|b| index < b.shift.end));
     Err(diverged(what, index.map_or(f64::NAN, |index| numbers[index].real()), layer, at))
 }

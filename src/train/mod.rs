@@ -27,6 +27,8 @@ use crate::float::Float;
 use crate::kernel::vector;
 use crate::loss::{Loss, LossFn};
 use crate::network::Network;
+use crate::network::max_norm;
+use crate::network::noise::Noise;
 use crate::network::objective::{Batch, Objective, total_weight};
 use crate::optim::bayes::Regularisation;
 use crate::optim::{Method, levenberg_marquardt, rprop};
@@ -127,6 +129,12 @@ pub struct Trainer<L = Loss> {
     /// When to stop before the last epoch; without held-back rows, the whole-batch solvers stop by their own tolerances and
     /// [`Solver::Perceptron`] where no row is wrong.
     pub stopping: Stopping,
+    /// Dropout of units and inputs, and noise on inputs, for [`Solver::Steps`] alone: held-back rows are judged without. That of a step is
+    /// a function of the seed, the epoch's number and the batch's in it.
+    pub noise: Noise,
+    /// The largest norm of the weights that come into a hidden unit, to which they are cut after each step
+    /// ([`MaxNorm`](max_norm::MaxNorm)), for [`Solver::Steps`] alone.
+    pub max_norm: Option<f64>,
     /// Holds the gradient of the first step, and of every so many after it, against central differences in `f64` along a random
     /// direction, and ends the training where one is wrong; for [`Solver::Steps`] alone. The parameters keep the same bits with and
     /// without it. A check costs two forward passes in `f64`, some two steps;
@@ -161,6 +169,8 @@ impl<L> Trainer<L> {
             shuffle: true,
             seed: 0,
             stopping: Stopping::default(),
+            noise: Noise::default(),
+            max_norm: None,
             watch_gradients: None,
             engine: Engine::default(),
             threads: Threads::one(),
@@ -274,6 +284,7 @@ impl<L: LossFn> Trainer<L> {
     ) -> Result<History> {
         self.check()?;
         self.check_run(&run)?;
+        self.noise.check(net.spec())?;
         self.check_rows(net, &training)?;
         if let Some(held_back) = &run.held_back {
             self.check_rows(net, held_back)?;
@@ -316,6 +327,7 @@ impl<L: LossFn> Trainer<L> {
                 return Err(Error::setting(name, "at least 1", 0));
             }
         }
+        self.max_norm.map_or(Ok(()), max_norm::check)?;
         self.schedule.check()?;
         self.clip.map_or(Ok(()), |clip| clip.check())?;
         self.averaging.map_or(Ok(()), |averaging| averaging.check(self.epochs))?;
@@ -340,6 +352,8 @@ impl<L: LossFn> Trainer<L> {
             (self.schedule != Schedule::Constant, schedule.as_str()),
             (self.warm_up > 0, "a warm-up"),
             (self.clip.is_some(), "clipping of gradients"),
+            (!self.noise.is_none(), "noise (dropout, or noise of inputs)"),
+            (self.max_norm.is_some(), "a max norm"),
             (self.averaging.is_some(), "an average of the parameters"),
             (self.watch_gradients.is_some(), "watching gradients"),
         ];

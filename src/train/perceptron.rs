@@ -36,6 +36,9 @@ pub(super) fn fit<'a, T: Float, A: ActivationFn, L: LossFn>(
             layer.activation
         )));
     }
+    if !layer.norm.is_none() {
+        return Err(Error::Unsupported("the perceptron rule trains a layer without a norm".into()));
+    }
     let (count, inputs) = training.x.dim();
     let outputs = training.y.ncols();
     let mut standing = Standing::new();

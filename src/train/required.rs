@@ -9,6 +9,7 @@ use crate::error::{Error, Result};
 use crate::float::Float;
 use crate::memory::zeros;
 use crate::network::curvature::Curvature;
+use crate::network::max_norm::MaxNorm;
 use crate::network::objective::Batch;
 use crate::network::workspace::{Workspace, require, rows_at_a_time};
 use crate::network::{Network, Spec};
@@ -33,9 +34,16 @@ impl<L> Trainer<L> {
                 // The gradient, and the parameters of before, of the last epoch, of the best where rows judge them, and their average.
                 let kept = judged + u128::from(self.averaging.is_some());
                 let buffers = 3 + kept + method.moments() as u128;
-                let watch = self.watch_gradients.map_or(0, |_| GradientWatch::required_bytes(spec, batch));
+                let watch = self.watch_gradients.map_or(0, |_| {
+                    GradientWatch::required_bytes(spec, batch)
+                        + Workspace::<f64>::noise_bytes(spec, batch, false, &self.noise)
+                });
+                let noise = Workspace::<T>::noise_bytes(spec, batch, true, &self.noise);
+                let norms = self.max_norm.map_or(0, |_| MaxNorm::<T>::required_bytes(spec));
                 numbers(buffers * parameters + gathered)
                     + watch
+                    + noise
+                    + norms
                     + Workspace::<T>::required_bytes(spec, batch, true)
                     + rows as u128 * size_of::<usize>() as u128
                     + judge

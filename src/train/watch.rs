@@ -94,7 +94,8 @@ pub(super) struct GradientWatch {
     point: Vec<f64>,
     /// The batch: inputs, targets, weights.
     rows: [Vec<f64>; 3],
-    workspace: Workspace<f64>,
+    /// With the noise that the gradients have.
+    pub workspace: Workspace<f64>,
 }
 
 /// A slope by the gradient and by values.

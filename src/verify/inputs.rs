@@ -3,7 +3,7 @@
 //! An input changes its own row's outputs alone, so that row is all that is computed again.
 
 use super::bound;
-use super::point::Point;
+use super::point::{Dropped, Point};
 use super::{NEGLIGIBLE, double};
 use crate::activation::ActivationFn;
 use crate::complex::Complex;
@@ -43,7 +43,7 @@ pub fn inputs<T: Float, A: ActivationFn>(
     // The combination as a loss, for the bound: the mean over the rows, of which the sum is as many times as much.
     let batch = Batch { x: x.view(), y: combination.view(), weights: None };
     let objective = Objective { loss: Combination, l1: 0.0, l2: 0.0 };
-    let point = Point::new(net.spec(), net.params(), batch, &objective, engine)?;
+    let point = Point::new(net.spec(), net.params(), batch, &objective, engine, Dropped::default())?;
     let bounds = bound::rounding_of_both::<f64, _, _>(&point).map(|(_, inputs)| inputs);
     let bounds = bounds.map(|bounds| bounds.into_iter().map(|bound| rows as f64 * bound).collect());
     let mut outputs_of =
@@ -153,5 +153,5 @@ impl<A: ActivationFn> Function for Outputs<'_, A> {
 
 fn combined<S: Scalar, A: ActivationFn>(net: &Network<f64, A>, x: &[S], combination: &[f64]) -> S {
     let params: Vec<S> = net.params().iter().map(|&p| S::from_f64(p)).collect();
-    generic::combined_outputs(net.spec(), &params, x, combination)
+    generic::combined_outputs(&[], net.spec(), &params, x, combination)
 }

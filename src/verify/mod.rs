@@ -14,8 +14,10 @@
 //! Row 6 of the house: imports everything below.
 
 mod bound;
+mod bound_norm;
 mod inputs;
 mod point;
+mod powers;
 pub mod specimens;
 mod structure;
 pub mod suite;
@@ -28,6 +30,7 @@ use crate::float::Float;
 use crate::gradcheck::jacobian::{self, Product, Values};
 use crate::gradcheck::{self, Function, Mode, Options, Report, Tensor};
 use crate::loss::LossFn;
+use crate::network::noise::Draw;
 use crate::network::objective::{Batch, Objective};
 use crate::network::workspace::Workspace;
 use crate::network::{Network, Spec, generic, pass};
@@ -35,7 +38,7 @@ use crate::scalar::Scalar;
 use crate::threads::Threads;
 pub use inputs::inputs;
 use ndarray::{Array2, ArrayView2};
-use point::Point;
+use point::{Dropped, Point};
 use structure::Subject;
 
 /// Entries smaller than this part of the largest are compared with differences as if they had that size: at a tolerance of 1e-7 to
@@ -81,9 +84,24 @@ pub fn parameters<T: Float, A: ActivationFn, L: LossFn>(
     engine: Engine,
     options: &Options,
 ) -> Result<Report> {
+    parameters_under(&Draw::default(), net, batch, objective, engine, options)
+}
+
+/// [`parameters`] under the noise of a step: the gradient that a training takes, with the same numbers for all witnesses.
+///
+/// **Errors** as there, and rates out of range.
+pub fn parameters_under<T: Float, A: ActivationFn, L: LossFn>(
+    draw: &Draw,
+    net: &Network<T, A>,
+    batch: Batch<'_, T>,
+    objective: &Objective<L>,
+    engine: Engine,
+    options: &Options,
+) -> Result<Report> {
     let (net, rows) = (net.cast::<f64>(), Rows::new(&batch));
-    let gradient = gradient_of(&net, rows.batch(), objective, engine)?;
-    check_claimed(&net, &rows, objective, &gradient, engine, options)
+    let gradient = gradient_of(draw, &net, rows.batch(), objective, engine)?;
+    let (rows, dropped) = rows.under(draw, net.spec(), engine);
+    check_claimed(&net, (&rows, dropped), objective, &gradient, engine, options)
 }
 
 /// Checks a gradient of the objective that somebody else computed: another library, or a kernel of your own.
@@ -100,18 +118,18 @@ pub fn claimed<A: ActivationFn, L: LossFn>(
     if gradient.len() != net.params().len() {
         return Err(Error::shape("gradient", net.params().len(), gradient.len()));
     }
-    check_claimed(net, &Rows::new(&batch), objective, gradient, engine, options)
+    check_claimed(net, (&Rows::new(&batch), Dropped::default()), objective, gradient, engine, options)
 }
 
 fn check_claimed<A: ActivationFn, L: LossFn>(
     net: &Network<f64, A>,
-    rows: &Rows,
+    (rows, dropped): (&Rows, Dropped),
     objective: &Objective<L>,
     gradient: &[f64],
     engine: Engine,
     options: &Options,
 ) -> Result<Report> {
-    let mut subject = Subject::new(Point::new(net.spec(), net.params(), rows.batch(), objective, engine)?)?;
+    let mut subject = Subject::new(Point::new(net.spec(), net.params(), rows.batch(), objective, engine, dropped)?)?;
     let options = Options { negligible: options.negligible.max(NEGLIGIBLE), ..options.clone() };
     if let Some(fault) = subject.agrees_with_the_pass() {
         return Err(Error::Check(fault));
@@ -147,17 +165,33 @@ pub fn precision<T: Float, A: ActivationFn, L: LossFn>(
     objective: &Objective<L>,
     engine: Engine,
 ) -> Result<Report> {
-    let (wide, rows) = (net.cast::<f64>(), Rows::new(&batch));
-    let point = Point::new(net.spec(), wide.params(), rows.batch(), objective, engine)?;
-    let own: Vec<f64> = gradient_of(net, batch, objective, engine)?.into_iter().map(Scalar::real).collect();
+    precision_under(&Draw::default(), net, batch, objective, engine)
+}
+
+/// [`precision`] under the noise of a step, which has the same numbers in both types.
+///
+/// **Errors** as there, and rates out of range.
+pub fn precision_under<T: Float, A: ActivationFn, L: LossFn>(
+    draw: &Draw,
+    net: &Network<T, A>,
+    batch: Batch<'_, T>,
+    objective: &Objective<L>,
+    engine: Engine,
+) -> Result<Report> {
+    let (wide, plain) = (net.cast::<f64>(), Rows::new(&batch));
+    let own: Vec<f64> = gradient_of(draw, net, batch, objective, engine)?.into_iter().map(Scalar::real).collect();
+    let by_pass = gradient_of(draw, &wide, plain.batch(), objective, engine)?;
+    let (rows, dropped) = plain.under(draw, net.spec(), engine);
+    let point = Point::new(net.spec(), wide.params(), rows.batch(), objective, engine, dropped)?;
     let bounds = bound::rounding::<T, _, _>(&point).ok_or_else(|| {
         Error::Unsupported("the rounding of an activation that is not built in is not known: no bound follows".into())
     })?;
     let (between, reference, bounds) = if T::NAME == f32::NAME {
-        (["f32", "f64"], gradient_of(&wide, rows.batch(), objective, engine)?, bounds)
+        (["f32", "f64"], by_pass, bounds)
     } else {
-        let mut gradient = vec![0.0; own.len()];
-        generic::objective(net.spec(), wide.params(), &rows.batch(), objective, Some(&mut gradient))?;
+        let (factors, mut gradient) = (&point.dropped.factors, vec![0.0; own.len()]);
+        let (spec, to) = (net.spec(), Some(&mut gradient[..]));
+        generic::objective_under(factors, spec, wide.params(), &rows.batch(), objective, to)?;
         // Here both sides have rounded.
         (["f64", "loops"], gradient, bounds.iter().map(|bound| 2.0 * bound).collect())
     };
@@ -176,18 +210,39 @@ pub fn curvature<T: Float, A: ActivationFn, L: LossFn>(
     engine: Engine,
     options: &Options,
 ) -> Result<Report> {
+    curvature_under(&Draw::default(), net, batch, objective, engine, options)
+}
+
+/// [`curvature`] under the noise of a step.
+///
+/// **Errors** as there, and rates out of range.
+pub fn curvature_under<T: Float, A: ActivationFn, L: LossFn>(
+    draw: &Draw,
+    net: &Network<T, A>,
+    batch: Batch<'_, T>,
+    objective: &Objective<L>,
+    engine: Engine,
+    options: &Options,
+) -> Result<Report> {
     let mode = match options.mode {
         Mode::Directions { .. } => options.mode,
         Mode::EveryCoordinate => Mode::Directions { count: 1, seed: 0 },
         Mode::Sample { seed, .. } => Mode::Directions { count: 1, seed },
     };
+    draw.noise.check(net.spec())?;
     let (net, rows) = (net.cast::<f64>(), Rows::new(&batch));
-    let batch = rows.batch();
+    generic::check(net.spec(), net.params(), &rows.batch())?;
+    let (rows, dropped) = rows.under(draw, net.spec(), engine);
+    let (batch, factors) = (rows.batch(), dropped.factors.clone());
     let mut workspace = Workspace::new(net.spec(), batch.x.nrows(), engine, Threads::one())?;
-    let mut product = vec![0.0; net.params().len()];
-    // Shapes are refused here; below they have been tried.
-    generic::hessian_vector(net.spec(), net.params(), &batch, objective, net.params(), &mut product)?;
-    let subject = Subject::new(Point::new(net.spec(), net.params(), batch.view(), objective, engine)?)?;
+    workspace.set_noise(net.spec(), dropped.draw.clone())?;
+    let times = |vector: &[f64], product: &mut [f64]| {
+        generic::hessian_vector_under(&factors, net.spec(), net.params(), &batch, objective, (vector, product))
+    };
+    // What else is refused is so here; below it has been tried.
+    times(net.params(), &mut vec![0.0; net.params().len()])?;
+    let point = Point::new(net.spec(), net.params(), batch.view(), objective, engine, dropped)?;
+    let subject = Subject::new(point)?;
     let bounds = subject.rounding().map(<[f64]>::to_vec).unwrap_or_default();
     let largest = bounds.iter().fold(0.0, |most: f64, bound| most.max(*bound));
     let deviations: Vec<f64> = bounds.iter().map(|bound| bound / BOUND_DEVIATIONS).collect();
@@ -198,7 +253,7 @@ pub fn curvature<T: Float, A: ActivationFn, L: LossFn>(
     };
     let mut times = |vector: &[f64]| {
         let mut product = vec![f64::NAN; vector.len()];
-        let _ = generic::hessian_vector(net.spec(), net.params(), &batch, objective, vector, &mut product);
+        let _ = times(vector, &mut product);
         product
     };
     let options = Options {
@@ -214,12 +269,14 @@ pub fn curvature<T: Float, A: ActivationFn, L: LossFn>(
 
 /// The gradient that the pass computes.
 fn gradient_of<T: Float, A: ActivationFn, L: LossFn>(
+    draw: &Draw,
     net: &Network<T, A>,
     batch: Batch<'_, T>,
     objective: &Objective<L>,
     engine: Engine,
 ) -> Result<Vec<T>> {
     let mut workspace = Workspace::new(net.spec(), batch.x.nrows(), engine, Threads::one())?;
+    workspace.set_noise(net.spec(), draw.clone())?;
     let mut gradient = vec![T::ZERO; net.spec().parameters()];
     pass::value_and_gradient(net.spec(), net.params(), batch, objective, &mut workspace, &mut gradient)?;
     Ok(gradient)
@@ -236,6 +293,14 @@ impl Rows {
     fn new<T: Float>(batch: &Batch<'_, T>) -> Self {
         let weights = batch.weights.map(|w| w.iter().map(|w| w.real()).collect());
         Self { x: double(batch.x.view()), y: double(batch.y.view()), weights }
+    }
+
+    /// The rows as the noise of a step makes them, which must fit the network, and what it drops of the layers.
+    fn under<A: ActivationFn>(self, draw: &Draw, spec: &Spec<A>, engine: Engine) -> (Self, Dropped) {
+        let (x, dropped) =
+            Dropped::new(draw, spec, engine, self.x.as_slice().expect("row-major, as double() makes it"));
+        let x = Array2::from_shape_vec(self.x.dim(), x).expect("as many as there were");
+        (Self { x, ..self }, dropped)
     }
 
     fn batch(&self) -> Batch<'_, f64> {

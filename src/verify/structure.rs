@@ -13,7 +13,7 @@
 //! Nothing of this knows a derivative. That it gives the values of the pass itself is tried for each tensor before it is believed
 //! ([`Subject::agrees_with_the_pass`]). The same road is taken in dual and complex numbers (`witnesses.rs`).
 
-use super::point::Point;
+use super::point::{Feeds, Layers, Point};
 use super::witnesses::{self, Known};
 use super::{bound, tensors_of};
 use crate::activation::ActivationFn;
@@ -37,6 +37,8 @@ pub(super) struct Subject<'a, A, L> {
     workspace: Workspace<f64>,
     /// Inputs, weighted sums and activations once more, unit after unit: a move reads a few of these columns.
     x_columns: Vec<f64>,
+    raw_columns: Vec<Vec<f64>>,
+    normalised_columns: Vec<Vec<f64>>,
     sum_columns: Vec<Vec<f64>>,
     activation_columns: Vec<Vec<f64>>,
     /// Of each row, its loss and the piece of it.
@@ -87,9 +89,10 @@ fn refill<T: Copy>(numbers: &mut Vec<T>, length: usize, value: T) {
     numbers.resize(length, value);
 }
 
-/// How many numbers lie in another piece of the activation than those beside them.
-fn crossings<A: ActivationFn>(activation: &A, there: &[f64], here: &[f64]) -> usize {
-    there.iter().zip(here).filter(|(a, b)| activation.piece(**a) != activation.piece(**b)).count()
+/// How many numbers lie in another piece of the activation than those beside them, of those that are kept.
+fn crossings<A: ActivationFn>(activation: &A, there: &[f64], here: &[f64], kept: impl Fn(usize) -> bool) -> usize {
+    let pairs = there.iter().zip(here).enumerate();
+    pairs.filter(|(i, (a, b))| activation.piece(**a) != activation.piece(**b) && kept(*i)).count()
 }
 
 impl<'a, A: ActivationFn, L: LossFn> Subject<'a, A, L> {
@@ -97,15 +100,19 @@ impl<'a, A: ActivationFn, L: LossFn> Subject<'a, A, L> {
     pub fn new(point: Point<'a, A, L>) -> Result<Self> {
         let (spec, objective, rows) = (point.spec, point.objective, point.shares.len());
         let columns = |layers: &[Vec<f64>]| layers.iter().map(|numbers| transposed(numbers, rows)).collect();
-        let outputs = &point.activations[spec.layers().len() - 1];
+        let outputs = &point.layers.activations[spec.layers().len() - 1];
         let (mut losses, mut unused) = (vec![0.0; rows], vec![0.0; outputs.len()]);
         objective.loss.rows(point.engine.isa(), outputs, point.y(), &mut unused, spec.outputs(), &mut losses);
         let told = |layer: &Layer<A>| layer.activation.is_piecewise().is_some();
+        let mut workspace = Workspace::for_prediction(spec, rows, point.engine, Threads::one())?;
+        workspace.set_noise(spec, point.dropped.draw.clone())?;
         let mut subject = Self {
-            workspace: Workspace::for_prediction(spec, rows, point.engine, Threads::one())?,
+            workspace,
             x_columns: transposed(point.x(), rows),
-            sum_columns: columns(&point.sums),
-            activation_columns: columns(&point.activations),
+            raw_columns: columns(&point.layers.raw),
+            normalised_columns: columns(&point.layers.normalised),
+            sum_columns: columns(&point.layers.sums),
+            activation_columns: columns(&point.layers.activations),
             losses,
             loss_pieces: Vec::new(),
             penalty: penalty(spec, point.params, objective, point.engine, None),
@@ -116,7 +123,7 @@ impl<'a, A: ActivationFn, L: LossFn> Subject<'a, A, L> {
             point,
         };
         subject.loss_pieces =
-            subject.pieces_of_loss(&subject.point.activations[spec.layers().len() - 1], subject.point.y());
+            subject.pieces_of_loss(&subject.point.layers.activations[spec.layers().len() - 1], subject.point.y());
         Ok(subject)
     }
 
@@ -141,45 +148,58 @@ impl<'a, A: ActivationFn, L: LossFn> Subject<'a, A, L> {
             return;
         }
         for (sums, (which, row)) in sums.chunks_exact(width).zip(of) {
-            crossed[which] += crossings(activation, sums, &self.point.sums[l][row * width..(row + 1) * width]);
+            let here = &self.point.layers.sums[l][row * width..(row + 1) * width];
+            crossed[which] += crossings(activation, sums, here, |unit| self.point.dropped.keeps(l, row, unit, width));
         }
     }
 
-    /// The values of moves in layer `l`, and how many pieces each crosses.
+    /// The values of moves in layer `l`, all before its norm or none, and how many pieces each crosses.
     fn moved_in(&self, l: usize, moves: &[Move], samples: &mut [Sample], room: &mut Room) {
         let (rows, last) = (self.point.batch.x.nrows(), self.point.spec.layers().len() - 1);
         let (layer, block) = (&self.point.spec.layers()[l], &self.point.spec.blocks()[l]);
         let isa = self.point.engine.isa();
+        let through = self.point.is_before_norm(moves[0].index);
         let Room { column, touched, stacked, other, targets, losses, all, crossed } = room;
         refill(crossed, moves.len(), 0);
         // The column that each move changes.
         refill(column, moves.len() * rows, 0.0);
         for ((to, m), crossed) in column.chunks_exact_mut(rows).zip(moves).zip(&mut *crossed) {
-            let (_, unit, from) = self.point.place(m.index);
+            let (_, unit, feeds) = self.point.place(m.index);
             let t = m.to - self.point.params[m.index];
-            let sums = &self.sum_columns[l][unit * rows..(unit + 1) * rows];
-            match from {
+            let sums = if through { &self.raw_columns[l] } else { &self.sum_columns[l] };
+            let sums = &sums[unit * rows..(unit + 1) * rows];
+            let by = match feeds {
+                Feeds::Bias | Feeds::Shift => None,
+                Feeds::Input(i) if l == 0 => Some(&self.x_columns[i * rows..(i + 1) * rows]),
+                Feeds::Input(i) => Some(&self.activation_columns[l - 1][i * rows..(i + 1) * rows]),
+                Feeds::Scale => Some(&self.normalised_columns[l][unit * rows..(unit + 1) * rows]),
+            };
+            match by {
                 None => to.iter_mut().zip(sums).for_each(|(to, z)| *to = z + t),
-                Some(i) => {
-                    let inputs = if l == 0 { &self.x_columns } else { &self.activation_columns[l - 1] };
-                    let x = &inputs[i * rows..(i + 1) * rows];
-                    to.iter_mut().zip(sums).zip(x).for_each(|((to, z), x)| *to = z + t * x);
-                }
+                Some(x) => to.iter_mut().zip(sums).zip(x).for_each(|((to, z), x)| *to = z + t * x),
             }
-            if layer.activation.is_piecewise() == Some(true) {
-                *crossed += crossings(&layer.activation, to, sums);
+            if layer.activation.is_piecewise() == Some(true) && !through {
+                let dropped = &self.point.dropped;
+                *crossed += crossings(&layer.activation, to, sums, |row| dropped.keeps(l, row, unit, block.outputs));
             }
-            let signs = from.is_some() && (m.to > 0.0) != (self.point.params[m.index] > 0.0);
+            let signs = matches!(feeds, Feeds::Input(_)) && (m.to > 0.0) != (self.point.params[m.index] > 0.0);
             *crossed += usize::from(self.point.objective.l1 > 0.0 && signs);
         }
         let linked = self.point.linked && l == last;
-        let elementwise = linked || self.point.is_elementwise(l);
+        let elementwise = (linked || self.point.is_elementwise(l)) && !through;
         if elementwise && !linked {
             layer.activation.apply(isa, column, 1);
         }
-        let (here, columns) = match elementwise {
-            true => (&self.point.activations[l], &self.activation_columns[l]),
-            false => (&self.point.sums[l], &self.sum_columns[l]),
+        if let Some(factors) = self.point.dropped.of(l).filter(|_| elementwise) {
+            for (column, m) in column.chunks_exact_mut(rows).zip(moves) {
+                let (_, unit, _) = self.point.place(m.index);
+                column.iter_mut().enumerate().for_each(|(row, a)| *a *= factors[row * block.outputs + unit]);
+            }
+        }
+        let (here, columns) = match (elementwise, through) {
+            (true, _) => (&self.point.layers.activations[l], &self.activation_columns[l]),
+            (false, true) => (&self.point.layers.raw[l], &self.raw_columns[l]),
+            (false, false) => (&self.point.layers.sums[l], &self.sum_columns[l]),
         };
         // A row whose number stays as it is, behind an input of 0 or a unit that is off, has the loss that it has at the point.
         touched.clear();
@@ -200,13 +220,16 @@ impl<'a, A: ActivationFn, L: LossFn> Subject<'a, A, L> {
                 let weights = next.weights.start + t.unit * next.outputs;
                 let weights = &self.point.params[weights..weights + next.outputs];
                 let from = stacked.len();
-                stacked.extend_from_slice(&self.point.sums[l + 1][t.row * next.outputs..(t.row + 1) * next.outputs]);
+                let sums = self.point.weighted_sums(l + 1);
+                stacked.extend_from_slice(&sums[t.row * next.outputs..(t.row + 1) * next.outputs]);
                 stacked[from..].iter_mut().zip(weights).for_each(|(z, w)| *z += t.change * w);
             }
+            self.point.normalise(l + 1, stacked);
             self.count_pieces(l + 1, stacked, of(), crossed);
             if !(self.point.linked && l + 1 == last) {
                 self.point.spec.layers()[l + 1].activation.apply(isa, stacked, next.outputs);
             }
+            self.point.dropped.apply(l + 1, next.outputs, stacked, touched.iter().map(|t| t.row));
             l + 2
         } else {
             // Whole rows of this layer: it is the last, or its units look at each other.
@@ -215,8 +238,15 @@ impl<'a, A: ActivationFn, L: LossFn> Subject<'a, A, L> {
                 stacked.extend_from_slice(&here[t.row * block.outputs..(t.row + 1) * block.outputs]);
                 stacked[at] = t.to;
             }
+            if through {
+                self.point.normalise(l, stacked);
+                self.count_pieces(l, stacked, of(), crossed);
+            }
             if !elementwise {
-                layer.activation.apply(isa, stacked, block.outputs);
+                if !linked {
+                    layer.activation.apply(isa, stacked, block.outputs);
+                }
+                self.point.dropped.apply(l, block.outputs, stacked, touched.iter().map(|t| t.row));
             }
             l + 1
         };
@@ -227,10 +257,12 @@ impl<'a, A: ActivationFn, L: LossFn> Subject<'a, A, L> {
             let to = MatMut::new(other, touched.len(), block.outputs);
             let input = Mat::new(stacked, touched.len(), block.inputs);
             affine(self.point.engine, input, weights, &self.point.params[block.bias.clone()], to);
+            self.point.normalise(l, other);
             self.count_pieces(l, other, of(), crossed);
             if !(self.point.linked && l == last) {
                 layer.activation.apply(isa, other, block.outputs);
             }
+            self.point.dropped.apply(l, block.outputs, other, touched.iter().map(|t| t.row));
             std::mem::swap(stacked, other);
         }
         let width = self.point.spec.outputs();
@@ -251,7 +283,8 @@ impl<'a, A: ActivationFn, L: LossFn> Subject<'a, A, L> {
             samples.iter_mut().zip(moves).zip(all.chunks_exact(rows)).zip(&*crossed)
         {
             let mean: f64 = losses.iter().zip(&self.point.shares).map(|(loss, share)| loss * share).sum();
-            let change = if self.point.place(m.index).2.is_some() { self.penalty_change(m.index, m.to) } else { 0.0 };
+            let is_weight = matches!(self.point.place(m.index).2, Feeds::Input(_));
+            let change = if is_weight { self.penalty_change(m.index, m.to) } else { 0.0 };
             *sample = Sample { value: mean + (self.penalty + change), crossed: self.tells_pieces.then_some(crossed) };
         }
     }
@@ -264,7 +297,7 @@ impl<'a, A: ActivationFn, L: LossFn> Subject<'a, A, L> {
         if !self.tells_pieces || !any && objective.l1 == 0.0 {
             return self.tells_pieces.then_some(0);
         }
-        let (sums, activations) = self.point.forward(x);
+        let Layers { sums, activations, .. } = self.point.forward(x);
         let mut crossed = [0];
         let rows = || (0..self.point.batch.x.nrows()).map(|row| (0, row));
         sums.iter().enumerate().for_each(|(l, sums)| self.count_pieces(l, sums, rows(), &mut crossed));
@@ -317,11 +350,14 @@ impl<A: ActivationFn, L: LossFn> Function for Subject<'_, A, L> {
         let mut from = 0;
         while from < moves.len() {
             let l = self.point.place(moves[from].index).0;
+            let through = self.point.is_before_norm(moves[from].index);
             // Rows of this layer are stacked only where the next one's cannot be had from the change of a column.
-            let first = if l + 1 < self.point.spec.layers().len() && self.point.is_elementwise(l) { l + 1 } else { l };
+            let alone = self.point.is_elementwise(l) && !through;
+            let first = if l + 1 < self.point.spec.layers().len() && alone { l + 1 } else { l };
             let widest = self.point.spec.layers()[first..].iter().map(|layer| layer.outputs).max().unwrap_or(1);
             let most = (STACKED / (widest * self.point.batch.x.nrows())).max(1);
-            let same = moves[from..].iter().take(most).take_while(|m| self.point.place(m.index).0 == l).count();
+            let is_like = |m: &&Move| self.point.place(m.index).0 == l && self.point.is_before_norm(m.index) == through;
+            let same = moves[from..].iter().take(most).take_while(is_like).count();
             self.moved_in(l, &moves[from..from + same], &mut samples[from..from + same], &mut room);
             from += same;
         }
@@ -329,16 +365,19 @@ impl<A: ActivationFn, L: LossFn> Function for Subject<'_, A, L> {
     }
 
     fn slope(&mut self, oracle: Oracle, at: &[f64], direction: &[f64]) -> Option<f64> {
-        let Point { spec, batch, objective, .. } = &self.point;
+        let Point { spec, batch, objective, dropped, .. } = &self.point;
+        let factors = &dropped.factors;
         slope_of(
             oracle,
             at,
             direction,
             |x: &[Dual]| {
-                generic::objective(spec, x, batch, objective, None).unwrap_or(Dual { value: f64::NAN, slope: f64::NAN })
+                let value = generic::objective_under(factors, spec, x, batch, objective, None);
+                value.unwrap_or(Dual { value: f64::NAN, slope: f64::NAN })
             },
             |x: &[Complex]| {
-                generic::objective(spec, x, batch, objective, None).unwrap_or(Complex { re: f64::NAN, im: f64::NAN })
+                let value = generic::objective_under(factors, spec, x, batch, objective, None);
+                value.unwrap_or(Complex { re: f64::NAN, im: f64::NAN })
             },
         )
     }

@@ -8,18 +8,19 @@
 //! slope at `x` times the step is `x` times the slope is exact in dual numbers, by what they are, and of a complex step as exact as the
 //! step, whose square vanishes.
 
-use super::point::Point;
+use super::point::{Feeds, Point};
 use crate::activation::ActivationFn;
 use crate::complex::{Complex, STEP};
 use crate::dual::Dual;
 use crate::gradcheck::Oracle;
 use crate::loss::LossFn;
+use crate::network::generic;
 use crate::scalar::Scalar;
 
-/// Layer by layer, for each unit and each row the slope of the row's loss along the unit's weighted sum, as an exact witness found it;
-/// NaN where it was not asked.
+/// Layer by layer, for each unit and each row the slope of the row's loss along the unit's weighted sum, as an exact witness found it, and
+/// along what a norm makes of that; NaN where it was not asked.
 #[derive(Default)]
-pub(super) struct Known(pub Vec<Vec<f64>>);
+pub(super) struct Known(pub [Vec<Vec<f64>>; 2]);
 
 /// The slopes of the parameters `indices`; whether `oracle` is such a witness. What it finds on the way is kept in `known`, which is
 /// to be the same witness's.
@@ -63,8 +64,8 @@ impl<'s, 'a, S: Scalar, A: ActivationFn, L: LossFn> Road<'s, 'a, S, A, L> {
         let widest = point.spec.layers().iter().map(|layer| layer.outputs).max().unwrap_or(0);
         let room = || Vec::with_capacity(widest);
         let targets = point.y().iter().map(|&t| S::from_f64(t)).collect();
-        if known.0.is_empty() {
-            known.0 = point.sums.iter().map(|sums| vec![f64::NAN; sums.len()]).collect();
+        for known in known.0.iter_mut().filter(|known| known.is_empty()) {
+            *known = point.layers.sums.iter().map(|sums| vec![f64::NAN; sums.len()]).collect();
         }
         Self { point, known, step, slope_in, targets, row: room(), next: room(), unused: vec![S::ZERO; widest] }
     }
@@ -72,21 +73,27 @@ impl<'s, 'a, S: Scalar, A: ActivationFn, L: LossFn> Road<'s, 'a, S, A, L> {
     /// The slope of the objective along the parameter `index`.
     fn slope(&mut self, index: usize) -> f64 {
         let point = self.point;
-        let (l, unit, from) = point.place(index);
+        let (l, unit, feeds) = point.place(index);
+        let after_norm = matches!(feeds, Feeds::Scale | Feeds::Shift);
         let (rows, block) = (point.shares.len(), &point.spec.blocks()[l]);
         let mut slope = 0.0;
         for (r, &share) in point.shares.iter().enumerate().filter(|(_, share)| **share > 0.0) {
-            let x = from.map_or(1.0, |i| point.input(l)[r * block.inputs + i]);
+            let x = match feeds {
+                Feeds::Bias | Feeds::Shift => 1.0,
+                Feeds::Input(i) => point.input(l)[r * block.inputs + i],
+                Feeds::Scale => point.layers.normalised[l][r * block.outputs + unit],
+            };
             // Where nothing comes in, nothing changes.
             if x != 0.0 {
                 let at = unit * rows + r;
-                if self.known.0[l][at].is_nan() {
-                    self.known.0[l][at] = (self.slope_in)(self.loss(r, l, unit, self.step));
+                let which = usize::from(after_norm);
+                if self.known.0[which][l][at].is_nan() {
+                    self.known.0[which][l][at] = (self.slope_in)(self.loss(r, (l, unit), after_norm, self.step));
                 }
-                slope += share * x * self.known.0[l][at];
+                slope += share * x * self.known.0[which][l][at];
             }
         }
-        if from.is_some() {
+        if matches!(feeds, Feeds::Input(_)) {
             let weight = S::from_f64(point.params[index]) + self.step;
             let l2 = S::from_f64(point.objective.l2 / 2.0) * weight * weight;
             slope += (self.slope_in)(l2 + S::from_f64(point.objective.l1) * weight.abs());
@@ -94,8 +101,8 @@ impl<'s, 'a, S: Scalar, A: ActivationFn, L: LossFn> Road<'s, 'a, S, A, L> {
         slope
     }
 
-    /// The loss of row `r` whose sum at `unit` of layer `l` is moved by `by`.
-    fn loss(&mut self, r: usize, l: usize, unit: usize, by: S) -> S {
+    /// The loss of row `r` whose sum at `unit` of layer `l` is moved by `by`: before the layer's norm, or after it.
+    fn loss(&mut self, r: usize, (l, unit): (usize, usize), after_norm: bool, by: S) -> S {
         let Self { point, targets, row, next, unused, .. } = self;
         let last = point.spec.layers().len() - 1;
         let lifted = |numbers: &[f64], width: usize, to: &mut Vec<S>| {
@@ -104,27 +111,38 @@ impl<'s, 'a, S: Scalar, A: ActivationFn, L: LossFn> Road<'s, 'a, S, A, L> {
         };
         let (layer, block) = (&point.spec.layers()[l], &point.spec.blocks()[l]);
         let mut from = l + 1;
-        if l < last && point.is_elementwise(l) {
-            let z = S::from_f64(point.sums[l][r * block.outputs + unit]) + by;
+        let alone = after_norm || layer.norm.is_none();
+        if l < last && point.is_elementwise(l) && alone {
+            let z = S::from_f64(point.layers.sums[l][r * block.outputs + unit]) + by;
             let a = layer.activation.value_and_slope(z).0;
             // The point's own value is in the next layer's sums already.
-            let change = a - S::from_f64(a.real());
+            let kept = point.dropped.of(l).map_or(1.0, |factors| factors[r * block.outputs + unit]);
+            let change = (a - S::from_f64(a.real())) * S::from_f64(kept);
             let block = &point.spec.blocks()[l + 1];
             let weights = block.weights.start + unit * block.outputs;
-            lifted(&point.sums[l + 1], block.outputs, row);
+            lifted(point.weighted_sums(l + 1), block.outputs, row);
             let weights = &point.params[weights..weights + block.outputs];
             row.iter_mut().zip(weights).for_each(|(z, &w)| *z = change.mul_add(S::from_f64(w), *z));
+            normalise(point, l + 1, row, unused);
             from = l + 2;
         } else {
-            lifted(&point.sums[l], block.outputs, row);
+            let sums = if alone { &point.layers.sums[l] } else { point.weighted_sums(l) };
+            lifted(sums, block.outputs, row);
             row[unit] += by;
+            if !alone {
+                normalise(point, l, row, unused);
+            }
         }
-        let mut activate = |l: usize, row: &mut [S]| {
+        let activate = |l: usize, row: &mut [S], unused: &mut [S]| {
             if !(point.linked && l == last) {
                 point.spec.layers()[l].activation.forward_row(row, &mut unused[..row.len()]);
             }
+            if let Some(factors) = point.dropped.of(l) {
+                let width = row.len();
+                row.iter_mut().zip(&factors[r * width..]).for_each(|(a, &factor)| *a *= S::from_f64(factor));
+            }
         };
-        activate(from - 1, row);
+        activate(from - 1, row, unused);
         for l in from..=last {
             let block = &point.spec.blocks()[l];
             next.clear();
@@ -136,9 +154,21 @@ impl<'s, 'a, S: Scalar, A: ActivationFn, L: LossFn> Road<'s, 'a, S, A, L> {
                 next.iter_mut().zip(weights).for_each(|(z, &w)| *z = a.mul_add(S::from_f64(w), *z));
             }
             std::mem::swap(row, next);
-            activate(l, row);
+            normalise(point, l, row, unused);
+            activate(l, row, unused);
         }
         let width = point.spec.outputs();
         point.objective.loss.row(row, &targets[r * width..(r + 1) * width], &mut unused[..width])
+    }
+}
+
+/// Weighted sums of layer `l`, one row of them, become what its activation is given.
+fn normalise<S: Scalar, A: ActivationFn, L>(point: &Point<'_, A, L>, l: usize, row: &mut [S], unused: &mut [S]) {
+    if !point.spec.layers()[l].norm.is_none() {
+        let block = &point.spec.blocks()[l];
+        let lift = |range: &std::ops::Range<usize>| -> Vec<S> {
+            point.params[range.clone()].iter().map(|&p| S::from_f64(p)).collect()
+        };
+        generic::normalise([&lift(&block.scale), &lift(&block.shift)], row, &mut unused[..row.len()]);
     }
 }

@@ -95,6 +95,7 @@ fn what_is_saved_comes_back_bit_for_bit() {
     for source in [table("class"), table("price"), images()] {
         comes_back::<f32>(&source, two);
         comes_back::<f64>(&source, |_| {});
+        comes_back::<f32>(&source, |recipe| recipe.norm = Norm::Layer);
     }
     comes_back::<f64>(&table("price"), huber);
     comes_back::<f32>(&images(), perceptron);
@@ -119,6 +120,20 @@ fn numbers_of_the_description_come_back_bit_for_bit() {
             (*mean, *scale) = (-number, number);
         }
         assert_eq!(read::<f64>(&model.to_bytes().unwrap()).unwrap(), model, "{number:e}");
+    }
+}
+
+#[test]
+fn norms_have_pytorchs_names_under_their_layers() {
+    let model = fit::<f32>(&table("class"), |recipe| recipe.norm = Norm::Layer);
+    let bytes = model.to_bytes().unwrap();
+    let file = SafeTensors::deserialize(&bytes).unwrap();
+    let mut names = file.names();
+    names.sort_unstable();
+    assert_eq!(names, ["0.bias", "0.norm.bias", "0.norm.weight", "0.weight", "1.bias", "1.weight"]);
+    for (name, numbers) in ["0.norm.weight", "0.norm.bias"].into_iter().zip(model.network.norm(0)) {
+        let expected: Vec<u8> = numbers.iter().flat_map(|n| n.to_le_bytes()).collect();
+        assert_eq!(file.tensor(name).unwrap().data(), expected);
     }
 }
 

@@ -134,8 +134,9 @@ fn print<T: Float>(model: &Model<T>) -> Result<()> {
     lines.push(format!("network    {} parameters, {}, loss {}", spec.parameters(), T::NAME, model.loss));
     for (l, (layer, block)) in spec.layers().iter().zip(spec.blocks()).enumerate() {
         let bias = if layer.bias { "" } else { ", no bias" };
+        let norm = if layer.norm.is_none() { "" } else { ", layer norm" };
         lines.push(format!(
-            "             layer {}: {} -> {} {}{bias}",
+            "             layer {}: {} -> {} {}{norm}{bias}",
             l + 1,
             block.inputs,
             block.outputs,

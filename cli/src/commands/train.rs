@@ -1,33 +1,31 @@
 //! `deltarule train`: from a data file to a model, its pictures, and honest figures.
 
+mod checkpoints;
+mod course;
+mod solver;
+
 use super::{Outcome, existing, machine, widths};
-use crate::args::{self, Constants, Dtype, Train};
+use crate::args::{self, Dtype, Train};
 use crate::input::{self, Target};
 use crate::progress::Progress;
 use crate::report::{self, EvaluationJson, say};
 use crate::signals::Signals;
-use clap::ValueEnum;
 use deltarule::data::{ClassWeights, Missing, Task, Warning, features, split};
 use deltarule::file::{self, Existing};
 use deltarule::float::Float;
 use deltarule::metrics::Metrics;
 use deltarule::model::{ColumnEvaluation, Evaluation, Fitted, Recipe, Source, With};
-use deltarule::optim::{levenberg_marquardt, rprop};
+use deltarule::network::noise::Noise;
 use deltarule::picture::{self, spark::spark};
 use deltarule::prelude::*;
 use deltarule::rng::stream;
-use deltarule::train::checkpoint::{Checkpointing, Found, Start};
 use deltarule::train::{Epoch, Stopped, Watched};
 use deltarule::{Error, Result, memory};
 use serde_json::{Value, json};
 use std::collections::HashSet;
-use std::io;
 use std::ops::ControlFlow;
 use std::path::Path;
 use std::time::Instant;
-
-/// The mini-batch without `--batch`.
-const BATCH: usize = 32;
 
 pub fn run(args: &Train) -> Result<Outcome> {
     check_outputs(args)?;
@@ -44,7 +42,7 @@ pub fn run(args: &Train) -> Result<Outcome> {
         let dropped = source.drop_incomplete(&recipe.features.ignore)?;
         say(&format!("{dropped} of {} left out for missing cells", report::count(rows, "row")));
     }
-    let dtype = args.dtype.unwrap_or(if is_least_squares(args.solver) { Dtype::F64 } else { Dtype::F32 });
+    let dtype = args.dtype.unwrap_or(if solver::is_least_squares(args.solver) { Dtype::F64 } else { Dtype::F32 });
     match dtype {
         Dtype::F32 => train::<f32>(args, cv, &recipe, &source),
         Dtype::F64 => train::<f64>(args, cv, &recipe, &source),
@@ -73,7 +71,10 @@ fn train<T: Float + Into<f64>>(
             "epochs": null, "stopped": null, "train": null, "test": null, "baseline": null, "interval": null,
             "parameters_sha256": null,
         });
-        if [&args.model, &args.plot, &args.diagram, &args.weights].iter().any(|path| path.is_some()) {
+        if [&args.model, &args.plot, &args.diagram, &args.weights, &args.course.history]
+            .iter()
+            .any(|path| path.is_some())
+        {
             let fitted = fit::<T>(args, recipe, source, &rows, ("all rows  ", None), &mut said)?;
             write_outputs(args, &fitted)?;
             object["parameters_sha256"] = fitted.model.parameters_sha256().into();
@@ -180,34 +181,17 @@ fn fit<T: Float>(
         progress.epoch(epoch);
         ControlFlow::Continue(())
     };
-    let wanted = &args.checkpoints;
-    let shown = wanted.checkpoint.as_ref().map_or(String::new(), |path| path.display().to_string());
-    let mut told = |start| match start {
-        Start::Anew if wanted.resume => say(&format!("{shown} is not there yet: beginning anew")),
-        Start::Anew => {}
-        Start::Continued { epochs, batches } => say(&format!(
-            "continuing {shown}, after {} and {} of the next",
-            report::count(epochs, "epoch"),
-            if batches == 1 { "1 batch".into() } else { format!("{batches} batches") },
-        )),
+    let mut told = |start| checkpoints::say_start(&args.checkpoints, start);
+    let with = With {
+        observe: Some(&mut observe),
+        interrupt: signals.map(Signals::asked),
+        // A fold has no state of its own.
+        checkpoint: signals.and_then(|_| checkpoints::of(args, &mut told)),
     };
-    let checkpoint = wanted.checkpoint.as_deref().map(|path| Checkpointing {
-        path,
-        every: wanted.every,
-        found: match (wanted.resume, args.force) {
-            (true, _) => Found::Resume,
-            (false, true) => Found::Replace,
-            (false, false) => Found::Refuse,
-        },
-        told: Some(&mut told),
-    });
-    let interrupt = signals.map(Signals::asked);
-    let fitted = recipe.fit_with::<T>(source, rows, With { observe: Some(&mut observe), interrupt, checkpoint });
+    let fitted = recipe.fit_with::<T>(source, rows, with);
     progress.finish();
     let fitted = fitted?;
-    if fitted.history.stopped == Stopped::Interrupted && wanted.checkpoint.is_some() {
-        say(&format!("interrupted: --resume continues from {shown}"));
-    }
+    checkpoints::say_end(&args.checkpoints, fitted.history.stopped);
     said.warn(&fitted.warnings);
     Ok(fitted)
 }
@@ -217,11 +201,12 @@ fn check_outputs(args: &Train) -> Result<()> {
     let pictures: Vec<&Path> =
         [&args.plot, &args.diagram, &args.weights].into_iter().flatten().map(AsRef::as_ref).collect();
     pictures.iter().try_for_each(|path| picture::check_name(path))?;
-    let outputs: Vec<&Path> = args.model.iter().map(AsRef::as_ref).chain(pictures).collect();
+    let files = args.model.iter().chain(&args.course.history).map(AsRef::as_ref);
+    let outputs: Vec<&Path> = files.chain(pictures).collect();
     let inputs: Vec<&Path> = args.reading.labels.iter().chain([&args.data]).map(AsRef::as_ref).collect();
     super::check_outputs(&outputs, &inputs, existing(args.force))?;
     if let Some(path) = &args.checkpoints.checkpoint {
-        check_checkpoint(args, path)?;
+        checkpoints::check(args, path)?;
         let outputs: Vec<&Path> = outputs.into_iter().chain([path.as_ref()]).collect();
         super::check_outputs(&outputs, &inputs, Existing::Replace)?;
     }
@@ -231,78 +216,27 @@ fn check_outputs(args: &Train) -> Result<()> {
     Ok(())
 }
 
-/// Refuses a checkpoint that is there and that nothing is said of, and solvers that have none.
-fn check_checkpoint(args: &Train, path: &Path) -> Result<()> {
-    use args::Solver::{Bayes, Lbfgs, Lm, Perceptron, Rprop, Scg};
-    if args.checkpoints.every == 0 {
-        return Err(Error::setting("--every", "at least 1 epoch", 0));
-    }
-    if matches!(args.solver, Lbfgs | Rprop | Scg | Lm | Bayes | Perceptron) {
-        let solver = solver_name(args.solver);
-        return Err(Error::Unsupported(format!(
-            "--checkpoint has no meaning for --solver {solver}, which cannot be continued in the middle of its way"
-        )));
-    }
-    if path.is_file() && !args.checkpoints.resume && !args.force {
-        let reason = "exists already (--resume continues it, --force replaces it)";
-        return Err(Error::io(path, io::Error::new(io::ErrorKind::AlreadyExists, reason)));
-    }
-    Ok(())
-}
-
-/// Whether a solver is one of those that fit to the last digits, for which their defaults are chosen.
-fn is_least_squares(solver: args::Solver) -> bool {
-    matches!(solver, args::Solver::Lm | args::Solver::Bayes)
-}
-
-/// Refuses options that the solver has no use for: ignored, they would seem to have been tried.
-fn check_solver_options(args: &Train) -> Result<()> {
-    use args::Solver::{Bayes, Lbfgs, Lm, Rprop, Scg};
-    let given = [("--batch", args.batch.is_some()), ("--rate", args.rate.is_some())];
-    if !matches!(args.solver, Lbfgs | Rprop | Scg | Lm | Bayes) {
-        return Ok(());
-    }
-    match given.into_iter().find(|(_, given)| *given) {
-        Some((name, _)) => Err(Error::Unsupported(format!(
-            "{name} has no meaning for --solver {}, which looks at all rows and chooses its own steps",
-            solver_name(args.solver)
-        ))),
-        None => Ok(()),
-    }
-}
-
-/// What the command line calls a solver.
-fn solver_name(solver: args::Solver) -> String {
-    solver.to_possible_value().map_or_else(String::new, |value| value.get_name().to_owned())
-}
-
-/// The initial weights: those asked for, or what suits the solver. Of a sine's fits by Levenberg-Marquardt, those from Nguyen and
-/// Widrow's reached 1e-10 in a fifth of the iterations (see `tests/second_order.rs`).
-fn init(args: &Train, activations: &[Activation]) -> Result<Option<Init>> {
-    let bounded = activations.iter().all(|a| matches!(a, Activation::Tanh | Activation::Sigmoid));
-    match &args.init {
-        Some(name) => Init::parse(name).map(Some),
-        None => Ok((is_least_squares(args.solver) && bounded).then_some(Init::NguyenWidrow)),
-    }
-}
-
 /// The library's recipe for these flags.
 fn recipe(args: &Train) -> Result<Recipe> {
-    check_solver_options(args)?;
+    solver::check_options(args)?;
     let (engine, threads) = machine(&args.machine)?;
-    let (solver, default_rate) = solver(args.solver, &args.constants)?;
+    let (solver, default_rate) = solver::of(args.solver, &args.constants)?;
     let hidden = if args.solver == args::Solver::Perceptron { Vec::new() } else { widths("--hidden", &args.hidden)? };
     let activations = args.activation.split(',').map(Activation::parse).collect::<Result<Vec<_>>>()?;
     let parse = |name: &Option<String>| name.as_deref().map(Activation::parse).transpose();
-    Ok(Recipe {
+    let mut recipe = Recipe {
         task: args.task.map(|task| match task {
             args::Task::Classify => Task::Classify,
             args::Task::Regress => Task::Regress,
         }),
         hidden,
+        norm: match args.norm {
+            args::Norm::None => Norm::None,
+            args::Norm::Layer => Norm::Layer,
+        },
         output: parse(&args.output_activation)?,
         loss: args.loss.as_deref().map(Loss::parse).transpose()?,
-        init: init(args, &activations)?,
+        init: solver::init(args, &activations)?,
         activations,
         features: features::Options {
             categorical: args.categorical.clone(),
@@ -318,10 +252,16 @@ fn recipe(args: &Train) -> Result<Recipe> {
             objective: Objective { loss: Loss::default(), l1: args.l1, l2: args.l2 },
             learning_rate: args.rate.unwrap_or(default_rate),
             epochs: args.epochs,
-            batch: args.batch.unwrap_or(BATCH),
+            batch: args.batch.unwrap_or(solver::BATCH),
             shuffle: true,
             seed: args.seed,
             stopping: Stopping { tolerance: args.tolerance, patience: args.patience, ..Stopping::default() },
+            noise: Noise {
+                dropout: args.dropout.clone(),
+                input_dropout: args.input_dropout,
+                input_noise: args.input_noise,
+            },
+            max_norm: args.max_norm,
             watch_gradients: args.watch_gradients,
             engine,
             threads,
@@ -330,60 +270,10 @@ fn recipe(args: &Train) -> Result<Recipe> {
         held_back: args.early_stopping,
         label_smoothing: args.label_smoothing,
         class_weights: args.class_weight.as_deref().map(ClassWeights::parse).transpose()?,
-    })
-}
-
-/// The solver with the constants that were given, and its rate without `--rate`.
-///
-/// The rates are for standardised inputs and batches of 32 rows: on `car.csv`, whose tables are free of noise, every solver is right
-/// on 99.7 % or more of the rows held out (mean of three seeds) within the 200 epochs. Lion's is a tenth of Adam's, as its authors
-/// advise; Adadelta's is no rate but a factor on the steps that it finds.
-fn solver(solver: args::Solver, constants: &Constants) -> Result<(Solver, f64)> {
-    let name = solver_name(solver);
-    let meaningless = |flag: &str| Error::Unsupported(format!("--{flag} has no meaning for --solver {name}"));
-    // Those that choose their own steps have no rate; any in range will do. The perceptron's weights are right or wrong at any scale.
-    let without_constants = |solver| match constants.given().next() {
-        None => Ok((solver, 0.005)),
-        Some((flag, _)) => Err(meaningless(flag)),
+        ..Recipe::default()
     };
-    let (mut method, rate) = match solver {
-        args::Solver::Adam => (Method::adam(), 0.005),
-        args::Solver::Adamw => (Method::adamw(), 0.005),
-        args::Solver::Amsgrad => (Method::amsgrad(), 0.005),
-        args::Solver::Nadam => (Method::nadam(), 0.005),
-        args::Solver::Rmsprop => (Method::rmsprop(), 0.002),
-        args::Solver::Adagrad => (Method::adagrad(), 0.05),
-        args::Solver::Adadelta => (Method::adadelta(), 1.0),
-        args::Solver::Lion => (Method::lion(), 0.0005),
-        args::Solver::Sgd => (Method::sgd(), 0.05),
-        args::Solver::Lbfgs => return without_constants(Solver::Lbfgs),
-        args::Solver::Rprop => return without_constants(Solver::Rprop(rprop::Options::default())),
-        args::Solver::Scg => return without_constants(Solver::Scg),
-        args::Solver::Lm => {
-            return without_constants(Solver::LevenbergMarquardt(levenberg_marquardt::Options::default()));
-        }
-        args::Solver::Bayes => return without_constants(Solver::Bayes(levenberg_marquardt::Options::default())),
-        args::Solver::Perceptron => return without_constants(Solver::Perceptron),
-    };
-    for (flag, value) in constants.given() {
-        match (&mut method, value) {
-            (_, Some(value)) => {
-                let field = flag.replace('-', "_");
-                if !method.constants().iter().any(|(name, _)| *name == field) {
-                    return Err(meaningless(flag));
-                }
-                method = method.with(&field, value)?;
-            }
-            (Method::Sgd { nesterov, .. }, None) if flag == "no-nesterov" => *nesterov = false,
-            (Method::RmsProp { centered, .. }, None) if flag == "centered" => *centered = true,
-            _ => return Err(meaningless(flag)),
-        }
-    }
-    // Without momentum there is nothing to look ahead along.
-    if let Method::Sgd { momentum, nesterov } = &mut method {
-        *nesterov &= *momentum > 0.0;
-    }
-    Ok((Solver::Steps(method), rate))
+    course::apply(&args.course, &mut recipe)?;
+    Ok(recipe)
 }
 
 /// Reads `K` or `KxR`.
@@ -413,6 +303,7 @@ fn write_outputs<T: Float + Into<f64>>(args: &Train, fitted: &Fitted<T>) -> Resu
         fitted.model.save(path, existing)?;
         say(&format!("wrote {}", path.display()));
     }
+    write(&args.course.history, &|| Ok(course::history(fitted)))?;
     write(&args.plot, &|| Ok(fitted.curve_svg()))?;
     write(&args.diagram, &|| fitted.model.diagram_svg())?;
     write(&args.weights, &|| fitted.model.weights_svg())
@@ -423,10 +314,12 @@ fn print_report<T: Float>(fitted: &Fitted<T>, training: &Evaluation, test: Optio
     let why = match history.stopped {
         Stopped::Epochs => "all epochs used",
         Stopped::TrainingStalled => "the training loss no longer falls",
-        Stopped::ValidationStalled => "the loss of the rows held back no longer falls",
+        Stopped::ValidationStalled => "what is watched on the rows held back no longer improves",
+        Stopped::TargetReached => "the target loss is reached",
+        Stopped::TimeUp => "the time is over",
+        Stopped::Interrupted => "interrupted",
         Stopped::Converged => "nothing left to gain",
         Stopped::LineSearch => "no step gives less",
-        Stopped::Interrupted => "interrupted",
         _ => "stopped",
     };
     let widths: Vec<_> =

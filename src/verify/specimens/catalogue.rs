@@ -10,7 +10,7 @@ const fn specimen(name: &'static str, what: &'static str, how: How, reach: Reach
 }
 
 /// All of them.
-pub(super) static ALL: [Specimen; 53] = [
+pub(super) static ALL: [Specimen; 56] = [
     // Sums over rows, and what they are divided by.
     specimen(
         "sign",
@@ -232,6 +232,18 @@ pub(super) static ALL: [Specimen; 53] = [
         Reach::BelowOutput,
     ),
     specimen(
+        "mean_held_fixed",
+        "Layer normalisation, whose gradient takes the mean for a constant.",
+        How::Activation(Unit::FixedMean),
+        Reach::BelowOutput,
+    ),
+    specimen(
+        "deviation_held_fixed",
+        "Layer normalisation, whose gradient takes the deviation for a constant: the sum of squares has no way back.",
+        How::Activation(Unit::FixedDeviation),
+        Reach::BelowOutput,
+    ),
+    specimen(
         "inputs_without_first_slope",
         "The gradient with respect to the inputs skips the first layer's slope: saliency maps, adversarial examples.",
         How::Inputs,
@@ -327,6 +339,12 @@ pub(super) static ALL: [Specimen; 53] = [
         "dropout_unscaled",
         "The way back has a mask of zeros and ones, where the way forward scaled up what it kept.",
         How::Dropout(Slip::Unscaled),
+        Reach::BelowOutput,
+    ),
+    specimen(
+        "dropout_mask_forgotten",
+        "The way back has no mask: units that were dropped learn as if they had been there.",
+        How::Dropout(Slip::Forgotten),
         Reach::BelowOutput,
     ),
     // Size.

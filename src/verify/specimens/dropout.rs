@@ -10,6 +10,8 @@ use crate::scalar::Scalar;
 pub(super) enum Slip {
     /// The mask is that of the draw before.
     StaleMask,
+    /// There is none: what was dropped learns.
+    Forgotten,
     /// The mask has only zeros and ones, where what is kept was scaled up.
     Unscaled,
 }
@@ -110,6 +112,7 @@ impl Dropped {
                 }
                 let mask = match slip {
                     Some(Slip::StaleMask) => self.before[at],
+                    Some(Slip::Forgotten) => 1.0,
                     Some(Slip::Unscaled) => f64::from(u8::from(self.mask[at] > 0.0)),
                     None => self.mask[at],
                 };

@@ -34,6 +34,10 @@ pub(super) enum Unit {
     SoftmaxDiagonal,
     /// Each row less its mean, over its deviation; the slope takes both for constants.
     FixedStatistics,
+    /// The same, but the slope takes only the mean for a constant.
+    FixedMean,
+    /// Only the deviation.
+    FixedDeviation,
 }
 
 /// An activation with its fault, or without.
@@ -57,7 +61,7 @@ impl Formula {
             Unit::SiluHalf => Activation::Silu,
             Unit::SoftplusExponent => Activation::Softplus,
             Unit::SoftmaxDiagonal => Activation::Softmax,
-            Unit::FixedStatistics => Activation::Identity,
+            Unit::FixedStatistics | Unit::FixedMean | Unit::FixedDeviation => Activation::Identity,
         }
     }
 }
@@ -90,7 +94,7 @@ impl ActivationFn for Formula {
     fn forward_row<T: Scalar>(&self, z: &mut [T], slope: &mut [T]) {
         match self.unit {
             Unit::SoftmaxDiagonal => Activation::Softmax.forward_row(z, slope),
-            Unit::FixedStatistics => {
+            Unit::FixedStatistics | Unit::FixedMean | Unit::FixedDeviation => {
                 let width = T::from_f64(z.len() as f64);
                 let sum = |numbers: &mut dyn Iterator<Item = T>| numbers.fold(T::ZERO, |sum, x| sum + x);
                 let mean = sum(&mut z.iter().copied()) / width;
@@ -110,10 +114,13 @@ impl ActivationFn for Formula {
                 delta.iter_mut().zip(a).for_each(|(d, &a)| *d *= a * (T::ONE - a));
             }
             Unit::SoftmaxDiagonal => Activation::Softmax.backward_row(a, slope, delta),
-            Unit::FixedStatistics if !self.faulty => {
+            Unit::FixedStatistics | Unit::FixedMean | Unit::FixedDeviation => {
+                let is_fixed = |unit| self.faulty && (self.unit == unit || self.unit == Unit::FixedStatistics);
                 let width = T::from_f64(a.len() as f64);
                 let (mut mean, mut along) = (T::ZERO, T::ZERO);
                 delta.iter().zip(a).for_each(|(&d, &a)| (mean, along) = (mean + d / width, along + a * d / width));
+                mean = if is_fixed(Unit::FixedMean) { T::ZERO } else { mean };
+                along = if is_fixed(Unit::FixedDeviation) { T::ZERO } else { along };
                 delta.iter_mut().zip(a).zip(slope).for_each(|((d, &a), &s)| *d = s * (*d - mean - a * along));
             }
             _ => delta.iter_mut().zip(slope).for_each(|(d, &s)| *d *= s),

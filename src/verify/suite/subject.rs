@@ -1,24 +1,23 @@
 //! What the suite checks: the catalogue of networks, and one of them drawn with its rows, checked, and made smaller.
 
+use super::findings::{CURVATURE, INPUTS, PARAMETERS, PRECISION};
 use crate::activation::{Activation, ActivationFn};
 use crate::engine::Engine;
 use crate::error::Result;
 use crate::float::Float;
 use crate::gradcheck::{Mode, Options, Report, Verdict};
 use crate::loss::{Loss, LossFn, Targets};
+use crate::network::noise::{Draw, Noise};
 use crate::network::objective::{Batch, Objective};
-use crate::network::{Layer, Network, Spec};
+use crate::network::{Layer, Network, Norm, Spec};
 use crate::rng::Rng;
-use crate::verify::{curvature, inputs, parameters, precision};
+use crate::verify::{curvature_under, inputs, parameters_under, precision_under};
 use ndarray::Array2;
-
-pub(super) const PARAMETERS: &str = "parameters";
-pub(super) const PRECISION: &str = "precision";
-pub(super) const INPUTS: &str = "inputs";
-const CURVATURE: &str = "curvature";
 
 /// Wider networks, in which products have whole tiles and rest.
 const WIDE: usize = 60;
+/// Of so many networks under noise, one more is wide.
+const NOISY_PER_WIDE: usize = 10;
 
 /// One combination of the catalogue.
 #[derive(Clone, Copy, Debug)]
@@ -31,6 +30,29 @@ pub(super) struct Kind {
     pub l2: f64,
     pub single: bool,
     pub wide: bool,
+    pub noisy: bool,
+    pub normed: bool,
+}
+
+impl Kind {
+    /// The classes that networks of this kind belong to.
+    pub fn classes(&self) -> [String; 8] {
+        let penalty = match self {
+            Self { l1, .. } if *l1 > 0.0 => "l1",
+            Self { l2, .. } if *l2 > 0.0 => "l2",
+            _ => "none",
+        };
+        [
+            format!("activation {}", self.activation.name()),
+            format!("loss {}", self.loss.name()),
+            if self.wide { "wide".into() } else { format!("depth {}", self.depth) },
+            format!("penalty {penalty}"),
+            format!("weights {}", if self.weighted { "yes" } else { "no" }),
+            format!("precision {}", if self.single { "f32" } else { "f64" }),
+            format!("dropout {}", if self.noisy { "yes" } else { "no" }),
+            format!("layer norm {}", if self.normed { "yes" } else { "no" }),
+        ]
+    }
 }
 
 /// The whole catalogue.
@@ -45,7 +67,8 @@ pub(super) fn kinds() -> Vec<Kind> {
                 for (l1, l2) in [(0.0, 0.0), (0.05, 0.0), (0.0, 0.1)] {
                     for bits in 0..4 {
                         let (weighted, single) = (bits & 1 > 0, bits & 2 > 0);
-                        kinds.push(Kind { activation, loss, depth, weighted, l1, l2, single, wide: false });
+                        let (wide, noisy, normed) = (false, false, false);
+                        kinds.push(Kind { activation, loss, depth, weighted, l1, l2, single, wide, noisy, normed });
                     }
                 }
             }
@@ -54,6 +77,14 @@ pub(super) fn kinds() -> Vec<Kind> {
     let wide = kinds.iter().filter(|kind| kind.depth > 0).copied().collect::<Vec<_>>();
     let stride = wide.len() / WIDE;
     kinds.extend((0..WIDE).map(|i| Kind { wide: true, ..wide[i * stride] }));
+    // One of each twelve, whose penalties, weights and precisions take turns; 5 and 12 have no factor in common.
+    let noisy = wide.chunks_exact(12).enumerate().map(|(i, twelve)| twelve[5 * i % 12]).collect::<Vec<_>>();
+    kinds.extend(noisy.iter().map(|&kind| Kind { noisy: true, ..kind }));
+    kinds.extend(noisy.iter().step_by(NOISY_PER_WIDE).map(|&kind| Kind { noisy: true, wide: true, ..kind }));
+    // And of the other parity of penalties and weights, with layer normalisation.
+    let normed = wide.chunks_exact(12).enumerate().map(|(i, twelve)| twelve[(5 * i + 6) % 12]).collect::<Vec<_>>();
+    kinds.extend(normed.iter().map(|&kind| Kind { normed: true, ..kind }));
+    kinds.extend(normed.iter().step_by(NOISY_PER_WIDE).map(|&kind| Kind { normed: true, wide: true, ..kind }));
     kinds
 }
 
@@ -66,6 +97,7 @@ pub(super) struct Subject {
     y: Array2<f64>,
     weights: Option<Vec<f64>>,
     objective: Objective,
+    noise: Draw,
 }
 
 impl Subject {
@@ -99,9 +131,14 @@ impl Subject {
         };
         let mut layers = Vec::new();
         for _ in 0..kind.depth {
-            layers.push(Layer { outputs: size(rng), bias: rng.below(4) > 0, activation });
+            // Rows of two numbers have one direction, whose length the norm takes away.
+            let least = if kind.normed { 3 } else { 0 };
+            let layer = Layer { outputs: least + size(rng), bias: rng.below(4) > 0, activation, norm: Norm::None };
+            layers.push(layer.with_norm(if kind.normed && rng.below(4) > 0 { Norm::Layer } else { Norm::None }));
         }
-        layers.push(Layer { outputs, bias: rng.below(4) > 0, activation: output });
+        let normed = kind.normed && outputs > 2 && rng.below(2) == 0;
+        let norm = if normed { Norm::Layer } else { Norm::None };
+        layers.push(Layer { outputs, bias: rng.below(4) > 0, activation: output, norm });
         let mut net = Network::new(Spec::new(inputs, layers)?, None, rng)?;
         net.params_mut().iter_mut().for_each(|p| *p += rng.uniform::<f64>(-0.4, 0.4));
         tame(&mut net);
@@ -111,7 +148,16 @@ impl Subject {
         if let Some(weights) = weights.as_mut().filter(|weights| weights.len() > 2) {
             weights[1] = 0.0;
         }
-        let mut subject = Self { kind, net, x, y, weights, objective: Objective { loss, l1: kind.l1, l2: kind.l2 } };
+        let mut noise = Draw::default();
+        if kind.noisy {
+            let dropout = (0..kind.depth).map(|_| rng.uniform(0.0, 0.7)).collect();
+            let input_dropout = if rng.below(2) == 0 { rng.uniform(0.0, 0.5) } else { 0.0 };
+            let input_noise = if rng.below(2) == 0 { rng.uniform(0.0, 0.5) } else { 0.0 };
+            let step = rng.below(1000) as u64;
+            noise = Draw { noise: Noise { dropout, input_dropout, input_noise }, seed: 1, step };
+        }
+        let objective = Objective { loss, l1: kind.l1, l2: kind.l2 };
+        let mut subject = Self { kind, net, x, y, weights, objective, noise };
         if kind.single {
             subject.round();
         }
@@ -135,11 +181,12 @@ impl Subject {
         let biases = if without.is_empty() { String::new() } else { format!(", no biases in {}", without.join(", ")) };
         let weights = if self.weights.is_some() { ", weighted" } else { "" };
         let Objective { loss, l1, l2 } = self.objective;
-        let dtype = if self.kind.single { "f32" } else { "f64" };
-        format!("{}{biases}, {loss}, l1 {l1}, l2 {l2}, {} rows{weights}, {dtype}", spec.architecture(), self.x.nrows())
+        let (dtype, noise) = (if self.kind.single { "f32" } else { "f64" }, self.noise.noise.describe());
+        let rows = self.x.nrows();
+        format!("{}{biases}, {loss}, l1 {l1}, l2 {l2}, {rows} rows{weights}, {dtype}{noise}", spec.architecture())
     }
 
-    /// The four checks, by name.
+    /// The four checks, by name; of inputs that have noise, without it.
     pub fn check(&self, engine: Engine, seed: u64) -> Vec<(&'static str, Result<Report>)> {
         if self.kind.single {
             let weights: Option<Vec<f32>> = self.weights.as_ref().map(|w| w.iter().map(|&w| w as f32).collect());
@@ -164,10 +211,10 @@ impl Subject {
         let options = Options { mode, ..Options::default() };
         let along = Options { mode: Mode::Directions { count: 1, seed }, ..Options::default() };
         vec![
-            (PARAMETERS, parameters(net, batch.view(), &self.objective, engine, &options)),
-            (PRECISION, precision(net, batch.view(), &self.objective, engine)),
+            (PARAMETERS, parameters_under(&self.noise, net, batch.view(), &self.objective, engine, &options)),
+            (PRECISION, precision_under(&self.noise, net, batch.view(), &self.objective, engine)),
             (INPUTS, inputs(net, batch.x.view(), engine, &options)),
-            (CURVATURE, curvature(net, batch.view(), &self.objective, engine, &along)),
+            (CURVATURE, curvature_under(&self.noise, net, batch.view(), &self.objective, engine, &along)),
         ]
     }
 
@@ -196,6 +243,17 @@ impl Subject {
         }
         if self.objective.l1 > 0.0 || self.objective.l2 > 0.0 {
             smaller.push(Self { objective: Objective { l1: 0.0, l2: 0.0, ..self.objective }, ..self.clone() });
+        }
+        if !self.noise.noise.is_none() {
+            smaller.push(Self { noise: Draw::default(), ..self.clone() });
+            let one = |noise| Self { noise: Draw { noise, ..self.noise.clone() }, ..self.clone() };
+            if self.noise.noise.is_on_inputs() {
+                smaller.push(one(Noise { input_dropout: 0.0, input_noise: 0.0, ..self.noise.noise.clone() }));
+            }
+            // One rate for all layers, for there may soon be fewer.
+            if self.noise.noise.dropout.len() > 1 {
+                smaller.push(one(Noise { dropout: vec![self.noise.noise.rate(0)], ..self.noise.noise.clone() }));
+            }
         }
         // One unit of a hidden layer less, or a whole layer.
         let (spec, hidden) = (self.net.spec(), self.net.spec().layers().len() - 1);
@@ -239,7 +297,7 @@ fn focus(rng: &mut Rng) -> f64 {
 }
 
 /// Targets that the loss has a meaning for.
-fn targets(loss: Loss, rows: usize, outputs: usize, rng: &mut Rng) -> Array2<f64> {
+pub(in crate::verify) fn targets(loss: Loss, rows: usize, outputs: usize, rng: &mut Rng) -> Array2<f64> {
     let kind = loss.targets();
     let mut y = Array2::from_shape_simple_fn((rows, outputs), || match kind {
         Targets::Probabilities | Targets::Distribution => rng.uniform(0.0, 1.0),

@@ -1,0 +1,99 @@
+//! From `--solver` and the flags of its constants to the library's solver, and what suits it by default.
+
+use crate::args::{self, Constants, Train};
+use clap::ValueEnum;
+use deltarule::optim::{levenberg_marquardt, rprop};
+use deltarule::prelude::*;
+use deltarule::{Error, Result};
+
+/// The mini-batch without `--batch`.
+pub const BATCH: usize = 32;
+
+/// Whether a solver is one of those that fit to the last digits, for which their defaults are chosen.
+pub fn is_least_squares(solver: args::Solver) -> bool {
+    matches!(solver, args::Solver::Lm | args::Solver::Bayes)
+}
+
+/// Refuses options that the solver has no use for: ignored, they would seem to have been tried.
+pub fn check_options(args: &Train) -> Result<()> {
+    use args::Solver::{Bayes, Lbfgs, Lm, Rprop, Scg};
+    let given = [("--batch", args.batch.is_some()), ("--rate", args.rate.is_some())];
+    if !matches!(args.solver, Lbfgs | Rprop | Scg | Lm | Bayes) {
+        return Ok(());
+    }
+    match given.into_iter().find(|(_, given)| *given) {
+        Some((name, _)) => Err(Error::Unsupported(format!(
+            "{name} has no meaning for --solver {}, which looks at all rows and chooses its own steps",
+            solver_name(args.solver)
+        ))),
+        None => Ok(()),
+    }
+}
+
+/// What the command line calls a solver.
+pub fn solver_name(solver: args::Solver) -> String {
+    solver.to_possible_value().map_or_else(String::new, |value| value.get_name().to_owned())
+}
+
+/// The initial weights: those asked for, or what suits the solver. Of a sine's fits by Levenberg-Marquardt, those from Nguyen and
+/// Widrow's reached 1e-10 in a fifth of the iterations (see `tests/second_order.rs`).
+pub fn init(args: &Train, activations: &[Activation]) -> Result<Option<Init>> {
+    let bounded = activations.iter().all(|a| matches!(a, Activation::Tanh | Activation::Sigmoid));
+    match &args.init {
+        Some(name) => Init::parse(name).map(Some),
+        None => Ok((is_least_squares(args.solver) && bounded).then_some(Init::NguyenWidrow)),
+    }
+}
+
+/// The solver with the constants that were given, and its rate without `--rate`.
+///
+/// The rates are for standardised inputs and batches of 32 rows: on `car.csv`, whose tables are free of noise, every solver is right
+/// on 99.7 % or more of the rows held out (mean of three seeds) within the 200 epochs. Lion's is a tenth of Adam's, as its authors
+/// advise; Adadelta's is no rate but a factor on the steps that it finds.
+pub fn of(solver: args::Solver, constants: &Constants) -> Result<(Solver, f64)> {
+    let name = solver_name(solver);
+    let meaningless = |flag: &str| Error::Unsupported(format!("--{flag} has no meaning for --solver {name}"));
+    // Those that choose their own steps have no rate; any in range will do. The perceptron's weights are right or wrong at any scale.
+    let without_constants = |solver| match constants.given().next() {
+        None => Ok((solver, 0.005)),
+        Some((flag, _)) => Err(meaningless(flag)),
+    };
+    let (mut method, rate) = match solver {
+        args::Solver::Adam => (Method::adam(), 0.005),
+        args::Solver::Adamw => (Method::adamw(), 0.005),
+        args::Solver::Amsgrad => (Method::amsgrad(), 0.005),
+        args::Solver::Nadam => (Method::nadam(), 0.005),
+        args::Solver::Rmsprop => (Method::rmsprop(), 0.002),
+        args::Solver::Adagrad => (Method::adagrad(), 0.05),
+        args::Solver::Adadelta => (Method::adadelta(), 1.0),
+        args::Solver::Lion => (Method::lion(), 0.0005),
+        args::Solver::Sgd => (Method::sgd(), 0.05),
+        args::Solver::Lbfgs => return without_constants(Solver::Lbfgs),
+        args::Solver::Rprop => return without_constants(Solver::Rprop(rprop::Options::default())),
+        args::Solver::Scg => return without_constants(Solver::Scg),
+        args::Solver::Lm => {
+            return without_constants(Solver::LevenbergMarquardt(levenberg_marquardt::Options::default()));
+        }
+        args::Solver::Bayes => return without_constants(Solver::Bayes(levenberg_marquardt::Options::default())),
+        args::Solver::Perceptron => return without_constants(Solver::Perceptron),
+    };
+    for (flag, value) in constants.given() {
+        match (&mut method, value) {
+            (_, Some(value)) => {
+                let field = flag.replace('-', "_");
+                if !method.constants().iter().any(|(name, _)| *name == field) {
+                    return Err(meaningless(flag));
+                }
+                method = method.with(&field, value)?;
+            }
+            (Method::Sgd { nesterov, .. }, None) if flag == "no-nesterov" => *nesterov = false,
+            (Method::RmsProp { centered, .. }, None) if flag == "centered" => *centered = true,
+            _ => return Err(meaningless(flag)),
+        }
+    }
+    // Without momentum there is nothing to look ahead along.
+    if let Method::Sgd { momentum, nesterov } = &mut method {
+        *nesterov &= *momentum > 0.0;
+    }
+    Ok((Solver::Steps(method), rate))
+}

@@ -1,0 +1,111 @@
+//! Figures of a network in training, in the target's own terms: accuracies of classes, errors of numbers in their own units.
+//!
+//! Part of `model`, for `recipe.rs`: what the trainer sees of it is a [`Measure`].
+
+use super::{Predictions, Source};
+use crate::activation::Activation;
+use crate::data::Target;
+use crate::error::{Error, Result};
+use crate::float::Float;
+use crate::metrics::{Classification, Metrics, MultiLabel, Regression};
+use crate::train::{Measure, Monitor, Part};
+use ndarray::{Array2, ArrayView2};
+
+/// What is known of some rows.
+struct Truth {
+    classes: Array2<usize>,
+    numbers: Array2<f64>,
+    weights: Option<Vec<f64>>,
+}
+
+/// The figures that a task has, of the rows trained on and of those held back.
+pub(super) struct Measures {
+    target: Target,
+    output: Option<Activation>,
+    training: Option<Truth>,
+    held_back: Option<Truth>,
+}
+
+impl Measures {
+    /// For a target and the network's last activation; the rows trained on are measured only if there are any given.
+    ///
+    /// **Errors** name file, line, column and value.
+    pub fn new(
+        source: &Source,
+        target: &Target,
+        output: Option<Activation>,
+        training: Option<&[usize]>,
+        held_back: &[usize],
+    ) -> Result<Self> {
+        let truth = |rows: &[usize]| {
+            let classes = match target.class_columns() {
+                [] => Array2::zeros((rows.len(), 0)),
+                _ => source.classes(target, rows)?,
+            };
+            let numbers = match target.number_columns() {
+                [] => Array2::zeros((rows.len(), 0)),
+                _ => source.numbers(target, rows)?,
+            };
+            Ok(Truth { classes, numbers, weights: source.weights(rows)? })
+        };
+        Ok(Self {
+            target: target.clone(),
+            output,
+            training: training.map(truth).transpose()?,
+            held_back: if held_back.is_empty() { None } else { Some(truth(held_back)?) },
+        })
+    }
+
+    /// The names of the figures of a target's kind, the most telling first.
+    pub fn names_of(target: &Target) -> Vec<&'static str> {
+        match target {
+            Target::Classes(_) => vec!["accuracy", "balanced_accuracy", "log_loss"],
+            Target::Labels(_) => vec!["accuracy", "hamming_loss", "f1_macro", "f1_micro", "log_loss"],
+            Target::Number(_) | Target::Numbers(_) => vec!["r2", "rmse", "mae"],
+        }
+    }
+
+    /// What to watch for a figure's name: of an error less is better, of all others more.
+    ///
+    /// **Errors** if the target has no such figure, naming those that it has.
+    pub fn monitor(target: &Target, name: &str) -> Result<Monitor> {
+        let names = Self::names_of(target);
+        match names.iter().position(|known| *known == name) {
+            Some(index) => {
+                Ok(Monitor::Figure { index, rises: !matches!(name, "log_loss" | "hamming_loss" | "rmse" | "mae") })
+            }
+            None => Err(Error::setting("monitor", format!("one of {}", names.join(", ")), format!("'{name}'"))),
+        }
+    }
+}
+
+impl<T: Float> Measure<T> for Measures {
+    fn names(&self) -> Vec<String> {
+        Self::names_of(&self.target).into_iter().map(Into::into).collect()
+    }
+
+    fn figures(&self, part: Part, outputs: ArrayView2<'_, T>) -> Result<Vec<f64>> {
+        let truth = match part {
+            Part::Training => &self.training,
+            Part::HeldBack => &self.held_back,
+        };
+        let Some(Truth { classes, numbers, weights }) = truth else { return Ok(Vec::new()) };
+        let weights = weights.as_deref();
+        let metrics = match Predictions::of(&self.target, self.output, outputs)? {
+            Predictions::Classes(p) => {
+                let truth: Vec<usize> = classes.iter().copied().collect();
+                Metrics::Classification(Classification::of(&truth, p.view(), weights)?)
+            }
+            Predictions::Labels(p) => {
+                let truth = classes.mapv(|class| class == 1);
+                Metrics::MultiLabel(MultiLabel::of(truth.view(), p.view(), weights)?)
+            }
+            Predictions::Numbers(p) => Metrics::Regression(Regression::of(numbers.view(), p.view(), weights)?),
+        };
+        Ok(metrics.figures().into_iter().map(|(_, figure)| figure).collect())
+    }
+
+    fn measures_training(&self) -> bool {
+        self.training.is_some()
+    }
+}

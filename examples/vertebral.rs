@@ -6,7 +6,7 @@
 //! backpropagation leaves out the slope of the last tanh, so it is not the gradient of the loss that it prints. Its printed
 //! "accuracy: 62.00 %" is the number of rows held out: the argmax of a single column is always 0, so every row counted.
 
-use deltarule::data::{csv, features, split};
+use deltarule::data::{Parting, csv, features, split};
 use deltarule::file::{self, Existing};
 use deltarule::gradcheck::{self, Report, Verdict};
 use deltarule::model::{Recipe, Source};
@@ -83,7 +83,7 @@ fn done_right(source: &Source) -> deltarule::Result<()> {
     let (_, target, _) = source.infer(None, &recipe.features)?;
     let rows: Vec<usize> = (0..source.rows()).collect();
     let mut classes = Vec::new();
-    let strata = source.strata(&target, &rows, &mut classes)?;
+    let strata = source.strata(&target, &rows, &Parting::Random, &mut classes)?;
     let ignore = &mut |_: &_| ControlFlow::Continue(());
 
     let (folds, repetitions) = (5, 4);

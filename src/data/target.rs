@@ -137,14 +137,31 @@ impl Target {
             return Ok(Vec::new());
         }
         let values = self.numbers(table, rows)?;
+        Ok(self.fit_numbers(&values))
+    }
+
+    /// Learns the numbers' mean and standard deviation.
+    pub(super) fn fit_numbers(&mut self, values: &[f64]) -> Vec<Warning> {
         let mut extent = Extent::new();
         values.iter().for_each(|&value| extent.add(value));
         let mut moments = Moments::new(extent);
         values.iter().for_each(|&value| moments.add(value));
-        let Self::Number { name, mean, scale } = self else { return Ok(Vec::new()) };
+        let Self::Number { name, mean, scale } = self else { return Vec::new() };
         (*mean, *scale) = (moments.mean(), moments.scale());
         let constant = || vec![Warning::Constant { columns: vec![name.clone()] }];
-        Ok(if extent.is_constant() { constant() } else { Vec::new() })
+        if extent.is_constant() { constant() } else { Vec::new() }
+    }
+
+    /// A number as a network is trained on it.
+    ///
+    /// **Errors**: a sentence, where it is not finite in `T`.
+    pub fn standardised<T: Scalar>(&self, value: f64) -> std::result::Result<T, String> {
+        let (mean, scale) = if let Self::Number { mean, scale, .. } = self { (*mean, *scale) } else { (0.0, 1.0) };
+        let encoded = T::from_f64(standardise(value, mean, scale));
+        match encoded.is_finite() {
+            true => Ok(encoded),
+            false => Err(format!("{value} is out of range once standardised (mean {mean}, scale {scale})")),
+        }
     }
 
     /// The column's name.
@@ -230,14 +247,14 @@ impl Target {
                     encoded[class] = T::ONE;
                 }
             }
-            Self::Number { mean, scale, .. } => {
+            Self::Number { .. } => {
                 let numbers = self.numbers(table, rows)?;
                 for ((encoded, value), &row) in values.iter_mut().zip(numbers).zip(rows) {
-                    *encoded = T::from_f64(standardise(value, *mean, *scale));
-                    if !encoded.is_finite() {
-                        let message = format!("{value} is out of range once standardised (mean {mean}, scale {scale})");
-                        return Err(table.fault(row, table.column(self.name())?, message));
-                    }
+                    let column = || table.column(self.name());
+                    *encoded = match self.standardised(value) {
+                        Ok(encoded) => encoded,
+                        Err(message) => return Err(table.fault(row, column()?, message)),
+                    };
                 }
             }
         }

@@ -2,7 +2,7 @@
 
 use super::{Input, Model, Provenance, Source};
 use crate::activation::Activation;
-use crate::data::{Target, Task, Warning, features, split};
+use crate::data::{Parting, Target, Task, Warning, features, split};
 use crate::error::{Error, Result};
 use crate::float::Float;
 use crate::init::Init;
@@ -36,6 +36,8 @@ pub struct Recipe {
     pub trainer: Trainer,
     /// The share of the training rows held back to stop on, if any.
     pub held_back: Option<f64>,
+    /// How those rows are chosen, and how rows are parted wherever this recipe is measured; a column of groups is no input.
+    pub parting: Parting,
 }
 
 impl Default for Recipe {
@@ -53,6 +55,7 @@ impl Default for Recipe {
             features: features::Options::default(),
             trainer: Trainer { learning_rate: 0.005, batch: 32, ..Trainer::default() },
             held_back: None,
+            parting: Parting::Random,
         }
     }
 }
@@ -74,12 +77,9 @@ impl Recipe {
     /// **Determinism**: the same source, rows and recipe give the same bits, for any number of threads.
     /// **Errors** name file, line, column and value, or the setting.
     pub fn fit<T: Float>(&self, source: &Source, rows: &[usize], observe: &mut Observer<'_>) -> Result<Fitted<T>> {
-        let (mut input, mut target, mut warnings) = source.infer(self.task, &self.features)?;
+        let (mut input, mut target, mut warnings) = self.infer(source)?;
         let (training, judged) = self.hold_back(source, &target, rows)?;
-        if let (Input::Table(features), Source::Table { table, .. }) = (&mut input, source) {
-            warnings.extend(features.fit(table, &training)?);
-            warnings.extend(target.fit(table, &training)?);
-        }
+        warnings.extend(source.fit(&mut input, &mut target, &training)?);
         warnings.dedup();
         let (spec, loss) = self.network(&input, &target)?;
         self.require_memory::<T>(&spec, training.len(), judged.len())?;
@@ -115,6 +115,23 @@ impl Recipe {
         Ok(Fitted { model, history, warnings })
     }
 
+    /// What the inputs of `source` hold and what is to be predicted, judged over all rows.
+    ///
+    /// **Errors** name file, line, column and value.
+    pub fn infer(&self, source: &Source) -> Result<(Input, Target, Vec<Warning>)> {
+        let options = features::Options { ignore: self.ignored(), ..self.features.clone() };
+        source.infer(self.task, &options)
+    }
+
+    /// The columns that are no inputs: those to leave out, and the one that groups the rows.
+    pub fn ignored(&self) -> Vec<String> {
+        let mut ignored = self.features.ignore.clone();
+        if let Parting::Groups(column) = &self.parting {
+            ignored.push(column.clone());
+        }
+        ignored
+    }
+
     /// Refuses a network that cannot be trained in the memory there is, before the first of it is touched.
     fn require_memory<T: Float>(&self, spec: &Spec, training: usize, held_back: usize) -> Result<()> {
         // The network and the encoded data, and what their training takes; or what comes after, for which a training must not
@@ -134,7 +151,7 @@ impl Recipe {
     fn hold_back(&self, source: &Source, target: &Target, rows: &[usize]) -> Result<(Vec<usize>, Vec<usize>)> {
         let Some(share) = self.held_back else { return Ok((rows.to_vec(), Vec::new())) };
         let mut classes = Vec::new();
-        let strata = source.strata(target, rows, &mut classes)?;
+        let strata = source.strata(target, rows, &self.parting, &mut classes)?;
         // Another stream than the hold-out's, or the two splits would pick the same places.
         let parts = split::hold_out(strata, share, &mut Rng::with_stream(self.trainer.seed, stream::SPLIT + 1))
             .map_err(|error| match error {

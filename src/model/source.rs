@@ -1,15 +1,17 @@
-//! What a model is trained on or applied to: a table, or images with labels.
+//! What a model is trained on or applied to: a table, images with labels, or a matrix with targets.
 
 use super::{Input, image_size};
-use crate::data::cell::{Cell, quoted};
+use crate::data::cell::{Cell, count, quoted};
 use crate::data::features::{self, Features};
 use crate::data::idx::Idx;
-use crate::data::{Strata, Table, Target, Task, Warning};
+use crate::data::{Matrix, Parting, Strata, Table, Target, Task, Warning, numeric};
 use crate::error::{Error, Result};
 use crate::float::Float;
 use ndarray::Array2;
 
-/// Raw rows: a table, or images and perhaps their labels.
+/// Raw rows: a table, images and perhaps their labels, or a matrix and perhaps its targets.
+///
+/// Images and matrices may lie in files larger than memory ([`Matrix::is_in_file`]).
 #[derive(Clone, Debug)]
 pub enum Source {
     /// The rows of a table.
@@ -21,29 +23,66 @@ pub enum Source {
     },
     /// Images of an IDX file.
     Images {
-        /// The images.
-        images: Idx,
+        /// The images: bytes of two dimensions (rows of pixels) or three.
+        images: Matrix,
         /// Their labels, if known.
-        labels: Option<Idx>,
+        labels: Option<Matrix>,
+    },
+    /// Rows of numbers, as NPY files hold them.
+    Matrix {
+        /// The numbers.
+        matrix: Matrix,
+        /// What is to be predicted, a number for each row, if known.
+        targets: Option<Matrix>,
     },
 }
 
 impl Source {
     /// Images with labels.
     ///
-    /// **Errors** if they are not equally many.
-    pub fn images(images: Idx, labels: Option<Idx>) -> Result<Self> {
-        if let Some(labels) = &labels {
-            images.expect_labels(labels)?;
+    /// **Errors** if they are not equally many, or of another number of dimensions.
+    pub fn images(images: impl Into<Matrix>, labels: Option<Idx>) -> Result<Self> {
+        let (images, labels) = (images.into(), labels.map(Matrix::from));
+        if !(2..=3).contains(&images.dims().len()) {
+            let found = images.dims().len();
+            return Err(Error::data(images.name(), format!("not images: expected 2 or 3 dimensions, found {found}")));
         }
+        expect_as_many(&images, labels.as_ref(), ("label", "images"))?;
         Ok(Self::Images { images, labels })
+    }
+
+    /// Rows of numbers with what is to be predicted.
+    ///
+    /// **Errors** if they are not equally many.
+    pub fn matrix(matrix: Matrix, targets: Option<Matrix>) -> Result<Self> {
+        expect_as_many(&matrix, targets.as_ref(), ("target", "rows"))?;
+        Ok(Self::Matrix { matrix, targets })
+    }
+
+    /// Whether its rows lie in a file and are read when they are asked for.
+    pub fn is_in_file(&self) -> bool {
+        match self {
+            Self::Table { .. } => false,
+            Self::Images { images: rows, .. } | Self::Matrix { matrix: rows, .. } => rows.is_in_file(),
+        }
+    }
+
+    /// The same rows, read into memory if they lie in a file.
+    ///
+    /// **Errors**: the file cannot be read, or does not fit.
+    pub fn into_memory(self) -> Result<Self> {
+        Ok(match self {
+            Self::Images { images, labels } => Self::Images { images: images.into_memory()?, labels },
+            Self::Matrix { matrix, targets } => Self::Matrix { matrix: matrix.into_memory()?, targets },
+            table => table,
+        })
     }
 
     /// The file's name, for messages.
     pub fn name(&self) -> &str {
         match self {
             Self::Table { table, .. } => table.name(),
-            Self::Images { images, .. } => &images.name,
+            Self::Images { images: rows, .. } | Self::Matrix { matrix: rows, .. } => rows.name(),
         }
     }
 
@@ -51,7 +90,7 @@ impl Source {
     pub fn rows(&self) -> usize {
         match self {
             Self::Table { table, .. } => table.rows(),
-            Self::Images { images, .. } => images.rows(),
+            Self::Images { images: rows, .. } | Self::Matrix { matrix: rows, .. } => rows.rows(),
         }
     }
 
@@ -59,7 +98,12 @@ impl Source {
     pub(super) fn row_fault(&self, row: usize, column: Option<&str>, message: impl Into<String>) -> Error {
         match self {
             Self::Table { table, .. } => Error::data_at(table.name(), table.line(row), column, message),
-            Self::Images { images, .. } => Error::data(&images.name, format!("image {}: {}", row + 1, message.into())),
+            Self::Images { images, .. } => {
+                Error::data(images.name(), format!("image {}: {}", images.number(row), message.into()))
+            }
+            Self::Matrix { matrix, .. } => {
+                Error::data(matrix.name(), format!("row {}: {}", matrix.number(row), message.into()))
+            }
         }
     }
 
@@ -67,18 +111,36 @@ impl Source {
     ///
     /// **Errors**: an ignored column that is not there; no row is left.
     pub fn drop_incomplete(&mut self, ignore: &[String]) -> Result<usize> {
-        let Self::Table { table, target } = self else { return Ok(0) };
-        let ignored = ignore.iter().map(|name| table.column(name)).collect::<Result<Vec<_>>>()?;
-        let columns: Vec<usize> =
-            (0..table.columns().len()).filter(|c| Some(*c) == *target || !ignored.contains(c)).collect();
-        let complete = |row: &usize| columns.iter().all(|&c| Cell::parse(table.cell(*row, c)) != Cell::Missing);
-        let kept: Vec<usize> = (0..table.rows()).filter(complete).collect();
-        let dropped = table.rows() - kept.len();
+        let (kept, rows) = match self {
+            Self::Images { .. } => return Ok(0),
+            Self::Table { table, target } => {
+                let ignored = ignore.iter().map(|name| table.column(name)).collect::<Result<Vec<_>>>()?;
+                let columns: Vec<usize> =
+                    (0..table.columns().len()).filter(|c| Some(*c) == *target || !ignored.contains(c)).collect();
+                let complete = |row: &usize| columns.iter().all(|&c| Cell::parse(table.cell(*row, c)) != Cell::Missing);
+                ((0..table.rows()).filter(complete).collect::<Vec<_>>(), table.rows())
+            }
+            Self::Matrix { matrix, targets } => {
+                let mut kept = numeric::complete_rows(matrix, ignore)?;
+                if let Some(targets) = targets {
+                    let known = numeric::complete_rows(targets, &[])?;
+                    kept.retain(|row| known.binary_search(row).is_ok());
+                }
+                (kept, matrix.rows())
+            }
+        };
+        let dropped = rows - kept.len();
         if kept.is_empty() {
-            return Err(Error::data(table.name(), format!("each of the {dropped} rows has a missing cell")));
+            return Err(Error::data(self.name(), format!("each of the {dropped} rows has a missing cell")));
         }
         if dropped > 0 {
-            table.keep_rows(&kept);
+            match self {
+                Self::Table { table, .. } => table.keep_rows(&kept),
+                Self::Images { images: rows, labels: known } | Self::Matrix { matrix: rows, targets: known } => {
+                    rows.keep_rows(&kept);
+                    known.iter_mut().for_each(|known| known.keep_rows(&kept));
+                }
+            }
         }
         Ok(dropped)
     }
@@ -94,29 +156,44 @@ impl Source {
                 Ok((Input::Table(features), Target::infer(table, target, task)?, warnings))
             }
             Self::Images { images, labels } => {
-                let labels = self.labels(labels)?;
+                let labels = self.known(labels)?;
                 if task == Some(Task::Regress) {
                     return Err(Error::setting("task", "classify, for images with labels", "regress"));
                 }
-                let mut found: Vec<u8> = labels.bytes.clone();
-                found.sort_unstable();
-                found.dedup();
-                if let [only] = found[..] {
-                    return Err(Error::data(
-                        &labels.name,
-                        format!("all labels are {only}: expected at least 2 classes"),
-                    ));
-                }
-                let names = found.iter().map(u8::to_string).collect();
+                let target = Target::infer_array(labels, Some(Task::Classify))?;
                 let (height, width) = image_size(images);
-                let target = Target::Classes { name: "label".into(), labels: names };
                 Ok((Input::Images { height, width }, target, Vec::new()))
+            }
+            Self::Matrix { matrix, targets } => {
+                let target = Target::infer_array(self.known(targets)?, task)?;
+                let features = Features::infer_matrix(matrix, options)?;
+                Ok((Input::Table(features), target, Vec::new()))
             }
         }
     }
 
-    fn labels<'a>(&self, labels: &'a Option<Idx>) -> Result<&'a Idx> {
-        labels.as_ref().ok_or_else(|| Error::data(self.name(), "images without labels: --labels names their file"))
+    /// Learns what the columns and the target hold in the given rows, which should be the training rows only.
+    ///
+    /// **Errors** name file, line, column and value.
+    pub fn fit(&self, input: &mut Input, target: &mut Target, rows: &[usize]) -> Result<Vec<Warning>> {
+        let mut warnings = Vec::new();
+        match (self, input) {
+            (Self::Table { table, .. }, Input::Table(features)) => {
+                warnings.extend(features.fit(table, rows)?);
+                warnings.extend(target.fit(table, rows)?);
+            }
+            (Self::Matrix { matrix, targets }, Input::Table(features)) => {
+                warnings.extend(features.fit_matrix(matrix, rows)?);
+                warnings.extend(target.fit_array(self.known(targets)?, rows)?);
+            }
+            _ => {}
+        }
+        Ok(warnings)
+    }
+
+    fn known<'a>(&self, labels: &'a Option<Matrix>) -> Result<&'a Matrix> {
+        let what = if let Self::Images { .. } = self { "images without labels" } else { "a matrix without targets" };
+        labels.as_ref().ok_or_else(|| Error::data(self.name(), format!("{what}: --labels names their file")))
     }
 
     /// The class of each row, as an index into the target's labels.
@@ -125,23 +202,8 @@ impl Source {
     pub fn classes(&self, target: &Target, rows: &[usize]) -> Result<Vec<usize>> {
         match self {
             Self::Table { table, .. } => target.classes(table, rows),
-            Self::Images { labels, .. } => {
-                let labels = self.labels(labels)?;
-                let mut index = [None; 256];
-                for (class, name) in target.labels().iter().enumerate() {
-                    if let Ok(byte) = name.parse::<u8>() {
-                        index[usize::from(byte)] = Some(class);
-                    }
-                }
-                let class = |&row: &usize| {
-                    let byte = labels.bytes[row];
-                    index[usize::from(byte)].ok_or_else(|| {
-                        let known = target.labels().join(", ");
-                        let message = format!("label {} is {byte}, not seen in training, which knew {known}", row + 1);
-                        Error::data(&labels.name, message)
-                    })
-                };
-                rows.iter().map(class).collect()
+            Self::Images { labels: known, .. } | Self::Matrix { targets: known, .. } => {
+                target.classes_in(self.known(known)?, rows)
             }
         }
     }
@@ -152,7 +214,8 @@ impl Source {
     pub fn numbers(&self, target: &Target, rows: &[usize]) -> Result<Vec<f64>> {
         match self {
             Self::Table { table, .. } => target.numbers(table, rows),
-            Self::Images { images, .. } => Err(Error::data(&images.name, "labels of images are classes, not numbers")),
+            Self::Matrix { targets, .. } => target.numbers_in(self.known(targets)?, rows),
+            Self::Images { images, .. } => Err(Error::data(images.name(), "labels of images are classes, not numbers")),
         }
     }
 
@@ -162,6 +225,13 @@ impl Source {
     pub fn encode_targets<T: Float>(&self, target: &Target, rows: &[usize], outputs: usize) -> Result<Array2<T>> {
         if let (Target::Number { .. }, Self::Table { table, .. }) = (target, self) {
             return target.encode(table, rows);
+        }
+        if let (Target::Number { .. }, Self::Matrix { .. }) = (target, self) {
+            let mut y = Array2::from_elem((rows.len(), outputs), T::ZERO);
+            for ((y, number), &row) in y.iter_mut().zip(self.numbers(target, rows)?).zip(rows) {
+                *y = target.standardised(number).map_err(|message| self.row_fault(row, None, message))?;
+            }
+            return Ok(y);
         }
         let mut y = Array2::from_elem((rows.len(), outputs), T::ZERO);
         for (mut y, class) in y.rows_mut().into_iter().zip(self.classes(target, rows)?) {
@@ -173,16 +243,58 @@ impl Source {
         Ok(y)
     }
 
-    /// The given rows' strata for a split: their classes, or none for numbers. `classes` holds what they point to.
+    /// The group of each row by a column: numbers from 0, in the order of the column's values.
+    fn groups(&self, column: &str, rows: &[usize]) -> Result<Vec<usize>> {
+        match self {
+            Self::Table { table, target } => {
+                let column = table.column(column)?;
+                if Some(column) == *target {
+                    let found = quoted(&table.columns()[column]);
+                    return Err(Error::setting("groups", "another column than the target", found));
+                }
+                let cell = |&row: &usize| match table.cell(row, column) {
+                    text if Cell::parse(text) == Cell::Missing => Err(Error::data_at(
+                        table.name(),
+                        table.line(row),
+                        Some(&table.columns()[column]),
+                        "missing: expected a group for each row",
+                    )),
+                    text => Ok(text),
+                };
+                Ok(ranks(&rows.iter().map(cell).collect::<Result<Vec<_>>>()?))
+            }
+            Self::Matrix { matrix, .. } => numeric::group_values(matrix, column, rows).map(|values| ranks(&values)),
+            Self::Images { images, .. } => {
+                Err(Error::data(images.name(), format!("images have no column {} to group them by", quoted(column))))
+            }
+        }
+    }
+
+    /// The given rows' strata for a split: their classes, or none for numbers; or what `parting` says. `marks` holds what they point to.
     ///
     /// **Errors** name file, line, column and value; rows that no split can put on both sides (a single one, or the
     /// only one of its class) are among them.
-    pub fn strata<'a>(&self, target: &'a Target, rows: &[usize], classes: &'a mut Vec<usize>) -> Result<Strata<'a>> {
+    pub fn strata<'a>(
+        &self,
+        target: &'a Target,
+        rows: &[usize],
+        parting: &Parting,
+        marks: &'a mut Vec<usize>,
+    ) -> Result<Strata<'a>> {
         if rows.len() < 2 {
             let message =
                 format!("expected at least 2 rows, to train on some and measure on others, found {}", rows.len());
             return Err(Error::data(self.name(), message));
         }
+        match parting {
+            Parting::Random => {}
+            Parting::Ordered => return Ok(Strata::Ordered(rows.len())),
+            Parting::Groups(column) => {
+                *marks = self.groups(column, rows)?;
+                return Ok(Strata::Groups(marks));
+            }
+        }
+        let classes = marks;
         match target {
             Target::Number { .. } => Ok(Strata::None(rows.len())),
             Target::Classes { name, labels } => {
@@ -200,4 +312,25 @@ impl Source {
             }
         }
     }
+}
+
+/// Refuses targets of another number than the rows: `nouns` are what one target and the rows are called.
+fn expect_as_many(rows: &Matrix, targets: Option<&Matrix>, nouns: (&str, &str)) -> Result<()> {
+    match targets {
+        Some(targets) if targets.rows() != rows.rows() => {
+            let expected = count(rows.rows(), nouns.0);
+            let message =
+                format!("expected {expected} for the {} of {}, found {}", nouns.1, rows.name(), targets.rows());
+            Err(Error::data(targets.name(), message))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// For each value its rank among the distinct ones.
+fn ranks<V: Ord + Clone>(values: &[V]) -> Vec<usize> {
+    let mut distinct = values.to_vec();
+    distinct.sort_unstable();
+    distinct.dedup();
+    values.iter().map(|value| distinct.binary_search(value).unwrap_or(0)).collect()
 }

@@ -11,7 +11,7 @@ pub fn run(args: &Evaluate) -> Result<Outcome> {
     let any = AnyModel::load(&args.model)?;
     with_model!(any, model => {
         let target = match model.input {
-            Input::Table(_) => Target::Column(model.target.name()),
+            Input::Table(_) => Target::OfModel(model.target.name()),
             Input::Images { .. } => Target::Unknown,
         };
         let source = input::open(&args.data, &args.reading, target)?;

@@ -5,7 +5,7 @@ use crate::args::{self, Dtype, Train};
 use crate::input::{self, Target};
 use crate::progress::Progress;
 use crate::report::{self, EvaluationJson, say};
-use deltarule::data::{Missing, Task, Warning, features, split};
+use deltarule::data::{Missing, Parting, Task, Warning, features, split};
 use deltarule::file;
 use deltarule::float::Float;
 use deltarule::model::{Evaluation, Fitted, Recipe, Source};
@@ -27,7 +27,8 @@ const SGD_RATE: f64 = 0.05;
 pub fn run(args: &Train) -> Result<Outcome> {
     check_outputs(args)?;
     let cv = args.cv.as_deref().map(parse_cv).transpose()?;
-    let recipe = recipe(args)?;
+    let parting = parting(args, cv)?;
+    let recipe = Recipe { parting, ..recipe(args)? };
     let target = match (&args.target, &args.reading.labels) {
         (Some(column), _) => Target::Column(column),
         (None, Some(_)) => Target::Unknown,
@@ -36,7 +37,7 @@ pub fn run(args: &Train) -> Result<Outcome> {
     let mut source = input::open(&args.data, &args.reading, target)?;
     if recipe.features.missing == Missing::Drop {
         let rows = source.rows();
-        let dropped = source.drop_incomplete(&recipe.features.ignore)?;
+        let dropped = source.drop_incomplete(&recipe.ignored())?;
         say(&format!("{dropped} of {} left out for missing cells", report::count(rows, "row")));
     }
     match args.dtype {
@@ -53,7 +54,7 @@ fn train<T: Float + Into<f64>>(
     source: &Source,
 ) -> Result<Outcome> {
     // Once over all rows, for the split's strata; each training does it again, and says the same.
-    let (input, target, warnings) = source.infer(recipe.task, &recipe.features)?;
+    let (input, target, warnings) = recipe.infer(source)?;
     let mut said = Said::default();
     said.warn(&warnings);
     let rows: Vec<usize> = (0..source.rows()).collect();
@@ -85,7 +86,7 @@ fn train<T: Float + Into<f64>>(
         0.0 => (rows, Vec::new()),
         share => {
             let mut classes = Vec::new();
-            let strata = source.strata(&target, &rows, &mut classes)?;
+            let strata = source.strata(&target, &rows, &recipe.parting, &mut classes)?;
             let part = split::hold_out(strata, share, &mut Rng::with_stream(args.seed, stream::SPLIT))?;
             (part.train, part.test)
         }
@@ -117,7 +118,7 @@ fn cross_validate<T: Float>(
 ) -> Result<(Vec<Evaluation>, f64, Vec<Watched>)> {
     let rows: Vec<usize> = (0..source.rows()).collect();
     let mut classes = Vec::new();
-    let strata = source.strata(target, &rows, &mut classes)?;
+    let strata = source.strata(target, &rows, &recipe.parting, &mut classes)?;
     // Each fold lists all rows, here or there.
     let indices = folds as u128 * rows.len() as u128;
     memory::require(
@@ -234,7 +235,32 @@ fn recipe(args: &Train) -> Result<Recipe> {
             threads,
         },
         held_back: args.early_stopping,
+        parting: Parting::Random,
     })
+}
+
+/// How rows are parted.
+fn parting(args: &Train, cv: Option<(usize, usize)>) -> Result<Parting> {
+    let parting = match (&args.groups, args.split) {
+        (Some(_), args::SplitBy::Ordered) => {
+            return Err(Error::setting(
+                "--split",
+                "random together with --groups, whose rows have no order",
+                "ordered",
+            ));
+        }
+        (Some(column), args::SplitBy::Random) => Parting::Groups(column.clone()),
+        (None, args::SplitBy::Ordered) => Parting::Ordered,
+        (None, args::SplitBy::Random) => Parting::Random,
+    };
+    match cv {
+        Some((folds, repetitions)) if repetitions > 1 && parting != Parting::Random => {
+            let flag = if args.groups.is_some() { "--groups" } else { "--split ordered" };
+            let expected = format!("{folds} folds once, for with {flag} they are always the same");
+            Err(Error::setting("--cv", expected, format!("{folds}x{repetitions}")))
+        }
+        _ => Ok(parting),
+    }
 }
 
 /// Reads `K` or `KxR`.

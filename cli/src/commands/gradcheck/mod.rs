@@ -171,7 +171,7 @@ fn of_model(args: &Gradcheck, path: &Path, data: &Path, engine: Engine, options:
     let any = AnyModel::load(path)?;
     with_model!(any, model => {
         let target = match model.input {
-            Input::Table(_) => Target::Column(model.target.name()),
+            Input::Table(_) => Target::OfModel(model.target.name()),
             Input::Images { .. } => Target::Unknown,
         };
         let source = input::open(data, &args.reading, target)?;

@@ -77,6 +77,7 @@ pub mod optim;
 pub mod picture;
 pub mod rng;
 pub mod scalar;
+pub mod schedule;
 pub mod simd;
 pub mod threads;
 pub mod train;
@@ -98,6 +99,7 @@ pub mod prelude {
     pub use crate::network::{Layer, Network, Spec};
     pub use crate::optim::Method;
     pub use crate::rng::Rng;
+    pub use crate::schedule::Schedule;
     pub use crate::threads::Threads;
     pub use crate::train::{Solver, Stopping, Trainer};
 }

@@ -64,8 +64,8 @@ pub mod stream {
     pub const WEIGHTS: u64 = 1;
     /// Which rows are held out or form which fold.
     pub const SPLIT: u64 = 2;
-    /// The directions along which gradients are watched. (3 is a second split's.)
-    pub const WATCH: u64 = 4;
-    /// The order of rows: this plus the epoch's number.
+    /// The order of rows: this plus the epoch's number. (3 is a second split's.)
     pub const SHUFFLE: u64 = 1 << 32;
+    /// The directions along which a gradient is watched: this plus the step's number.
+    pub const WATCH: u64 = 1 << 40;
 }

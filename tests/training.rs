@@ -183,7 +183,7 @@ fn lbfgs_records_the_loss_without_the_penalty_as_descent_does() {
 #[test]
 fn a_training_whose_loss_stalls_ends_after_the_patience() {
     let (x, y) = small_data::<f64>();
-    let stopping = Stopping { tolerance: 1e-3, patience: 4 };
+    let stopping = Stopping { tolerance: 1e-3, patience: 4, ..Stopping::default() };
     let trainer = Trainer { stopping, epochs: 5000, ..plain(Loss::SquaredError) };
     let history = trainer.fit(&mut small(), batch(&x, &y), None, &mut go_on).unwrap();
     assert_eq!(history.stopped, Stopped::TrainingStalled);
@@ -206,7 +206,7 @@ fn overfitted(solver: Solver) -> (History, Network<f64>, Network<f64>) {
     let training = Batch { x: x1, y: y1, weights: None };
     let spec = Spec::mlp(3, &[20], Activation::Tanh, 1, Activation::Identity).unwrap();
     let start = Network::<f64>::new(spec, None, &mut Rng::new(1)).unwrap();
-    let stopping = Stopping { tolerance: 0.0, patience: 15 };
+    let stopping = Stopping { tolerance: 0.0, patience: 15, ..Stopping::default() };
     let trainer = Trainer { solver, stopping, epochs: 400, learning_rate: 0.01, batch: 5, ..Trainer::default() };
     let mut net = start.clone();
     let held_back = Batch { x: x2, y: y2, weights: None };
@@ -328,7 +328,7 @@ fn settings_out_of_range_are_refused_by_name() {
     let loss = |loss: Loss| Objective { loss, l1: 0.0, l2: 0.0 };
     let l2 = |l2: f64| Objective { l2, ..Objective::default() };
     let l1 = |l1: f64| Objective { l1, ..Objective::default() };
-    let stopping = |tolerance: f64, patience: usize| Stopping { tolerance, patience };
+    let stopping = |tolerance: f64, patience: usize| Stopping { tolerance, patience, ..Stopping::default() };
     let solver = |momentum: f64| Solver::Steps(Method::Sgd { momentum, nesterov: false });
     for (trainer, message) in [
         (Trainer { learning_rate: 0.0, ..base() }, "learning rate: expected a finite number above 0, found 0"),

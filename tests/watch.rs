@@ -271,7 +271,8 @@ fn what_cannot_be_watched_is_refused() {
     let watch = |solver, interval| Trainer { solver, watch_gradients: Some(interval), ..Trainer::default() };
     assert_eq!(refuse(watch(Solver::Steps(Method::adam()), 0)), "watch gradients: expected at least 1 step, found 0");
     for (solver, name) in [(Solver::Lbfgs, "L-BFGS"), (Solver::Perceptron, "the perceptron rule")] {
-        let expected = format!("gradients are watched in the steps of a mini-batch solver, which {name} does not take");
+        let expected =
+            format!("watching gradients is for solvers that step after each mini-batch, which {name} is not");
         assert_eq!(refuse(watch(solver, 10)), expected);
     }
 }

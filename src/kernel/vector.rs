@@ -26,6 +26,16 @@ pub fn scale<T: Vectorized>(isa: Isa, a: T, x: &mut [T]) {
     sweep(isa, Scale(a), [], [x]);
 }
 
+/// `y <- y + part (x - y)`: that part of the way from `y` to `x`.
+pub fn approach<T: Vectorized>(isa: Isa, part: T, x: &[T], y: &mut [T]) {
+    sweep(isa, Approach(part), [x], [y]);
+}
+
+/// Each element is cut to the absolute value `most`; what is not finite becomes or stays NaN.
+pub fn clamp<T: Vectorized>(isa: Isa, most: T, x: &mut [T]) {
+    sweep(isa, Clamp(most), [], [x]);
+}
+
 /// `x <- x * by`, element by element.
 pub fn multiply<T: Vectorized>(isa: Isa, x: &mut [T], by: &[T]) {
     sweep(isa, Multiply, [by], [x]);
@@ -117,6 +127,30 @@ impl<T: Vectorized> Step<T, 0, 1> for Scale<T> {
     #[inline(always)]
     fn step<L: Lanes<T>>(self, lanes: L, []: [L::Vector; 0], [x]: [L::Vector; 1]) -> [L::Vector; 1] {
         [lanes.mul(lanes.splat(self.0), x)]
+    }
+}
+
+#[derive(Clone, Copy)]
+struct Approach<T>(T);
+
+impl<T: Vectorized> Step<T, 1, 1> for Approach<T> {
+    #[inline(always)]
+    fn step<L: Lanes<T>>(self, lanes: L, [x]: [L::Vector; 1], [y]: [L::Vector; 1]) -> [L::Vector; 1] {
+        [lanes.mul_add(lanes.splat(self.0), lanes.sub(x, y), y)]
+    }
+}
+
+#[derive(Clone, Copy)]
+struct Clamp<T>(T);
+
+impl<T: Vectorized> Step<T, 0, 1> for Clamp<T> {
+    #[inline(always)]
+    fn step<L: Lanes<T>>(self, lanes: L, []: [L::Vector; 0], [x]: [L::Vector; 1]) -> [L::Vector; 1] {
+        let most = lanes.splat(self.0);
+        let is_beyond = lanes.lt(most, lanes.abs(x));
+        // An infinite element less itself is NaN.
+        let cut = lanes.add(lanes.copysign(most, x), lanes.sub(x, x));
+        [lanes.select(is_beyond, cut, x)]
     }
 }
 

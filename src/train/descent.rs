@@ -1,88 +1,136 @@
 //! Mini-batch descent: gather, gradient, step; an epoch after another.
+//!
+//! Everything that changes is in [`State`], so that a training which was saved continues with the same bits.
 
+use super::averaging::Average;
+use super::divergence::{check_finite, diverged, largest_layer, not_finite};
+use super::judge::Jury;
 use super::required::{copied, counted};
-use super::stopping::Watch;
+use super::run::{Run, Saving};
+use super::state::{Saved, Snapshot, Standing};
 use super::watch::GradientWatch;
-use super::{Epoch, History, Observer, Stopped, Trainer};
+use super::{History, Stopped, Trainer};
 use crate::activation::ActivationFn;
 use crate::error::{Error, Result};
 use crate::float::Float;
-use crate::kernel::vector;
 use crate::loss::LossFn;
 use crate::memory::zeros;
 use crate::network::objective::{Batch, Value};
-use crate::network::workspace::{Workspace, rows_at_a_time};
+use crate::network::workspace::Workspace;
 use crate::network::{Network, Spec, pass};
 use crate::optim::{Method, Optimizer};
 use crate::rng::{Rng, stream};
-use crate::simd::Isa;
+use crate::schedule::Progress;
 use ndarray::ArrayView2;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
 
 /// A loss this many times the largest of 1, the first loss, and what the same rows lost before training has run away: an
 /// adaptive method that does so stays finite for ever. The same rows, because those of the first batch may all have been
 /// easy.
 const RUN_AWAY: f64 = 1000.0;
 
-pub(super) fn fit<T: Float, A: ActivationFn, L: LossFn>(
+pub(super) fn fit<'a, T: Float, A: ActivationFn, L: LossFn>(
     trainer: &Trainer<L>,
     method: Method,
     net: &mut Network<T, A>,
-    training: Batch<'_, T>,
-    held_back: Option<Batch<'_, T>>,
-    observe: &mut Observer<'_>,
+    training: Batch<'a, T>,
+    run: Run<'a, T>,
 ) -> Result<History> {
-    let mut descent = Descent::new(trainer, method, net, training)?;
-    let mut judge = held_back.map(|rows| Judge::new(trainer, net.spec(), rows)).transpose()?;
-    let mut watch = Watch::new(trainer.stopping, judge.is_some());
-    let mut history = History::default();
-    let kept = if judge.is_some() { net.params() } else { &[] };
-    let mut best = copied(kept, "the best parameters")?;
-    let mut before = copied(net.params(), "the parameters of the last epoch")?;
-    let batches = training.x.nrows().div_ceil(trainer.batch);
+    let Run { held_back, measure, mut observe, interrupt, mut save, resume } = run;
+    let begun = Instant::now();
+    let mut jury = Jury::new(trainer, net.spec(), training, held_back, measure)?;
+    let mut descent = Descent::new(trainer, method, net, training, jury.judges(), resume)?;
+    let seconds_before = descent.state.standing.seconds;
 
-    for number in 1..=trainer.epochs {
-        before.copy_from_slice(net.params());
+    while !descent.state.standing.is_over(trainer.epochs) {
         let (spec, params) = net.parts_mut();
-        let outcome = trainer.threads.enter(|| descent.epoch(spec, params, number));
-        let value = match outcome {
-            Ok(value) => value,
-            Err(diverged) => {
-                params.copy_from_slice(&before);
-                return Err(diverged);
-            }
+        let outcome = trainer.threads.enter(|| descent.epoch(spec, params, interrupt));
+        let heard = outcome.and_then(|value| {
+            let at = (descent.state.standing.epoch + 1, descent.batches());
+            let hear = |value| Ok((value, jury.hear(spec, descent.state.judged(params), at)?));
+            value.map(hear).transpose()
+        });
+        let heard = heard.inspect_err(|_| params.copy_from_slice(&descent.state.before))?;
+        let state = &mut descent.state;
+        state.standing.seconds = seconds_before + begun.elapsed().as_secs_f64();
+        let Some((value, heard)) = heard else {
+            save_state(&mut save, state, params, true)?;
+            state.standing.stopped = Some(Stopped::Interrupted);
+            break;
         };
-        let validation =
-            match judge.as_mut().map(|judge| judge.finite_loss(spec, params, (number, batches))).transpose() {
-                Ok(validation) => validation,
-                Err(diverged) => {
-                    params.copy_from_slice(&before);
-                    return Err(diverged);
-                }
-            };
-        history.training.push(value.loss);
-        history.validation.extend(validation);
-        let (lowest, stop) = watch.see(validation.unwrap_or(value.objective()));
-        if judge.is_none() || lowest {
-            history.kept = number;
+        let is_best = state.standing.end_epoch(trainer, value, heard, true);
+        if observe.as_mut().is_some_and(|observe| observe(&state.standing.last_epoch()).is_break()) {
+            state.standing.stopped = Some(Stopped::Observer);
         }
-        if judge.is_some() && lowest {
-            best.copy_from_slice(params);
+        state.before.copy_from_slice(params);
+        if jury.judges() && is_best {
+            state.keep_as_best(params);
         }
-        let go_on = observe(&Epoch { number, training: value.loss, validation });
-        if go_on.is_break() {
-            history.stopped = Stopped::Observer;
-            break;
-        }
-        if let Some(stop) = stop {
-            history.stopped = stop;
-            break;
+        let is_over = state.standing.is_over(trainer.epochs);
+        save_state(&mut save, state, params, is_over)?;
+        if !is_over && interrupt.is_some_and(|flag| flag.load(Ordering::Relaxed)) {
+            save_state(&mut save, state, params, true)?;
+            state.standing.stopped = Some(Stopped::Interrupted);
         }
     }
-    if judge.is_some() {
-        net.params_mut().copy_from_slice(&best);
+    let state = descent.state;
+    if jury.judges() && state.standing.history.kept > 0 {
+        net.params_mut().copy_from_slice(&state.best);
+    } else if let Some(average) = state.average.as_ref().and_then(Average::current) {
+        net.params_mut().copy_from_slice(average);
     }
-    history.watched = descent.watch.map_or_else(Vec::new, |watch| watch.watched);
+    let mut history = state.standing.history;
+    history.stopped = state.standing.stopped.unwrap_or(Stopped::Epochs);
     Ok(history)
+}
+
+/// Hands the state on, if it is wanted now.
+fn save_state<T: Float>(save: &mut Option<Saving<'_, T>>, state: &State<T>, params: &[T], is_last: bool) -> Result<()> {
+    match save {
+        Some(Saving { every, save }) if is_last || state.standing.epoch.is_multiple_of(*every) => {
+            save(&state.snapshot(params))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// What changes in a training, beside the parameters.
+struct State<T> {
+    standing: Standing,
+    optimizer: Optimizer<T>,
+    average: Option<Average<T>>,
+    /// The parameters after the last epoch.
+    before: Vec<T>,
+    /// The best parameters, where rows judge them.
+    best: Vec<T>,
+    /// The parameters before training.
+    start: Vec<T>,
+}
+
+impl<T: Float> State<T> {
+    /// What is judged and kept: the average, where there is one.
+    fn judged<'a>(&'a self, params: &'a [T]) -> &'a [T] {
+        self.average.as_ref().and_then(Average::current).unwrap_or(params)
+    }
+
+    fn keep_as_best(&mut self, params: &[T]) {
+        let Self { average, best, .. } = self;
+        best.copy_from_slice(average.as_ref().and_then(Average::current).unwrap_or(params));
+    }
+
+    fn snapshot<'a>(&'a self, params: &'a [T]) -> Snapshot<'a, T> {
+        let mut buffers = vec![
+            ("params", params),
+            ("moments", self.optimizer.moments()),
+            ("before", &self.before),
+            ("best", &self.best),
+            ("start", &self.start),
+        ];
+        buffers.extend(self.average.as_ref().map(|average| ("average", &average.params[..])));
+        buffers.retain(|(_, buffer)| !buffer.is_empty());
+        Snapshot { standing: &self.standing, buffers }
+    }
 }
 
 /// Everything that a step needs, allocated before the first.
@@ -90,71 +138,109 @@ struct Descent<'a, 'd, T, L> {
     trainer: &'a Trainer<L>,
     training: Batch<'d, T>,
     workspace: Workspace<T>,
-    optimizer: Optimizer<T>,
     gradient: Vec<T>,
     /// The order in which the rows are taken.
     order: Vec<usize>,
     /// The rows of a mini-batch, gathered: inputs, targets, weights.
     gathered: (Vec<T>, Vec<T>, Vec<T>),
-    /// The parameters before training.
-    start: Vec<T>,
-    /// The largest loss of a batch that is known from before training.
-    start_loss: Option<f64>,
     watch: Option<GradientWatch>,
+    state: State<T>,
 }
 
 impl<'a, 'd, T: Float, L: LossFn> Descent<'a, 'd, T, L> {
     fn new<A: ActivationFn>(
         trainer: &'a Trainer<L>,
         method: Method,
-        net: &Network<T, A>,
+        net: &mut Network<T, A>,
         training: Batch<'d, T>,
+        is_judged: bool,
+        resume: Option<Saved<T>>,
     ) -> Result<Self> {
-        let spec = net.spec();
         let count = training.x.nrows();
         let batch = trainer.batch.min(count);
+        let state = match resume {
+            None => fresh(trainer, method, net.params(), is_judged)?,
+            Some(saved) => resumed(trainer, method, net, is_judged, count.div_ceil(batch), saved)?,
+        };
+        let spec = net.spec();
         let gather =
             |width: usize| zeros(if trainer.shuffle { batch.saturating_mul(width) } else { 0 }, "a mini-batch");
         Ok(Self {
             trainer,
             training,
             workspace: Workspace::new(spec, batch, trainer.engine, trainer.threads.clone())?,
-            optimizer: Optimizer::new(method, spec.parameters())?,
             gradient: zeros(spec.parameters(), "the gradient")?,
             order: counted(count, "the order of the rows")?,
             gathered: (gather(spec.inputs())?, gather(spec.outputs())?, gather(1)?),
-            start: copied(net.params(), "the parameters before training")?,
-            start_loss: None,
             watch: GradientWatch::new(trainer, spec, batch)?,
+            state,
         })
     }
 
-    /// One pass over the rows; the mean over them of the objective while it ran.
-    fn epoch<A: ActivationFn>(&mut self, spec: &Spec<A>, params: &mut [T], number: usize) -> Result<Value> {
+    /// Batches of an epoch.
+    fn batches(&self) -> usize {
+        self.order.len().div_ceil(self.trainer.batch.min(self.order.len()))
+    }
+
+    /// What is left of a pass over the rows; the mean over them of the objective while it ran, or nothing if it was interrupted.
+    fn epoch<A: ActivationFn>(
+        &mut self,
+        spec: &Spec<A>,
+        params: &mut [T],
+        interrupt: Option<&AtomicBool>,
+    ) -> Result<Option<Value>> {
         let count = self.order.len();
-        let size = self.trainer.batch.min(count);
+        let (size, batches) = (self.trainer.batch.min(count), self.batches());
+        let number = self.state.standing.epoch + 1;
         if self.trainer.shuffle {
             // From the identity, so that an epoch's order depends on its number alone.
             self.order.iter_mut().enumerate().for_each(|(i, o)| *o = i);
             Rng::with_stream(self.trainer.seed, stream::SHUFFLE + number as u64).shuffle(&mut self.order);
         }
-        self.watch.iter_mut().for_each(|watch| watch.begin_epoch(count.div_ceil(size)));
-        let (mut loss, mut penalty, mut total) = (0.0, 0.0, 0.0);
-        for (b, start) in (0..count).step_by(size).enumerate() {
-            let rows = start..count.min(start + size);
+        let standing = &mut self.state.standing;
+        if let Some(watch) = &self.watch {
+            standing.history.watched.reserve(watch.most(batches));
+        }
+        if standing.history.rates.len() < number {
+            standing.history.rates.push(0.0);
+        }
+        while self.state.standing.batch < batches {
+            let b = self.state.standing.batch;
+            let rows = b * size..count.min((b + 1) * size);
             let weight = match self.training.weights {
                 None => rows.len() as f64,
                 Some(_) => self.batch_weight(rows.clone()),
             };
-            if weight == 0.0 {
-                continue;
+            let at = Progress {
+                step: (self.state.standing.epoch * batches + b) as u64,
+                steps: (self.trainer.epochs * batches) as u64,
+                steps_per_epoch: batches as u64,
+                rows: count as u64,
+            };
+            let rate = self.state.standing.rate.at(self.trainer, at);
+            // Rows that weigh nothing teach nothing; the last step's rate is the epoch's.
+            if weight > 0.0 {
+                let value = self.step(spec, params, rows, rate)?;
+                let [loss, penalty, total] = &mut self.state.standing.sums;
+                *loss += weight * value.loss;
+                *penalty += weight * value.penalty;
+                *total += weight;
             }
-            let value = self.step(spec, params, rows, number, b + 1)?;
-            loss += weight * value.loss;
-            penalty += weight * value.penalty;
-            total += weight;
+            let standing = &mut self.state.standing;
+            standing.history.rates[number - 1] = rate;
+            standing.batch += 1;
+            if standing.batch < batches && interrupt.is_some_and(|flag| flag.load(Ordering::Relaxed)) {
+                return Ok(None);
+            }
         }
-        Ok(Value { loss: loss / total, penalty: penalty / total })
+        if let Some(average) = &mut self.state.average {
+            average.epoch(self.trainer.engine.isa, params, number);
+            self.state.standing.averaged = average.count;
+        }
+        let standing = &mut self.state.standing;
+        let [loss, penalty, total] = std::mem::take(&mut standing.sums);
+        standing.batch = 0;
+        Ok(Some(Value { loss: loss / total, penalty: penalty / total }))
     }
 
     fn batch_weight(&self, rows: std::ops::Range<usize>) -> f64 {
@@ -168,77 +254,101 @@ impl<'a, 'd, T: Float, L: LossFn> Descent<'a, 'd, T, L> {
         spec: &Spec<A>,
         params: &mut [T],
         rows: std::ops::Range<usize>,
-        epoch: usize,
-        number: usize,
+        rate: f64,
     ) -> Result<Value> {
-        let batch = if self.trainer.shuffle {
-            gather(&self.training, &self.order[rows], &mut self.gathered)
-        } else {
-            self.training.rows(rows)
-        };
-        let objective = &self.trainer.objective;
-        let gradient = &mut self.gradient;
-        let value = pass::value_and_gradient(spec, params, batch.view(), objective, &mut self.workspace, gradient)?;
-        let isa = self.trainer.engine.isa;
-        let at = (epoch, number);
+        let Self { trainer, training, workspace, gradient, state, .. } = self;
+        let batch =
+            if trainer.shuffle { gather(training, &self.order[rows], &mut self.gathered) } else { training.rows(rows) };
+        let objective = &trainer.objective;
+        let value = pass::value_and_gradient(spec, params, batch.view(), objective, workspace, gradient)?;
+        let (isa, standing) = (trainer.engine.isa, &mut state.standing);
+        let at = (standing.epoch + 1, standing.batch + 1);
         if !value.objective().is_finite() {
-            return Err(not_finite(&self.workspace, value, at));
+            return Err(not_finite(workspace, value, at));
         }
-        let known = *self.start_loss.get_or_insert(value.loss);
+        let known = *standing.start_loss.get_or_insert(value.loss);
         if value.loss > RUN_AWAY * known.max(1.0) {
-            let start = pass::value(spec, &self.start, batch.view(), objective, &mut self.workspace)?.loss;
+            let start = pass::value(spec, &state.start, batch.view(), objective, workspace)?.loss;
             if value.loss > RUN_AWAY * start.max(1.0) {
                 return Err(diverged("loss", value.objective(), Some(largest_layer(spec, params)), at));
             }
-            self.start_loss = Some(start.max(known));
+            standing.start_loss = Some(start.max(known));
         }
+        standing.steps += 1;
         if let Some(watch) = &mut self.watch
-            && watch.is_due()
+            && watch.is_due(standing.steps)
         {
-            watch.check((spec, params), batch, objective, gradient, at)?;
+            let seen = watch.check((spec, params), batch, objective, gradient, at, standing.steps)?;
+            standing.history.watched.extend(seen);
         }
-        let Trainer { learning_rate, threads, .. } = self.trainer;
-        let finite = self.optimizer.step_checked(threads, isa, *learning_rate, gradient, params);
+        trainer.clip.iter().for_each(|clip| clip.apply(isa, gradient));
+        let finite = state.optimizer.step_checked(&trainer.threads, isa, rate, gradient, params);
         if !finite.gradient {
             check_finite("gradient", isa, spec, gradient, at)?;
         }
         if !finite.params {
             check_finite("weight", isa, spec, params, at)?;
         }
+        if let Some(average) = &mut state.average {
+            average.step(isa, params);
+            standing.averaged = average.count;
+        }
         Ok(value)
     }
 }
 
-/// The error about `what`, in layer `layer` (from 0), in epoch and batch `at` (from 1).
-fn diverged(what: &str, value: f64, layer: Option<usize>, at: (usize, usize)) -> Error {
-    Error::Diverged { epoch: at.0, batch: at.1, layer: layer.map(|l| l + 1), what: what.into(), value }
+/// The state of a training that begins.
+fn fresh<T: Float, L>(trainer: &Trainer<L>, method: Method, params: &[T], is_judged: bool) -> Result<State<T>> {
+    Ok(State {
+        standing: Standing::new(),
+        optimizer: Optimizer::new(method, params.len())?,
+        average: trainer.averaging.map(|rule| Average::new(rule, params)).transpose()?,
+        before: copied(params, "the parameters of the last epoch")?,
+        best: copied(if is_judged { params } else { &[] }, "the best parameters")?,
+        start: copied(params, "the parameters before training")?,
+    })
 }
 
-/// The layer (from 0) with the largest parameter: where to look when a loss ran away and everything is still finite.
-fn largest_layer<T: Float, A: ActivationFn>(spec: &Spec<A>, params: &[T]) -> usize {
-    let largest = (0..params.len()).fold(0, |best, i| if params[i].abs() > params[best].abs() { i } else { best });
-    spec.blocks().iter().position(|b| largest < b.bias.end).unwrap_or(0)
-}
-
-/// The error about an objective that is not finite, after the pass that found it.
-pub(super) fn not_finite<T: Float>(workspace: &Workspace<T>, value: Value, at: (usize, usize)) -> Error {
-    diverged("loss", value.objective(), workspace.layer_not_finite(), at)
-}
-
-/// Refuses numbers that lie like parameters and are not all finite, naming the first of them and its layer.
-pub(super) fn check_finite<T: Float, A: ActivationFn>(
-    what: &str,
-    isa: Isa,
-    spec: &Spec<A>,
-    numbers: &[T],
-    at: (usize, usize),
-) -> Result<()> {
-    if vector::all_finite(isa, numbers) {
-        return Ok(());
+/// The state of a training that continues; the network's parameters become the saved ones.
+fn resumed<T: Float, A: ActivationFn, L>(
+    trainer: &Trainer<L>,
+    method: Method,
+    net: &mut Network<T, A>,
+    is_judged: bool,
+    batches: usize,
+    mut saved: Saved<T>,
+) -> Result<State<T>> {
+    let length = net.params().len();
+    let standing = saved.standing.clone();
+    if standing.epoch > trainer.epochs || standing.batch >= batches.max(1) {
+        let expected = format!("at most {} epochs of {batches} batches", trainer.epochs);
+        let found = format!("{} epochs and {} batches", standing.epoch, standing.batch);
+        return Err(Error::shape("saved state", expected, found));
     }
-    let index = numbers.iter().position(|n| !n.is_finite());
-    let layer = index.and_then(|index| spec.blocks().iter().position(|b| index < b.bias.end));
-    Err(diverged(what, index.map_or(f64::NAN, |index| numbers[index].real()), layer, at))
+    let params = saved.take("params", length)?;
+    let moments = match method.moments() {
+        0 => Vec::new(),
+        count => saved.take("moments", count * length)?,
+    };
+    let average = match trainer.averaging {
+        None => None,
+        Some(rule) => {
+            let mut average = Average::new(rule, &saved.take("average", length)?)?;
+            average.count = standing.averaged;
+            Some(average)
+        }
+    };
+    let state = State {
+        optimizer: Optimizer::resume(method, length, moments, standing.steps)?,
+        average,
+        before: saved.take("before", length)?,
+        best: if is_judged { saved.take("best", length)? } else { Vec::new() },
+        start: saved.take("start", length)?,
+        standing,
+    };
+    saved.check_empty()?;
+    net.params_mut().copy_from_slice(&params);
+    Ok(state)
 }
 
 /// The rows of `training` that `order` lists, copied into `buffers`.
@@ -267,48 +377,5 @@ fn gather<'b, T: Float>(
         x: view(x, training.x.ncols()),
         y: view(y, training.y.ncols()),
         weights: training.weights.map(|_| &w[..order.len()]),
-    }
-}
-
-/// The loss on held-back rows, in pieces of bounded memory.
-pub(super) struct Judge<'a, 'd, T, L> {
-    trainer: &'a Trainer<L>,
-    rows: Batch<'d, T>,
-    workspace: Workspace<T>,
-    /// Rows judged at a time.
-    size: usize,
-}
-
-impl<'a, 'd, T: Float, L: LossFn> Judge<'a, 'd, T, L> {
-    pub(super) fn new<A: ActivationFn>(trainer: &'a Trainer<L>, spec: &Spec<A>, rows: Batch<'d, T>) -> Result<Self> {
-        let size = rows_at_a_time::<T, A>(spec, rows.x.nrows());
-        let workspace = Workspace::for_prediction(spec, size, trainer.engine, trainer.threads.clone())?;
-        Ok(Self { trainer, rows, workspace, size })
-    }
-
-    /// [`loss`](Self::loss) after the epoch and batch `at`, which must be finite.
-    fn finite_loss<A: ActivationFn>(&mut self, spec: &Spec<A>, params: &[T], at: (usize, usize)) -> Result<f64> {
-        let loss = self.loss(spec, params)?;
-        if loss.is_finite() {
-            return Ok(loss);
-        }
-        let layer = self.workspace.layer_not_finite();
-        Err(diverged("loss on the held-back rows", loss, layer, at))
-    }
-
-    /// The weighted mean loss, without penalty.
-    pub(super) fn loss<A: ActivationFn>(&mut self, spec: &Spec<A>, params: &[T]) -> Result<f64> {
-        let count = self.rows.x.nrows();
-        let (mut loss, mut total) = (0.0, 0.0);
-        for start in (0..count).step_by(self.size) {
-            let rows = self.rows.rows(start..count.min(start + self.size));
-            let weight = rows.weights.map_or(rows.x.nrows() as f64, |w| w.iter().map(|w| w.real()).sum());
-            if weight > 0.0 {
-                let value = pass::value(spec, params, rows, &self.trainer.objective, &mut self.workspace)?;
-                loss += weight * value.loss;
-                total += weight;
-            }
-        }
-        Ok(loss / total)
     }
 }

@@ -2,8 +2,16 @@
 //!
 //! Row 6 of the house: imports everything below. Begin reading at [`Trainer::fit`].
 
+mod averaging;
+mod clip;
 mod descent;
+mod divergence;
+mod judge;
+mod measure;
+mod rate;
 mod required;
+mod run;
+mod state;
 mod stopping;
 mod watch;
 mod whole_batch;
@@ -17,11 +25,16 @@ use crate::loss::{Loss, LossFn};
 use crate::network::Network;
 use crate::network::objective::{Batch, Objective, total_weight};
 use crate::optim::Method;
+use crate::schedule::Schedule;
 use crate::simd::Isa;
 use crate::threads::Threads;
-use serde::Serialize;
-use std::ops::ControlFlow;
-pub use stopping::Stopping;
+pub use averaging::Averaging;
+pub use clip::Clip;
+pub use measure::{Measure, Part};
+pub use run::{Observer, Run, Saving};
+use serde::{Deserialize, Serialize};
+pub use state::{Saved, Snapshot, Standing};
+pub use stopping::{Monitor, Stopping};
 pub use watch::Watched;
 
 /// How the parameters are moved.
@@ -63,6 +76,14 @@ pub struct Trainer<L = Loss> {
     pub objective: Objective<L>,
     /// The length of a step, in the solver's own unit.
     pub learning_rate: f64,
+    /// What becomes of it during the training; for [`Solver::Steps`] alone.
+    pub schedule: Schedule,
+    /// Over so many epochs it first rises, step by step, from its first part; on top of the schedule, for [`Solver::Steps`] alone.
+    pub warm_up: usize,
+    /// How long a gradient may be; for [`Solver::Steps`] alone.
+    pub clip: Option<Clip>,
+    /// The average of the parameters that is kept in place of the last; for [`Solver::Steps`] alone.
+    pub averaging: Option<Averaging>,
     /// The most passes over the data.
     pub epochs: usize,
     /// Rows of a mini-batch; more than there are means all.
@@ -99,6 +120,10 @@ impl<L> Trainer<L> {
             solver: Solver::Steps(Method::adam()),
             objective,
             learning_rate: 0.001,
+            schedule: Schedule::Constant,
+            warm_up: 0,
+            clip: None,
+            averaging: None,
             epochs: 200,
             batch: 200,
             shuffle: true,
@@ -112,7 +137,7 @@ impl<L> Trainer<L> {
 }
 
 /// Why a training ended.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Stopped {
@@ -121,8 +146,14 @@ pub enum Stopped {
     Epochs,
     /// The training loss no longer fell.
     TrainingStalled,
-    /// The loss on the held-back rows no longer fell; the best parameters were restored.
+    /// The loss on the held-back rows no longer fell, or another figure no longer improved; the best parameters were restored.
     ValidationStalled,
+    /// The loss came down to [`Stopping::target_loss`].
+    TargetReached,
+    /// [`Stopping::time_limit`] was over.
+    TimeUp,
+    /// [`Run::interrupt`] was set.
+    Interrupted,
     /// The solver found nothing left to gain.
     Converged,
     /// No step along the steepest descent gave less: the rounding of the type hides what is left, or a slope is wrong.
@@ -133,22 +164,41 @@ pub enum Stopped {
 
 /// One epoch, as the observer sees it.
 #[derive(Clone, Copy, Debug)]
-pub struct Epoch {
+pub struct Epoch<'a> {
     /// Its number, from 1.
     pub number: usize,
     /// The mean training loss while it ran, without penalty.
     pub training: f64,
     /// The loss on the held-back rows after it.
     pub validation: Option<f64>,
+    /// The learning rate of its last step; that of a solver that chooses its own is 0.
+    pub rate: f64,
+    /// The figures after each epoch so far, this one's last.
+    pub figures: &'a Figures,
+}
+
+/// What a [`Measure`] said after each epoch: a row of figures for each.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Figures {
+    /// Of the rows trained on.
+    pub training: Vec<Vec<f64>>,
+    /// Of the rows held back.
+    pub validation: Vec<Vec<f64>>,
 }
 
 /// What happened in a training.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct History {
     /// The mean training loss of each epoch, without penalty.
     pub training: Vec<f64>,
     /// The loss on the held-back rows after each epoch; empty without them.
     pub validation: Vec<f64>,
+    /// The learning rate of each epoch's last step; empty for a solver that chooses its own.
+    pub rates: Vec<f64>,
+    /// What the run's [`Measure`] said; empty without one.
+    pub figures: Figures,
     /// The gradients that were held against values, in order; empty unless [`Trainer::watch_gradients`] asked for it.
     pub watched: Vec<Watched>,
     /// Why it ended.
@@ -156,9 +206,6 @@ pub struct History {
     /// The epoch, from 1, whose parameters were kept.
     pub kept: usize,
 }
-
-/// Told of each epoch; breaking ends the training with what it has.
-pub type Observer<'a> = dyn FnMut(&Epoch) -> ControlFlow<()> + 'a;
 
 impl<L: LossFn> Trainer<L> {
     /// Trains `net` on `training`, and judges it after each epoch on `held_back` rows if there are any: training then
@@ -176,21 +223,35 @@ impl<L: LossFn> Trainer<L> {
         held_back: Option<Batch<'_, T>>,
         observe: &mut Observer<'_>,
     ) -> Result<History> {
+        let held_back = held_back.as_ref().map(Batch::view);
+        self.run(net, training.view(), Run { held_back, observe: Some(observe), ..Run::default() })
+    }
+
+    /// [`fit`](Self::fit) with all that may accompany a training.
+    ///
+    /// **Shapes**, **determinism** and **errors** as there; also those of the run's own functions, and a saved state that does not fit.
+    pub fn run<'a, T: Float, A: ActivationFn>(
+        &self,
+        net: &mut Network<T, A>,
+        training: Batch<'a, T>,
+        run: Run<'a, T>,
+    ) -> Result<History> {
         self.check()?;
+        self.check_run(&run)?;
         self.check_rows(net, &training)?;
-        if let Some(held_back) = &held_back {
+        if let Some(held_back) = &run.held_back {
             self.check_rows(net, held_back)?;
         }
-        self.require_memory(net, &training, held_back.as_ref())?;
+        self.require_memory(net, &training, run.held_back.as_ref())?;
         match self.solver {
-            Solver::Steps(method) => descent::fit(self, method, net, training, held_back, observe),
-            Solver::Lbfgs => whole_batch::lbfgs(self, net, training, held_back, observe),
+            Solver::Steps(method) => descent::fit(self, method, net, training, run),
+            Solver::Lbfgs => whole_batch::lbfgs(self, net, training, run),
             Solver::Perceptron => {
-                if held_back.is_some() || training.weights.is_some() {
-                    let what = if held_back.is_some() { "held-back rows" } else { "weights of rows" };
+                if run.held_back.is_some() || training.weights.is_some() {
+                    let what = if run.held_back.is_some() { "held-back rows" } else { "weights of rows" };
                     return Err(Error::Unsupported(format!("the perceptron rule has no use for {what}")));
                 }
-                whole_batch::perceptron(self, net, training, observe)
+                whole_batch::perceptron(self, net, training, run)
             }
         }
     }
@@ -214,18 +275,59 @@ impl<L: LossFn> Trainer<L> {
                 return Err(Error::setting(name, "at least 1", 0));
             }
         }
-        match (self.watch_gradients, self.solver) {
-            (Some(0), _) => return Err(Error::setting("watch gradients", "at least 1 step", 0)),
-            (Some(_), Solver::Lbfgs | Solver::Perceptron) => {
-                let solver = if self.solver == Solver::Lbfgs { "L-BFGS" } else { "the perceptron rule" };
-                return Err(Error::Unsupported(format!(
-                    "gradients are watched in the steps of a mini-batch solver, which {solver} does not take"
-                )));
-            }
-            _ => {}
+        self.schedule.check()?;
+        self.clip.map_or(Ok(()), |clip| clip.check())?;
+        self.averaging.map_or(Ok(()), |averaging| averaging.check(self.epochs))?;
+        if self.warm_up > 0 && matches!(self.schedule, Schedule::OneCycle { .. }) {
+            return Err(Error::Unsupported("a warm-up before schedule one_cycle, which warms up itself".into()));
         }
+        if self.watch_gradients == Some(0) {
+            return Err(Error::setting("watch gradients", "at least 1 step", 0));
+        }
+        self.check_options_of_steps()?;
         self.objective.loss.check()?;
         self.stopping.check()
+    }
+
+    /// Refuses what only steps on mini-batches can use where the solver takes none.
+    fn check_options_of_steps(&self) -> Result<()> {
+        if let Solver::Steps(_) = self.solver {
+            return Ok(());
+        }
+        let schedule = format!("schedule {}", self.schedule.name());
+        let wanted = [
+            (self.schedule != Schedule::Constant, schedule.as_str()),
+            (self.warm_up > 0, "a warm-up"),
+            (self.clip.is_some(), "clipping of gradients"),
+            (self.averaging.is_some(), "an average of the parameters"),
+            (self.watch_gradients.is_some(), "watching gradients"),
+        ];
+        match wanted.into_iter().find(|(is_wanted, _)| *is_wanted) {
+            None => Ok(()),
+            Some((_, what)) => {
+                let solver = if self.solver == Solver::Lbfgs { "L-BFGS" } else { "the perceptron rule" };
+                Err(Error::Unsupported(format!(
+                    "{what} is for solvers that step after each mini-batch, which {solver} is not"
+                )))
+            }
+        }
+    }
+
+    /// Refuses what accompanies a training and cannot be used in it.
+    fn check_run<T>(&self, run: &Run<'_, T>) -> Result<()> {
+        if let Monitor::Figure { index, .. } = self.stopping.monitor {
+            let count = run.measure.map_or(0, |measure| measure.names().len());
+            if run.held_back.is_none() {
+                return Err(Error::Unsupported("a figure to be monitored without held-back rows to take it of".into()));
+            }
+            if index >= count {
+                return Err(Error::setting("the figure to be monitored", format!("one of {count}, from 0"), index));
+            }
+        }
+        match &run.save {
+            Some(Saving { every: 0, .. }) => Err(Error::setting("epochs between two states saved", "at least 1", 0)),
+            _ => Ok(()),
+        }
     }
 
     /// Refuses rows that do not fit the network, and targets that the loss has no meaning for, naming the row.

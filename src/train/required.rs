@@ -28,8 +28,9 @@ impl<L> Trainer<L> {
                 let batch = rows.min(self.batch);
                 let width = spec.inputs() as u128 + spec.outputs() as u128 + 1;
                 let gathered = if self.shuffle { batch as u128 * width } else { 0 };
-                // The gradient, and the parameters of before, of the last epoch, and of the best where rows judge them.
-                let buffers = 3 + u128::from(held_back > 0) + method.moments() as u128;
+                // The gradient, and the parameters of before, of the last epoch, of the best where rows judge them, and their average.
+                let kept = u128::from(held_back > 0) + u128::from(self.averaging.is_some());
+                let buffers = 3 + kept + method.moments() as u128;
                 let watch = self.watch_gradients.map_or(0, |_| GradientWatch::required_bytes(spec, batch));
                 numbers(buffers * parameters + gathered)
                     + watch

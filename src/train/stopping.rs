@@ -1,29 +1,57 @@
 //! When a training has nothing left to gain, and which parameters were the best.
 
-use super::Stopped;
 use crate::error::{Error, Result};
+use serde::{Deserialize, Serialize};
+use std::time::Duration;
 
-/// Stops when the loss has not fallen by more than `tolerance` below its best for `patience` epochs running.
+/// When a training ends before its last epoch.
 ///
-/// The loss is the held-back rows' if there are any, else the training objective.
+/// It ends where the figure that is watched has not fallen (or risen, for one that should) by more than `tolerance` beyond its best
+/// for `patience` epochs running. That figure is the [`monitor`](Self::monitor)'s, of the held-back rows if there are any, else the
+/// training objective.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Stopping {
-    /// The least fall that counts, as a share of the first epoch's loss: so no unit of the loss is special, and a loss
+    /// The least progress that counts, as a share of the first epoch's figure: so no unit of the loss is special, and a loss
     /// that falls to zero stalls at last (measured against itself it never would).
     pub tolerance: f64,
     /// How many epochs without it are borne; `usize::MAX` means never stop.
     pub patience: usize,
+    /// Ends the training after the first epoch whose loss is at most this: that of the held-back rows if there are any, else of the
+    /// training, both without penalty.
+    pub target_loss: Option<f64>,
+    /// Ends the training after the first epoch that is over later than this. What a training learns until then has the same bits as
+    /// ever; how far it comes depends on the machine.
+    pub time_limit: Option<Duration>,
+    /// What is watched on the held-back rows.
+    pub monitor: Monitor,
+}
+
+/// A figure of the held-back rows, by which a training is judged.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Monitor {
+    /// The loss.
+    #[default]
+    Loss,
+    /// One of the figures that the run's [`Measure`](super::Measure) takes.
+    Figure {
+        /// Which, from 0, in the order of its names.
+        index: usize,
+        /// Whether more is better, as of an accuracy.
+        rises: bool,
+    },
 }
 
 impl Default for Stopping {
     fn default() -> Self {
-        Self { tolerance: 1e-4, patience: 10 }
+        Self { tolerance: 1e-4, patience: 10, target_loss: None, time_limit: None, monitor: Monitor::Loss }
     }
 }
 
 impl Stopping {
     /// Never before the last epoch.
-    pub const NEVER: Self = Self { tolerance: 0.0, patience: usize::MAX };
+    pub const NEVER: Self =
+        Self { tolerance: 0.0, patience: usize::MAX, target_loss: None, time_limit: None, monitor: Monitor::Loss };
 
     pub(super) fn check(&self) -> Result<()> {
         if !(self.tolerance.is_finite() && self.tolerance >= 0.0) {
@@ -32,42 +60,60 @@ impl Stopping {
         if self.patience == 0 {
             return Err(Error::setting("patience", "at least 1 epoch", 0));
         }
-        Ok(())
+        match self.target_loss {
+            Some(target) if !target.is_finite() => Err(Error::setting("target loss", "a finite number", target)),
+            _ => Ok(()),
+        }
     }
 }
 
-/// Watches one loss over the epochs.
-#[derive(Debug)]
+/// Watches one figure over the epochs.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(super) struct Watch {
-    rule: Stopping,
-    /// Whether the loss watched is that of held-back rows.
-    held_back: bool,
-    /// The first epoch's loss.
+    /// The first epoch's figure.
     first: Option<f64>,
-    /// The lowest loss, by however little.
-    lowest: f64,
-    /// The loss that the next must undercut by the tolerance to count.
-    mark: f64,
-    /// Epochs since the mark was undercut.
+    /// The best figure, by however little.
+    best: Option<f64>,
+    /// The figure that the next must outdo by the tolerance to count.
+    mark: Option<f64>,
+    /// Epochs since the mark was outdone.
     waited: usize,
 }
 
+/// What a [`Watch`] says of an epoch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Seen {
+    /// Whether it is the best so far.
+    pub is_best: bool,
+    /// Whether patience is over.
+    pub is_stalled: bool,
+}
+
 impl Watch {
-    pub(super) fn new(rule: Stopping, held_back: bool) -> Self {
-        Self { rule, held_back, first: None, lowest: f64::INFINITY, mark: f64::INFINITY, waited: 0 }
+    pub fn new() -> Self {
+        Self { first: None, best: None, mark: None, waited: 0 }
     }
 
-    /// Takes in an epoch's loss; says whether it is the lowest so far, and whether to stop.
-    pub(super) fn see(&mut self, loss: f64) -> (bool, Option<Stopped>) {
-        let lowest = loss < self.lowest;
-        self.lowest = self.lowest.min(loss);
-        let fall = self.rule.tolerance * self.first.get_or_insert(loss).abs();
-        if loss < self.mark - fall {
-            (self.mark, self.waited) = (loss, 0);
+    /// Takes in an epoch's figure, of which less is better unless it `rises`.
+    pub fn see(&mut self, rule: &Stopping, figure: f64, rises: bool) -> Seen {
+        let loss = if rises { -figure } else { figure };
+        let below = |mark: Option<f64>, fall: f64| mark.is_none_or(|mark| loss < mark - fall);
+        let is_best = below(self.best, 0.0);
+        if is_best {
+            self.best = Some(loss);
+        }
+        let fall = rule.tolerance * self.first.get_or_insert(loss).abs();
+        if below(self.mark, fall) {
+            (self.mark, self.waited) = (Some(loss), 0);
         } else {
             self.waited += 1;
         }
-        let stalled = if self.held_back { Stopped::ValidationStalled } else { Stopped::TrainingStalled };
-        (lowest, (self.waited >= self.rule.patience).then_some(stalled))
+        Seen { is_best, is_stalled: self.waited >= rule.patience }
+    }
+
+    /// Begins to wait anew.
+    pub fn forgive(&mut self) {
+        self.waited = 0;
     }
 }

@@ -23,7 +23,7 @@ use crate::network::workspace::Workspace;
 use crate::network::{Spec, pass};
 use crate::rng::{Rng, stream};
 use ndarray::ArrayView2;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::ops::Range;
 
 /// The step, in units of the root mean square of the parameters: since that of a layer is about one over the root of its inputs, a
@@ -61,7 +61,8 @@ const EXCUSE: f64 = 0.25;
 const SIGNS: usize = 64;
 
 /// A gradient that was held against values.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Watched {
     /// The epoch, from 1.
     pub epoch: usize,
@@ -84,9 +85,7 @@ impl Watched {
 #[derive(Debug)]
 pub(super) struct GradientWatch {
     interval: usize,
-    /// Steps so far.
-    step: usize,
-    rng: Rng,
+    seed: u64,
     /// The direction, a bit for each sign.
     direction: Vec<u64>,
     /// The direction in which a neighbour lies.
@@ -96,7 +95,6 @@ pub(super) struct GradientWatch {
     /// The batch: inputs, targets, weights.
     rows: [Vec<f64>; 3],
     workspace: Workspace<f64>,
-    pub watched: Vec<Watched>,
 }
 
 /// A slope by the gradient and by values.
@@ -137,14 +135,12 @@ impl GradientWatch {
         let [direction, aside] = signs;
         Ok(Some(Self {
             interval,
-            step: 0,
-            rng: Rng::with_stream(trainer.seed, stream::WATCH),
+            seed: trainer.seed,
             direction,
             aside,
             point: zeros(spec.parameters(), what)?,
             rows: [matrix(spec.inputs())?, matrix(spec.outputs())?, matrix(1)?],
             workspace: Workspace::for_prediction(spec, rows, trainer.engine, trainer.threads.clone())?,
-            watched: Vec::new(),
         }))
     }
 
@@ -156,20 +152,19 @@ impl GradientWatch {
         numbers * size_of::<f64>() as u128 + Workspace::<f64>::required_bytes(spec, rows, false)
     }
 
-    /// Makes room for what an epoch of `steps` steps may bring.
-    pub fn begin_epoch(&mut self, steps: usize) {
-        self.watched.reserve(steps.div_ceil(self.interval));
+    /// How many checks there are at most in so many steps.
+    pub fn most(&self, steps: usize) -> usize {
+        steps.div_ceil(self.interval)
     }
 
-    /// Counts a step; whether its gradient is to be watched: the first is, and every so many after it.
-    pub fn is_due(&mut self) -> bool {
-        self.step += 1;
-        (self.step - 1).is_multiple_of(self.interval)
+    /// Whether the gradient of that step, from 1, is to be watched: the first is, and every so many after it.
+    pub fn is_due(&self, step: u64) -> bool {
+        (step - 1).is_multiple_of(self.interval as u64)
     }
 
-    /// Holds the gradient of the step in epoch and batch `at` against values.
+    /// Holds the gradient of step number `step`, in epoch and batch `at`, against values; one that is not finite is left to others.
     ///
-    /// **Errors**: [`Error::Check`] if it is wrong, with the tensors in which it is. One that is not finite is left to others.
+    /// **Errors**: [`Error::Check`] if it is wrong, with the tensors in which it is.
     pub fn check<T: Float, A: ActivationFn, L: LossFn>(
         &mut self,
         (spec, params): (&Spec<A>, &[T]),
@@ -177,8 +172,11 @@ impl GradientWatch {
         objective: &Objective<L>,
         gradient: &[T],
         at: (usize, usize),
-    ) -> Result<()> {
-        let Self { rng, direction, aside, point, rows, workspace, watched, step, .. } = self;
+        step: u64,
+    ) -> Result<Option<Watched>> {
+        let Self { seed, direction, aside, point, rows, workspace, .. } = self;
+        // By its number alone, so that a training which continues looks where it would have.
+        let rng = &mut Rng::with_stream(*seed, stream::WATCH + step);
         let batch = double(&batch, rows);
         let square = vector::squared_norm(workspace.engine().isa(), params).real();
         // Parameters that are all 0, or nearly, move as if they had one over the root of their number.
@@ -187,9 +185,9 @@ impl GradientWatch {
         rng.fill_bits(direction);
         let slope = probe.look(0..params.len(), direction, None)?;
         if !slope.analytic.is_finite() {
-            return Ok(());
+            return Ok(None);
         }
-        let mut seen = Watched { epoch: at.0, step: *step, error: slope.error(), inconclusive: false };
+        let mut seen = Watched { epoch: at.0, step: step as usize, error: slope.error(), inconclusive: false };
         if seen.error.is_nan() || seen.error > tolerance::<T>() {
             seen.inconclusive = probe.is_rounding(slope) || probe.is_excused(slope, rng, direction, aside)?;
             if !seen.inconclusive {
@@ -206,8 +204,7 @@ impl GradientWatch {
                 )));
             }
         }
-        watched.push(seen);
-        Ok(())
+        Ok(Some(seen))
     }
 }
 

@@ -1,33 +1,37 @@
 //! Solvers that look at all rows before each move: L-BFGS; and the perceptron rule, which looks at each.
 
-use super::descent::{Judge, check_finite, not_finite};
+use super::divergence::{check_finite, not_finite};
+use super::judge::Jury;
 use super::required::copied;
-use super::stopping::Watch;
-use super::{Epoch, History, Observer, Stopped, Trainer};
+use super::run::Run;
+use super::state::Standing;
+use super::{History, Stopped, Trainer};
 use crate::activation::{Activation, ActivationFn};
 use crate::error::{Error, Result};
 use crate::float::Float;
 use crate::loss::LossFn;
-use crate::network::objective::{Batch, penalty};
+use crate::network::objective::{Batch, Value, penalty};
 use crate::network::workspace::Workspace;
 use crate::network::{Network, pass};
 use crate::optim::Stop;
 use crate::optim::lbfgs::{self, Lbfgs};
 use crate::optim::perceptron::Perceptron;
 use std::ops::ControlFlow;
+use std::sync::atomic::Ordering;
+use std::time::Instant;
 
-pub(super) fn lbfgs<T: Float, A: ActivationFn, L: LossFn>(
+pub(super) fn lbfgs<'a, T: Float, A: ActivationFn, L: LossFn>(
     trainer: &Trainer<L>,
     net: &mut Network<T, A>,
-    training: Batch<'_, T>,
-    held_back: Option<Batch<'_, T>>,
-    observe: &mut Observer<'_>,
+    training: Batch<'a, T>,
+    run: Run<'a, T>,
 ) -> Result<History> {
+    let Run { held_back, measure, mut observe, interrupt, .. } = run;
+    let begun = Instant::now();
     let rows = training.x.nrows();
     let mut workspace = Workspace::new(net.spec(), rows, trainer.engine, trainer.threads.clone())?;
-    let mut judge = held_back.map(|rows| Judge::new(trainer, net.spec(), rows)).transpose()?;
-    let mut watch = Watch::new(trainer.stopping, judge.is_some());
-    let mut history = History::default();
+    let mut jury = Jury::new(trainer, net.spec(), training, held_back, measure)?;
+    let mut standing = Standing::new();
     let mut best = copied(net.params(), "the best parameters")?;
     let (spec, params) = net.parts_mut();
     let mut solver =
@@ -36,11 +40,11 @@ pub(super) fn lbfgs<T: Float, A: ActivationFn, L: LossFn>(
     let isa = trainer.engine.isa;
 
     // The line search shortens steps into what is not finite; before the first there is nothing to shorten.
-    let mut begun = false;
+    let mut begun_search = false;
     let objective = |params: &[T], gradient: &mut [T]| {
         let value =
             pass::value_and_gradient(spec, params, training.view(), &trainer.objective, &mut workspace, gradient)?;
-        if !std::mem::replace(&mut begun, true) {
+        if !std::mem::replace(&mut begun_search, true) {
             if !value.objective().is_finite() {
                 return Err(not_finite(&workspace, value, (1, 1)));
             }
@@ -49,57 +53,50 @@ pub(super) fn lbfgs<T: Float, A: ActivationFn, L: LossFn>(
         Ok(value.objective())
     };
     let report = solver.minimize(isa, params, objective, |iteration| {
-        let validation = match judge.as_mut().map(|judge| judge.loss(spec, iteration.params)).transpose() {
-            Ok(validation) => validation,
+        let heard = match jury.hear(spec, iteration.params, (iteration.number, 1)) {
+            Ok(heard) => heard,
             Err(error) => {
                 broken = Some(error);
                 return ControlFlow::Break(());
             }
         };
-        let number = iteration.number;
-        let training = iteration.value - penalty(spec, iteration.params, &trainer.objective, trainer.engine, None);
-        history.training.push(training);
-        history.validation.extend(validation);
-        if let Some(validation) = validation {
-            let (lowest, stop) = watch.see(validation);
-            if lowest {
-                best.copy_from_slice(iteration.params);
-                history.kept = number;
-            }
-            if let Some(stop) = stop {
-                history.stopped = stop;
-                return ControlFlow::Break(());
-            }
-        } else {
-            history.kept = number;
+        let penalty = penalty(spec, iteration.params, &trainer.objective, trainer.engine, None);
+        standing.seconds = begun.elapsed().as_secs_f64();
+        // Its own tolerances say when training has nothing left to gain.
+        let value = Value { loss: iteration.value - penalty, penalty };
+        if standing.end_epoch(trainer, value, heard, jury.judges()) && jury.judges() {
+            best.copy_from_slice(iteration.params);
         }
-        let go_on = observe(&Epoch { number, training, validation });
-        if go_on.is_break() {
-            history.stopped = Stopped::Observer;
+        if observe.as_mut().is_some_and(|observe| observe(&standing.last_epoch()).is_break()) {
+            standing.stopped = Some(Stopped::Observer);
+        } else if interrupt.is_some_and(|flag| flag.load(Ordering::Relaxed)) {
+            standing.stopped = Some(Stopped::Interrupted);
         }
-        go_on
+        if standing.stopped.is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     })?;
     if let Some(error) = broken {
         return Err(error);
     }
-    match report.stopped {
-        Stop::LineSearch => history.stopped = Stopped::LineSearch,
-        stop if stop.converged() => history.stopped = Stopped::Converged,
-        _ => {}
-    }
-    if judge.is_some() {
+    let mut history = standing.history;
+    history.stopped = standing.stopped.unwrap_or(match report.stopped {
+        Stop::LineSearch => Stopped::LineSearch,
+        stop if stop.converged() => Stopped::Converged,
+        _ => Stopped::Epochs,
+    });
+    if jury.judges() && history.kept > 0 {
         net.params_mut().copy_from_slice(&best);
     }
     Ok(history)
 }
 
 /// The perceptron rule, one pass over the rows after another, until no row is wrong.
-pub(super) fn perceptron<T: Float, A: ActivationFn, L: LossFn>(
+pub(super) fn perceptron<'a, T: Float, A: ActivationFn, L: LossFn>(
     trainer: &Trainer<L>,
     net: &mut Network<T, A>,
-    training: Batch<'_, T>,
-    observe: &mut Observer<'_>,
+    training: Batch<'a, T>,
+    run: Run<'a, T>,
 ) -> Result<History> {
+    let Run { mut observe, interrupt, .. } = run;
     let [layer] = net.spec().layers() else {
         return Err(Error::Unsupported(format!(
             "the perceptron rule trains one layer of threshold units, and this network has {} layers",
@@ -114,7 +111,7 @@ pub(super) fn perceptron<T: Float, A: ActivationFn, L: LossFn>(
     }
     let (count, inputs) = training.x.dim();
     let outputs = training.y.ncols();
-    let mut history = History::default();
+    let mut standing = Standing::new();
     let (spec, params) = net.parts_mut();
     let x = training.x.as_slice().expect("row-major, as fit() has checked");
     let y = training.y.as_slice().expect("row-major, as fit() has checked");
@@ -129,16 +126,21 @@ pub(super) fn perceptron<T: Float, A: ActivationFn, L: LossFn>(
             return Err(diverged);
         }
         let wrong = mistakes as f64 / (count * outputs) as f64;
-        history.training.push(wrong);
-        history.kept = number;
-        if observe(&Epoch { number, training: wrong, validation: None }).is_break() {
-            history.stopped = Stopped::Observer;
+        standing.history.training.push(wrong);
+        standing.history.kept = number;
+        standing.epoch = number;
+        if observe.as_mut().is_some_and(|observe| observe(&standing.last_epoch()).is_break()) {
+            standing.history.stopped = Stopped::Observer;
+            break;
+        }
+        if interrupt.is_some_and(|flag| flag.load(Ordering::Relaxed)) {
+            standing.history.stopped = Stopped::Interrupted;
             break;
         }
         if mistakes == 0 {
-            history.stopped = Stopped::Converged;
+            standing.history.stopped = Stopped::Converged;
             break;
         }
     }
-    Ok(history)
+    Ok(standing.history)
 }

@@ -229,10 +229,11 @@ fn recipe(args: &Train) -> Result<Recipe> {
             batch: args.batch,
             shuffle: true,
             seed: args.seed,
-            stopping: Stopping { tolerance: args.tolerance, patience: args.patience },
+            stopping: Stopping { tolerance: args.tolerance, patience: args.patience, ..Stopping::default() },
             watch_gradients: args.watch_gradients,
             engine,
             threads,
+            ..Trainer::default()
         },
         held_back: args.early_stopping,
         parting: Parting::Random,

@@ -1,0 +1,170 @@
+//! Everything that a training changes while it runs: what is saved to continue it another day with the same bits.
+//!
+//! Row 6 of the house: imports everything below.
+
+use super::judge::Heard;
+use super::rate::Rate;
+use super::stopping::{Monitor, Seen, Watch};
+use super::{Epoch, Figures, History, Stopped, Trainer};
+use crate::error::{Error, Result};
+use crate::float::Float;
+use crate::network::objective::Value;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// The plain numbers of a training's state.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Standing {
+    /// Epochs finished.
+    pub epoch: usize,
+    /// Batches done of the next.
+    pub batch: usize,
+    /// Steps done in all.
+    pub steps: u64,
+    /// Sums over the batches of the epoch begun: of weighted losses, of weighted penalties, of weights.
+    pub(super) sums: [f64; 3],
+    /// The largest loss of a batch that is known from before training.
+    pub(super) start_loss: Option<f64>,
+    pub(super) watch: Watch,
+    pub(super) rate: Rate,
+    /// How many parameters the average is of.
+    pub(super) averaged: u64,
+    /// Seconds of training in this and earlier runs.
+    pub seconds: f64,
+    /// What has happened.
+    pub history: History,
+    /// Why the training is over, if it is.
+    pub stopped: Option<Stopped>,
+}
+
+impl Standing {
+    pub(super) fn new() -> Self {
+        Self {
+            epoch: 0,
+            batch: 0,
+            steps: 0,
+            sums: [0.0; 3],
+            start_loss: None,
+            watch: Watch::new(),
+            rate: Rate::new(),
+            averaged: 0,
+            seconds: 0.0,
+            history: History::default(),
+            stopped: None,
+        }
+    }
+
+    /// Whether there is nothing left to do.
+    pub(super) fn is_over(&self, epochs: usize) -> bool {
+        self.stopped.is_some() || self.epoch >= epochs
+    }
+
+    /// Takes in an epoch: its loss, and what was said of it. Says whether it is the best so far. With `stalls`, the training ends
+    /// where the figure watched no longer improves.
+    pub(super) fn end_epoch<L>(&mut self, trainer: &Trainer<L>, value: Value, heard: Heard, stalls: bool) -> bool {
+        let Heard { validation, training_figures, validation_figures } = heard;
+        let rule = &trainer.stopping;
+        let (watched, rises) = match (validation, rule.monitor) {
+            (Some(_), Monitor::Figure { index, rises }) => (validation_figures[index], rises),
+            (Some(loss), Monitor::Loss) => (loss, false),
+            (None, _) => (value.objective(), false),
+        };
+        self.epoch += 1;
+        self.history.training.push(value.loss);
+        self.history.validation.extend(validation);
+        let Figures { training, validation: held_back } = &mut self.history.figures;
+        for (to, figures) in [(training, training_figures), (held_back, validation_figures)] {
+            if !figures.is_empty() {
+                to.push(figures);
+            }
+        }
+        let Seen { is_best, is_stalled } = self.watch.see(rule, watched, rises);
+        self.rate.see(trainer.schedule, if rises { -watched } else { watched });
+        if validation.is_none() || is_best {
+            self.history.kept = self.epoch;
+        }
+        if stalls && is_stalled {
+            if self.rate.relents(trainer) {
+                self.watch.forgive();
+            } else {
+                self.stopped = Some(match validation {
+                    Some(_) => Stopped::ValidationStalled,
+                    None => Stopped::TrainingStalled,
+                });
+            }
+        }
+        if rule.target_loss.is_some_and(|target| validation.unwrap_or(value.loss) <= target) {
+            self.stopped = Some(Stopped::TargetReached);
+        }
+        if rule.time_limit.is_some_and(|limit| self.seconds >= limit.as_secs_f64()) {
+            self.stopped = Some(Stopped::TimeUp);
+        }
+        is_best
+    }
+
+    /// The last epoch, as an observer sees it.
+    pub(super) fn last_epoch(&self) -> Epoch<'_> {
+        let History { training, validation, rates, figures, .. } = &self.history;
+        Epoch {
+            number: self.epoch,
+            training: training.last().copied().unwrap_or(f64::NAN),
+            validation: validation.last().copied(),
+            rate: rates.last().copied().unwrap_or(0.0),
+            figures,
+        }
+    }
+}
+
+/// A training's state, borrowed from it.
+#[derive(Clone, Debug)]
+pub struct Snapshot<'a, T> {
+    /// The plain numbers.
+    pub standing: &'a Standing,
+    /// The buffers, each with its name; the parameters are `params`.
+    pub buffers: Vec<(&'static str, &'a [T])>,
+}
+
+impl<T: Clone> Snapshot<'_, T> {
+    /// A copy that outlives the training.
+    pub fn to_saved(&self) -> Saved<T> {
+        let buffers = self.buffers.iter().map(|(name, buffer)| ((*name).into(), buffer.to_vec())).collect();
+        Saved { standing: self.standing.clone(), buffers }
+    }
+}
+
+/// A training's state as it was saved.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Saved<T> {
+    /// The plain numbers.
+    pub standing: Standing,
+    /// The buffers by name.
+    pub buffers: BTreeMap<String, Vec<T>>,
+}
+
+impl<T: Float> Saved<T> {
+    /// Moves the buffer out.
+    ///
+    /// **Errors** if it is not there, has another length, or holds a number that is not finite.
+    pub(super) fn take(&mut self, name: &str, length: usize) -> Result<Vec<T>> {
+        let what = || format!("saved state, buffer '{name}'");
+        let buffer = self.buffers.remove(name).ok_or_else(|| Error::shape(what(), length, "no such buffer"))?;
+        if buffer.len() != length {
+            return Err(Error::shape(what(), length, buffer.len()));
+        }
+        match buffer.iter().position(|x| !x.is_finite()) {
+            None => Ok(buffer),
+            Some(index) => {
+                Err(Error::shape(format!("{}, index {index}", what()), "a finite number", buffer[index].real()))
+            }
+        }
+    }
+
+    /// Refuses buffers that nobody took.
+    pub(super) fn check_empty(&self) -> Result<()> {
+        match self.buffers.keys().next() {
+            None => Ok(()),
+            Some(name) => Err(Error::shape("saved state", "only buffers of this training", format!("'{name}'"))),
+        }
+    }
+}

@@ -327,7 +327,9 @@ impl Features {
     fn columns_in(&self, table: &Table) -> Result<Vec<usize>> {
         let found = table.columns().len();
         if !self.header {
-            return self.positions(table.name(), found);
+            let mut columns = Vec::new();
+            self.positions(table.name(), found, &mut columns)?;
+            return Ok(columns);
         }
         if !table.has_header() {
             return Err(Error::data(table.name(), "columns are matched by name: expected a header line, found none"));
@@ -349,10 +351,17 @@ impl Features {
     }
 
     /// For each feature, its column in a file of so many columns that are matched by position.
-    pub(super) fn positions(&self, file: &str, found: usize) -> Result<Vec<usize>> {
+    pub(super) fn positions(&self, file: &str, found: usize, columns: &mut Vec<usize>) -> Result<()> {
+        columns.clear();
         match found {
-            _ if found == self.source_columns => Ok(self.columns.iter().map(|feature| feature.position).collect()),
-            _ if found == self.columns.len() => Ok((0..found).collect()),
+            _ if found == self.source_columns => {
+                columns.extend(self.columns.iter().map(|feature| feature.position));
+                Ok(())
+            }
+            _ if found == self.columns.len() => {
+                columns.extend(0..found);
+                Ok(())
+            }
             _ => {
                 let message = format!(
                     "the training file had no header line, so columns are matched by position: expected {} columns, or {} without target and ignored ones, found {found}",

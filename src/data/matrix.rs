@@ -209,7 +209,7 @@ impl Matrix {
         scratch: &mut Scratch,
         mut take: impl FnMut(usize, &[f64]) -> Result<()>,
     ) -> Result<()> {
-        let Scratch { bytes, values } = scratch;
+        let Scratch { bytes, values, .. } = scratch;
         let width = self.width();
         let row_bytes = width * self.element.bytes();
         values.resize(width, 0.0);
@@ -260,11 +260,13 @@ impl Matrix {
     }
 }
 
-/// The buffers of [`Matrix::each_row`].
+/// The buffers of [`Matrix::each_row`] and of those who encode its rows.
 #[derive(Clone, Debug, Default)]
 pub struct Scratch {
     bytes: Vec<u8>,
     values: Vec<f64>,
+    /// Where a model's columns lie.
+    pub(super) columns: Vec<usize>,
 }
 
 /// An array read from its beginning to its end, some rows at a time.

@@ -114,7 +114,8 @@ impl Features {
     ///
     /// **Panics** if the matrix has not so many rows.
     pub fn fit_matrix(&mut self, matrix: &Matrix, rows: &[usize]) -> Result<Vec<Warning>> {
-        let source = self.columns_of(matrix)?;
+        let mut source = Vec::new();
+        self.columns_of(matrix, &mut source)?;
         if rows.is_empty() {
             return Err(Error::data(matrix.name(), "no rows to train on"));
         }
@@ -159,7 +160,7 @@ impl Features {
     ///
     /// **Shapes**: `rows.len()` x [`width`](Self::width), row-major. **Overwrites** `out`.
     ///
-    /// **Allocates** nothing that grows with the rows, once `scratch` has been used.
+    /// **Allocates** nothing once `scratch` has been through a call of as many rows.
     ///
     /// **Errors**: another number of columns; columns matched by name, or categories; missing cells without a fill; a number
     /// not finite, in the file or in `T`; a file that cannot be read.
@@ -172,10 +173,11 @@ impl Features {
         out: &mut [T],
         scratch: &mut Scratch,
     ) -> Result<()> {
-        let source = self.columns_of(matrix)?;
+        let mut source = std::mem::take(&mut scratch.columns);
+        self.columns_of(matrix, &mut source)?;
         assert_eq!(out.len(), rows.len() * source.len(), "room for the rows");
         let mut out = out.chunks_exact_mut(source.len());
-        matrix.each_row(rows, scratch, |row, values| {
+        let encoded = matrix.each_row(rows, scratch, |row, values| {
             let encoded = out.next().expect("a row for each");
             for ((encoded, feature), &column) in encoded.iter_mut().zip(&self.columns).zip(&source) {
                 let Kind::Number { mean, scale, fill } = &feature.kind else { unreachable!("checked by columns_of") };
@@ -198,11 +200,13 @@ impl Features {
                 }
             }
             Ok(())
-        })
+        });
+        scratch.columns = source;
+        encoded
     }
 
     /// For each feature, its column in the matrix.
-    fn columns_of(&self, matrix: &Matrix) -> Result<Vec<usize>> {
+    fn columns_of(&self, matrix: &Matrix, columns: &mut Vec<usize>) -> Result<()> {
         let category = |feature: &&Feature| matches!(feature.kind, Kind::Category { .. });
         if let Some(feature) = self.columns.iter().find(category) {
             let message =
@@ -215,7 +219,7 @@ impl Features {
                 "columns are matched by name: expected a table with a header line, found a matrix",
             ));
         }
-        self.positions(matrix.name(), matrix.width())
+        self.positions(matrix.name(), matrix.width(), columns)
     }
 }
 

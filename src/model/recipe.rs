@@ -1,5 +1,6 @@
 //! How a model is made from raw rows: the choices of a person, and defaults for all of them.
 
+use super::source::InFile;
 use super::{Input, Model, Provenance, Source};
 use crate::activation::Activation;
 use crate::data::{Parting, Target, Task, Warning, features, split};
@@ -13,7 +14,8 @@ use crate::network::spec::Block;
 use crate::network::workspace::{Workspace, rows_at_a_time};
 use crate::network::{Layer, Network, Spec};
 use crate::rng::{Rng, stream};
-use crate::train::{History, Observer, Solver, Trainer};
+use crate::train::{History, Inputs, Observer, Run, Solver, Trainer};
+use ndarray::Array2;
 
 /// What network to build, and how to train it.
 #[derive(Clone, Debug)]
@@ -82,7 +84,8 @@ impl Recipe {
         warnings.extend(source.fit(&mut input, &mut target, &training)?);
         warnings.dedup();
         let (spec, loss) = self.network(&input, &target)?;
-        self.require_memory::<T>(&spec, training.len(), judged.len())?;
+        let in_memory = judged.len() + if source.is_in_file() { 0 } else { training.len() };
+        self.require_memory::<T>(&spec, (training.len(), judged.len()), in_memory)?;
         let seed = self.trainer.seed;
         let network = Network::<T>::new(spec, self.init, &mut Rng::with_stream(seed, stream::WEIGHTS))?;
         if let (Some(init), Some(bad)) = (self.init, network.params().iter().find(|w| !w.is_finite())) {
@@ -101,7 +104,12 @@ impl Recipe {
             epochs: 0,
         };
         let mut model = Model { input, network, target, loss, provenance, certificate: None };
-        let x = model.input.encode::<T>(source, &training)?;
+        // Rows that lie in a file stay there; their targets are a few numbers each.
+        let in_memory = if source.is_in_file() { &[][..] } else { &training };
+        let x = match in_memory {
+            [] => Array2::from_elem((training.len(), 0), T::ZERO),
+            rows => model.input.encode::<T>(source, rows)?,
+        };
         let y = model.encode_targets(source, &training)?;
         let judged = match judged.is_empty() {
             true => None,
@@ -109,7 +117,11 @@ impl Recipe {
         };
         let batch = |x, y| Batch { x, y, weights: None };
         let held_back = judged.as_ref().map(|(x, y)| batch(x.view(), y.view()));
-        let history = trainer.fit(&mut model.network, batch(x.view(), y.view()), held_back, observe)?;
+        let Model { input, network, .. } = &mut model;
+        let mut in_file = InFile::new(input, source, &training);
+        let inputs: Option<&mut dyn Inputs<T>> = if source.is_in_file() { Some(&mut in_file) } else { None };
+        let run = Run { held_back, inputs, observe: Some(observe), ..Run::default() };
+        let history = trainer.run(network, batch(x.view(), y.view()), run)?;
         require_finite(&model.network, history.training.len())?;
         model.provenance.epochs = history.training.len();
         Ok(Fitted { model, history, warnings })
@@ -133,11 +145,17 @@ impl Recipe {
     }
 
     /// Refuses a network that cannot be trained in the memory there is, before the first of it is touched.
-    fn require_memory<T: Float>(&self, spec: &Spec, training: usize, held_back: usize) -> Result<()> {
+    fn require_memory<T: Float>(
+        &self,
+        spec: &Spec,
+        (training, held_back): (usize, usize),
+        in_memory: usize,
+    ) -> Result<()> {
         // The network and the encoded data, and what their training takes; or what comes after, for which a training must not
         // have been in vain: the predictions that it is judged by, and the bytes of the file with its tensors.
         let rows = training as u128 + held_back as u128;
-        let numbers = spec.parameters() as u128 + rows * (spec.inputs() as u128 + spec.outputs() as u128);
+        let encoded = in_memory as u128 * spec.inputs() as u128 + rows * spec.outputs() as u128;
+        let numbers = spec.parameters() as u128 + encoded;
         let file = 2 * spec.parameters() as u128 * size_of::<T>() as u128;
         let judging = Workspace::<T>::required_bytes(spec, rows_at_a_time::<T, _>(spec, training), false);
         memory::require(

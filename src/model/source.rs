@@ -4,9 +4,11 @@ use super::{Input, image_size};
 use crate::data::cell::{Cell, count, quoted};
 use crate::data::features::{self, Features};
 use crate::data::idx::Idx;
+use crate::data::matrix::Scratch;
 use crate::data::{Matrix, Parting, Strata, Table, Target, Task, Warning, numeric};
 use crate::error::{Error, Result};
 use crate::float::Float;
+use crate::train::Inputs;
 use ndarray::Array2;
 
 /// Raw rows: a table, images and perhaps their labels, or a matrix and perhaps its targets.
@@ -311,6 +313,30 @@ impl Source {
                 Ok(Strata::Classes { classes, labels })
             }
         }
+    }
+}
+
+/// The inputs of a model that are read from a source's file and encoded when their turn comes.
+pub(super) struct InFile<'a> {
+    input: &'a Input,
+    source: &'a Source,
+    /// The rows that are trained on.
+    rows: &'a [usize],
+    picked: Vec<usize>,
+    scratch: Scratch,
+}
+
+impl<'a> InFile<'a> {
+    pub(super) fn new(input: &'a Input, source: &'a Source, rows: &'a [usize]) -> Self {
+        Self { input, source, rows, picked: Vec::new(), scratch: Scratch::default() }
+    }
+}
+
+impl<T: Float> Inputs<T> for InFile<'_> {
+    fn read(&mut self, rows: &[usize], out: &mut [T]) -> Result<()> {
+        self.picked.clear();
+        self.picked.extend(rows.iter().map(|&row| self.rows[row]));
+        self.input.encode_into(self.source, &self.picked, out, &mut self.scratch)
     }
 }
 

@@ -14,7 +14,9 @@ pub fn run(args: &Evaluate) -> Result<Outcome> {
             Input::Table(_) => Target::OfModel(model.target.name()),
             Input::Images { .. } => Target::Unknown,
         };
-        let source = input::open(&args.data, &args.reading, target)?;
+        // A file too large for memory is read piece by piece. As numbers, only a piece of it is ever there.
+        let open = if input::is_too_large(&args.data, 0) { input::open_in_place } else { input::open };
+        let source = open(&args.data, &args.reading, target)?;
         let rows: Vec<usize> = (0..source.rows()).collect();
         let evaluation = model.evaluate(&source, &rows)?;
         report::say(&report::table(source.name(), &evaluation));

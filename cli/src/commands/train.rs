@@ -34,7 +34,7 @@ pub fn run(args: &Train) -> Result<Outcome> {
         (None, Some(_)) => Target::Unknown,
         (None, None) => Target::Missing,
     };
-    let mut source = input::open(&args.data, &args.reading, target)?;
+    let mut source = open(args, target, &recipe)?;
     if recipe.features.missing == Missing::Drop {
         let rows = source.rows();
         let dropped = source.drop_incomplete(&recipe.ignored())?;
@@ -44,6 +44,24 @@ pub fn run(args: &Train) -> Result<Outcome> {
         Dtype::F32 => train::<f32>(args, cv, &recipe, &source),
         Dtype::F64 => train::<f64>(args, cv, &recipe, &source),
     }
+}
+
+/// Opens the data; their rows stay in the file if that was asked for, or if they would not fit into memory.
+fn open(args: &Train, target: Target<'_>, recipe: &Recipe) -> Result<Source> {
+    let steps = matches!(recipe.trainer.solver, Solver::Steps(_));
+    if args.stream && !steps {
+        let found = if recipe.trainer.solver == Solver::Lbfgs { "lbfgs" } else { "perceptron" };
+        return Err(Error::setting("--solver", "adam or sgd with --stream, for others need all rows at once", found));
+    }
+    let bytes = if args.dtype == Dtype::F32 { size_of::<f32>() } else { size_of::<f64>() };
+    if args.stream {
+        return input::open_in_place(&args.data, &args.reading, target);
+    }
+    if steps && input::is_too_large(&args.data, bytes) {
+        say("the rows do not fit into memory: each mini-batch is read from the file (--stream)");
+        return input::open_in_place(&args.data, &args.reading, target);
+    }
+    input::open(&args.data, &args.reading, target)
 }
 
 /// Trains, measures, reports and writes.

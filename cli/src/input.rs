@@ -109,7 +109,8 @@ pub fn is_too_large(path: &Path, number_bytes: usize) -> bool {
     // Without a closer look at small files: the one that takes most memory, bytes as f64, needs nine times its size.
     let large = |length: u64| memory::available().is_some_and(|free| length.saturating_mul(9) > free);
     let found = std::fs::metadata(path).ok().filter(|found| found.is_file() && large(found.len()));
-    let Some((_, (_, _, format))) = found.zip(begin(path).ok()) else { return false };
+    // Standard input, which has no size, must not be begun twice.
+    let Some((_, _, format)) = found.and_then(|_| begin(path).ok()) else { return false };
     let rows = match format {
         Format::Idx => idx::open(path),
         Format::Npy => npy::open(path),

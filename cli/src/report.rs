@@ -74,6 +74,8 @@ pub fn flag(setting: &str) -> &str {
         "test fraction" => "--test",
         "held-back share" => "--early-stopping",
         "folds" | "repetitions" => "--cv",
+        "categorical" => "--categorical",
+        "groups" => "--groups",
         "activations" => "--activation",
         "epochs" => "--epochs",
         "batch" => "--batch",

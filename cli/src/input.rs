@@ -124,7 +124,7 @@ pub fn is_too_large(path: &Path, number_bytes: usize) -> bool {
 
 /// The rows of a data file, some at a time, with nothing to compare with.
 pub enum Chunks {
-    Table(csv::Reader<Box<dyn Read>>),
+    Table(Box<csv::Reader<Box<dyn Read>>>),
     Images(Pieces<'static>),
     Matrix(Pieces<'static>),
 }
@@ -146,7 +146,7 @@ impl Chunks {
         match format {
             Format::Csv => {
                 refuse_labels(&name, reading)?;
-                Ok(Self::Table(csv::Reader::new(whole, &name, &options(reading)?)?))
+                Ok(Self::Table(Box::new(csv::Reader::new(whole, &name, &options(reading)?)?)))
             }
             Format::Idx => {
                 let rows = idx::chunks(whole, &name)?;

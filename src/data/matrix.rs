@@ -213,11 +213,16 @@ impl Matrix {
         let width = self.width();
         let row_bytes = width * self.element.bytes();
         values.resize(width, 0.0);
+        let most = (RUN_BYTES / row_bytes.max(1)).max(1);
+        let longest = most.min(rows.len()) * row_bytes;
+        // For the longest run there can be, whichever rows come together this time.
+        if self.is_in_file() && bytes.len() < longest {
+            bytes.resize(longest, 0);
+        }
         let mut rest = rows;
         while let Some(&first) = rest.first() {
             let place = self.place(first);
             assert!(place < self.dims[0], "row {first} of {}", self.rows());
-            let most = (RUN_BYTES / row_bytes.max(1)).max(1);
             let follows = |&(i, &row): &(usize, &usize)| self.place(row) == place + i;
             let run = rest.iter().enumerate().take(most).take_while(follows).count();
             let read = self.stored.read(place as u64 * row_bytes as u64, run * row_bytes, bytes);

@@ -84,7 +84,7 @@ fn done_right(source: &Source) -> deltarule::Result<()> {
     let rows: Vec<usize> = (0..source.rows()).collect();
     let mut classes = Vec::new();
     let strata = source.strata(&target, &rows, &Parting::Random, &mut classes)?;
-    let ignore = &mut |_: &_| ControlFlow::Continue(());
+    let ignore = &mut |_: &deltarule::train::Epoch<'_>| ControlFlow::Continue(());
 
     let (folds, repetitions) = (5, 4);
     let mut accuracies = Vec::new();

@@ -54,6 +54,12 @@ fn a_training_that_leaves_its_rows_in_the_file_takes_little_more_for_ten_times_t
     // target and its prediction: some hundred bytes.
     println!("IDX: {streamed} bytes more for ten times the rows, {in_memory} in memory");
     assert!(streamed < (8 << 20) && in_memory > (100 << 20), "{streamed} and {in_memory} bytes");
+    // Where they would not fit, the command sees that by itself: 31 MB of file and 125 MB of f32 in 150 MB of address space.
+    let limited = folder.limited(150_000).words(&(line("large", "--json"))).run();
+    assert!(limited.code() == 0 && limited.stderr.contains("do not fit into memory"), "{}", limited.stderr);
+    let free = folder.must(&line("large", "--json"));
+    assert!(!free.stderr.contains("do not fit"), "{}", free.stderr);
+    assert_eq!(limited.json()["parameters_sha256"], free.json()["parameters_sha256"]);
     let sha = |flags: &str| folder.must(&(line("small", flags) + " --json")).json()["parameters_sha256"].clone();
     assert_eq!(sha("--stream"), sha(""));
     assert!(sha("").is_string());

@@ -149,8 +149,8 @@ pub struct Train {
     /// What to do with missing cells
     #[arg(long, value_enum, default_value_t = Missing::Error, help_heading = "Reading")]
     pub missing: Missing,
-    /// Leave the rows of an IDX or NPY file in it and read each mini-batch when its turn comes: the same bits, in memory that does
-    /// not grow with the file; happens by itself where the rows would not fit
+    /// Leave the rows of an IDX or NPY file in it and read each mini-batch when its turn comes: the same bits, in memory
+    /// of some hundred bytes a row; happens by itself where the rows would not fit
     #[arg(long, help_heading = "Reading")]
     pub stream: bool,
 

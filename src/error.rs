@@ -57,6 +57,14 @@ pub enum Error {
         /// What was expected and what was found.
         message: String,
     },
+    /// A checkpoint that is refused, and why.
+    #[error("{}: not a usable checkpoint: {message}", file.display())]
+    Checkpoint {
+        /// The file.
+        file: PathBuf,
+        /// What was expected and what was found.
+        message: String,
+    },
     /// A training that ran away.
     #[error("diverged in epoch {epoch}, batch {batch}: {what} is {value}{}", layer.map(|l| format!(" (layer {l})")).unwrap_or_default())]
     Diverged {
@@ -120,6 +128,11 @@ impl Error {
     /// A model file that is refused.
     pub fn model(file: &Path, message: impl Into<String>) -> Self {
         Self::Model { file: file.to_path_buf(), message: message.into() }
+    }
+
+    /// A checkpoint that is refused.
+    pub fn checkpoint(file: &Path, message: impl Into<String>) -> Self {
+        Self::Checkpoint { file: file.to_path_buf(), message: message.into() }
     }
 
     /// A file that cannot be read or written.

@@ -1,11 +1,16 @@
 //! Files that appear whole or not at all.
 //!
-//! Ground of the house: imports `error`.
+//! Temporary files of processes that were killed are removed before the next process writes to the same folder. A writer holds an
+//! advisory lock on its own, which the system drops when the process dies, however it dies: one that can be locked is nobody's.
+//!
+//! Ground of the house: imports `error`. Begin reading at [`write_whole`].
 
 use crate::error::{Error, Result};
-use std::fs::{self, File};
+use std::collections::BTreeSet;
+use std::fs::{self, File, TryLockError};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Mutex;
 
 /// Whether a file that is already there may be replaced.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,7 +53,7 @@ pub fn check_writable(path: &Path, existing: Existing) -> Result<()> {
     if place.file_name().is_none() || place.as_os_str().as_encoded_bytes().ends_with(b"/") {
         return refuse(io::ErrorKind::InvalidInput, "is no name of a file");
     }
-    let (_, trial) = temporary_beside(&place).map_err(|source| Error::io(path, source))?;
+    let (_file, trial) = temporary_beside(&place).map_err(|source| Error::io(path, source))?;
     fs::remove_file(trial).map_err(|source| Error::io(path, source))
 }
 
@@ -66,7 +71,8 @@ pub fn is_same(one: &Path, other: &Path) -> bool {
 /// into a temporary file of the same folder, fsync, rename, fsync of the folder. What is not a regular file (a device, a
 /// pipe) is written to as it is.
 ///
-/// **Errors** name the path and the system's reason; the old file is untouched and the temporary one removed.
+/// **Errors** name the path and the system's reason; the temporary file is removed, and the old one untouched, unless it was the
+/// last step that failed, the fsync of the folder: then the new file is there and a power cut might bring back the old.
 pub fn write_whole(path: &Path, bytes: &[u8], existing: Existing) -> Result<()> {
     check_writable(path, existing)?;
     let mut file = Whole::begin(path, existing)?;
@@ -210,24 +216,138 @@ fn folder_of(path: &Path) -> &Path {
     }
 }
 
-/// How many names of temporary files are tried: as many may be left of processes of the same number that were killed,
-/// which in a container is always the same.
+/// How many names of temporary files are tried. Each writer holds one; those of processes that were killed are removed before,
+/// but where files cannot be locked they stay, and in a container a process may always have the same number.
 const NAMES: u32 = 1000;
+/// What the name of a temporary file begins and ends with; short, so that it can be had beside any name.
+const TEMPORARY: (&str, &str) = (".deltarule-", ".tmp");
 
-/// A new file in the same folder, of a name that nobody uses; short, so that it can be had beside any name.
+/// A new file in the same folder, of a name that nobody uses, locked for as long as it is open.
 fn temporary_beside(path: &Path) -> io::Result<(File, PathBuf)> {
+    let folder = folder_of(path);
+    remove_dead_once(folder);
+    let (begins, ends) = TEMPORARY;
     let mut taken = io::Error::from(io::ErrorKind::AlreadyExists);
     for number in 0..NAMES {
-        let temporary = folder_of(path).join(format!(".deltarule-{}-{number}.tmp", std::process::id()));
+        let temporary = folder.join(format!("{begins}{}-{number}{ends}", std::process::id()));
         match File::options().write(true).create_new(true).open(&temporary) {
             Err(e) if e.kind() == io::ErrorKind::AlreadyExists => taken = e,
-            opened => return opened.map(|file| (file, temporary)),
+            Err(e) => return Err(e),
+            // Before it was locked, another process may have taken it for a dead one's, and still hold it or have removed it.
+            Ok(file) => match file.try_lock() {
+                Err(TryLockError::WouldBlock) => {}
+                // A file system without locks: nobody can lock it there, so nobody removes it.
+                Err(TryLockError::Error(_)) => return Ok((file, temporary)),
+                Ok(()) if is_at(&file, &temporary) => return Ok((file, temporary)),
+                Ok(()) => {}
+            },
         }
     }
     Err(taken)
 }
 
+/// Removes what processes that were killed have left in a folder, before this process first writes to it.
+fn remove_dead_once(folder: &Path) {
+    static CLEARED: Mutex<BTreeSet<PathBuf>> = Mutex::new(BTreeSet::new());
+    let Ok(whole) = fs::canonicalize(folder) else { return };
+    // Whoever panicked with the lock left a set that is whole.
+    let is_new = CLEARED.lock().unwrap_or_else(std::sync::PoisonError::into_inner).insert(whole);
+    if is_new {
+        remove_dead(folder);
+    }
+}
+
+/// Removes temporary files that nobody holds. What cannot be read, locked or removed stays: it is no reason not to write.
+fn remove_dead(folder: &Path) {
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+        let is_file = entry.file_type().is_ok_and(|kind| kind.is_file());
+        // A pipe of such a name would keep whoever opens it waiting.
+        if !is_file || !entry.file_name().to_str().is_some_and(is_temporary) {
+            continue;
+        }
+        let path = entry.path();
+        if let Ok(file) = File::options().write(true).open(&path)
+            && file.try_lock().is_ok()
+            && is_at(&file, &path)
+        {
+            let _ = fs::remove_file(&path);
+        }
+    }
+}
+
+/// Whether [`temporary_beside`] gives such names.
+fn is_temporary(name: &str) -> bool {
+    let is_number = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+    name.strip_prefix(TEMPORARY.0)
+        .and_then(|rest| rest.strip_suffix(TEMPORARY.1))
+        .and_then(|numbers| numbers.split_once('-'))
+        .is_some_and(|(process, number)| is_number(process) && is_number(number))
+}
+
+/// Whether the open file still has that name.
+#[cfg(unix)]
+fn is_at(file: &File, path: &Path) -> bool {
+    use std::os::unix::fs::MetadataExt;
+    let place = |found: fs::Metadata| (found.dev(), found.ino());
+    let named = fs::symlink_metadata(path).map(place);
+    file.metadata().map(place).ok().zip(named.ok()).is_some_and(|(open, named)| open == named)
+}
+
+/// Whether the open file still has that name, as far as can be told.
+#[cfg(not(unix))]
+fn is_at(_file: &File, path: &Path) -> bool {
+    path.exists()
+}
+
 /// Makes a rename in `folder` last through a power cut, where the system can.
 fn sync_folder(folder: &Path) -> io::Result<()> {
     if cfg!(unix) { File::open(folder)?.sync_all() } else { Ok(()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(folder: &Path) -> Vec<String> {
+        let mut names: Vec<_> =
+            fs::read_dir(folder).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
+        names.sort();
+        names
+    }
+
+    #[test]
+    fn dead_temporaries_go_and_living_ones_stay() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        for name in [".deltarule-1-0.tmp", ".deltarule-99999999-12.tmp", ".deltarule-x-0.tmp", ".deltarule-1-.tmp", "a"]
+        {
+            fs::write(at(name), "left").unwrap();
+        }
+        let living = File::create(at(".deltarule-2-0.tmp")).unwrap();
+        living.try_lock().unwrap();
+        write_whole(&at("b"), b"new", Existing::Keep).unwrap();
+        let kept = [".deltarule-1-.tmp", ".deltarule-2-0.tmp", ".deltarule-x-0.tmp", "a", "b"];
+        assert_eq!(names(folder.path()), kept);
+        drop(living);
+        remove_dead(folder.path());
+        assert!(!names(folder.path()).contains(&".deltarule-2-0.tmp".into()));
+    }
+
+    #[test]
+    fn writers_and_sweepers_do_not_harm_each_other() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = &|writer: usize| folder.path().join(format!("file {writer}"));
+        std::thread::scope(|scope| {
+            for writer in 0..3 {
+                scope.spawn(move || {
+                    for round in 0..200_u32 {
+                        write_whole(&path(writer), &round.to_le_bytes(), Existing::Replace).unwrap();
+                        assert_eq!(fs::read(path(writer)).unwrap(), round.to_le_bytes());
+                    }
+                });
+            }
+            scope.spawn(|| (0..2000).for_each(|_| remove_dead(folder.path())));
+        });
+        assert_eq!(names(folder.path()), ["file 0", "file 1", "file 2"]);
+    }
 }

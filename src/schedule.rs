@@ -182,6 +182,11 @@ impl Schedule {
         }
     }
 
+    /// Whether the rate of a step depends on how many epochs the whole training would take.
+    pub const fn knows_the_end(&self) -> bool {
+        matches!(self, Self::Cosine { period: 0, .. } | Self::OneCycle { .. })
+    }
+
     /// Whether every constant is in its range.
     ///
     /// **Errors** name the first that is not.

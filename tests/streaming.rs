@@ -97,10 +97,7 @@ fn fit<T: Float>(source: &Source, adjust: &dyn Fn(&mut Recipe)) -> Result<(Model
 }
 
 fn bits(predictions: Predictions) -> Vec<u64> {
-    match predictions {
-        Predictions::Numbers(numbers) => numbers.iter().map(|number| number.to_bits()).collect(),
-        Predictions::Classes(p) => p.iter().map(|p| p.to_bits()).collect(),
-    }
+    predictions.values().iter().map(|value| value.to_bits()).collect()
 }
 
 fn agree<T: Float>(adjust: &dyn Fn(&mut Recipe)) {
@@ -171,8 +168,11 @@ fn a_matrix_and_a_table_of_the_same_numbers_are_one() {
     };
     numbers.each_row(&all, &mut Default::default(), line).unwrap();
     let options = csv::Options { header: csv::Header::No, ..csv::Options::default() };
-    let table =
-        Source::Table { table: csv::read_from(text.as_bytes(), "t.csv", &options).unwrap(), target: Some(WIDTH) };
+    let table = Source::Table {
+        table: csv::read_from(text.as_bytes(), "t.csv", &options).unwrap(),
+        targets: vec![WIDTH],
+        weights: None,
+    };
     let (of_matrix, losses) = fit::<f64>(matrix, &|_| {}).unwrap();
     let (of_table, losses_of_table) = fit::<f64>(&table, &|_| {}).unwrap();
     assert_eq!(losses, losses_of_table);

@@ -319,6 +319,8 @@ pub struct Train {
     #[command(flatten)]
     pub course: Course,
     #[command(flatten)]
+    pub checkpoints: Checkpoints,
+    #[command(flatten)]
     pub machine: Machine,
 
     /// The share of rows held out to measure the model; 0 for none
@@ -352,6 +354,20 @@ pub struct Train {
     /// Print the figures as one JSON object on standard output
     #[arg(long, help_heading = "Output")]
     pub json: bool,
+}
+
+/// The state of a training, kept to continue it.
+#[derive(Args, Debug)]
+pub struct Checkpoints {
+    /// Keep the training's state here, from which --resume continues it, with the same bits as if it had never been interrupted; for the mini-batch solvers
+    #[arg(long, value_name = "FILE", conflicts_with = "cv", help_heading = "Checkpoints")]
+    pub checkpoint: Option<PathBuf>,
+    /// Write it after every N epochs, and where the training ends or is interrupted (SIGINT, SIGTERM)
+    #[arg(long, value_name = "N", default_value_t = 1, requires = "checkpoint", help_heading = "Checkpoints")]
+    pub every: usize,
+    /// Continue from the checkpoint if it is there, else begin; refused where data or settings are others (epochs and threads may be)
+    #[arg(long, requires = "checkpoint", help_heading = "Checkpoints")]
+    pub resume: bool,
 }
 
 /// `deltarule predict`.

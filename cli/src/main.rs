@@ -7,6 +7,7 @@ mod commands;
 mod input;
 mod progress;
 mod report;
+mod signals;
 
 use clap::Parser;
 use deltarule::Error;
@@ -20,6 +21,7 @@ fn main() -> ExitCode {
     match commands::run(cli.command) {
         Ok(commands::Outcome::Done) => ExitCode::SUCCESS,
         Ok(commands::Outcome::CheckFailed) => ExitCode::from(CHECK_FAILED),
+        Ok(commands::Outcome::Interrupted(code)) => ExitCode::from(code),
         // The reader of our output has seen enough: nothing went wrong.
         Err(Error::Io { source, .. }) if source.kind() == std::io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
         Err(error) => {
@@ -34,12 +36,13 @@ fn main() -> ExitCode {
     }
 }
 
-/// The exit code of an error: 2 usage, 3 data, 4 model file, 5 divergence, 6 input or output, 7 memory, 130 interrupted.
+/// The exit code of an error: 2 usage, 3 data, 4 model file or checkpoint, 5 divergence, 6 input or output, 7 memory,
+/// 130 interrupted.
 fn exit_code(error: &Error) -> u8 {
     match error {
         Error::Check(_) => CHECK_FAILED,
         Error::Data { .. } => 3,
-        Error::Model { .. } => 4,
+        Error::Model { .. } | Error::Checkpoint { .. } => 4,
         Error::Diverged { .. } => 5,
         Error::Io { .. } => 6,
         Error::Memory { .. } => 7,

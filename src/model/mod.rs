@@ -30,7 +30,7 @@ pub use evaluation::{ColumnEvaluation, Evaluation};
 pub use format::{certify_file, peek_dtype, read};
 use ndarray::{Array2, ArrayView2, s};
 pub use predictions::Predictions;
-pub use recipe::{Fitted, Recipe};
+pub use recipe::{Fitted, Recipe, With};
 use serde::{Deserialize, Serialize};
 pub use source::{Groups, Source};
 

@@ -18,8 +18,11 @@ use crate::network::workspace::{Workspace, rows_at_a_time};
 use crate::network::{Network, Norm, Spec};
 use crate::rng::{Rng, stream};
 use crate::schedule::Schedule;
+use crate::train::checkpoint::Checkpointing;
 use crate::train::{History, Inputs, Measure, Observer, Run, Solver, Trainer};
 use ndarray::Array2;
+use std::fmt;
+use std::sync::atomic::AtomicBool;
 
 /// What network to build, and how to train it.
 #[derive(Clone, Debug)]
@@ -95,6 +98,23 @@ pub struct Fitted<T> {
     pub warnings: Vec<Warning>,
 }
 
+/// What accompanies the making of a model.
+#[derive(Default)]
+pub struct With<'a> {
+    /// Told of each epoch, and may end the training.
+    pub observe: Option<&'a mut Observer<'a>>,
+    /// Ends the training after the step, or the epoch of a whole-batch solver, in which it becomes true.
+    pub interrupt: Option<&'a AtomicBool>,
+    /// Where the training's state is kept.
+    pub checkpoint: Option<Checkpointing<'a>>,
+}
+
+impl fmt::Debug for With<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("With").field("checkpoint", &self.checkpoint).finish_non_exhaustive()
+    }
+}
+
 impl Recipe {
     /// Makes a model from the given rows of `source`: nothing is learnt from the others, except which categories exist.
     ///
@@ -104,6 +124,15 @@ impl Recipe {
     /// **Determinism**: the same source, rows and recipe give the same bits, for any number of threads.
     /// **Errors** name file, line, column and value, or the setting.
     pub fn fit<T: Float>(&self, source: &Source, rows: &[usize], observe: &mut Observer<'_>) -> Result<Fitted<T>> {
+        self.fit_with(source, rows, With { observe: Some(observe), ..With::default() })
+    }
+
+    /// [`fit`](Self::fit) with all that may accompany it.
+    ///
+    /// **Determinism** as there; a training continued from a checkpoint comes to the bits of one that was never interrupted. The model
+    /// of an interrupted training is that of the steps done.
+    /// **Errors** as there; also those of [`Trainer::run_checkpointed`].
+    pub fn fit_with<T: Float>(&self, source: &Source, rows: &[usize], with: With<'_>) -> Result<Fitted<T>> {
         let (mut input, mut target, mut warnings) = self.infer(source)?;
         let (training, judged) = self.hold_back(source, &target, &source.counted(rows)?)?;
         let training = Weighed::new(source, &target, training)?;
@@ -168,14 +197,20 @@ impl Recipe {
         let Model { input, network, .. } = &mut model;
         let mut in_file = InFile::new(input, source, training.rows());
         let inputs: Option<&mut dyn Inputs<T>> = if source.is_in_file() { Some(&mut in_file) } else { None };
+        let With { observe, interrupt, checkpoint } = with;
+        let observe = observe.map(|observe| -> &mut Observer<'_> { observe });
         let run = Run {
             inputs,
             held_back: judged.as_ref().map(Rows::batch),
             measure: is_measured.then_some(&measures as &dyn Measure<T>),
-            observe: Some(observe),
+            observe,
+            interrupt,
             ..Run::default()
         };
-        let history = trainer.run(network, learnt.batch(), run)?;
+        let history = match checkpoint {
+            None => trainer.run(network, learnt.batch(), run)?,
+            Some(state) => trainer.run_checkpointed(network, learnt.batch(), run, state)?,
+        };
         require_finite(&model.network, history.training.len())?;
         model.provenance.epochs = history.training.len();
         let figures = Measures::names_of(&model.target);

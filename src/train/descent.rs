@@ -12,7 +12,7 @@ use super::state::{Saved, Snapshot, Standing};
 use super::watch::GradientWatch;
 use super::{History, Stopped, Trainer};
 use crate::activation::ActivationFn;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::float::Float;
 use crate::loss::LossFn;
 use crate::memory::zeros;
@@ -70,9 +70,9 @@ pub(super) fn fit<'a, T: Float, A: ActivationFn, L: LossFn>(
             state.keep_as_best(params);
         }
         let is_over = state.standing.is_over(trainer.epochs);
-        save_state(&mut save, state, params, is_over)?;
-        if !is_over && interrupt.is_some_and(|flag| flag.load(Ordering::Relaxed)) {
-            save_state(&mut save, state, params, true)?;
+        let is_interrupted = !is_over && interrupt.is_some_and(|flag| flag.load(Ordering::Relaxed));
+        save_state(&mut save, state, params, is_over || is_interrupted)?;
+        if is_interrupted {
             state.standing.stopped = Some(Stopped::Interrupted);
         }
     }
@@ -84,6 +84,8 @@ pub(super) fn fit<'a, T: Float, A: ActivationFn, L: LossFn>(
     }
     let mut history = state.standing.history;
     history.stopped = state.standing.stopped.unwrap_or(Stopped::Epochs);
+    // An epoch that was begun has a rate already, and no loss.
+    history.rates.truncate(history.training.len());
     Ok(history)
 }
 
@@ -347,12 +349,9 @@ fn resumed<T: Float, A: ActivationFn, L>(
     mut saved: Saved<T>,
 ) -> Result<State<T>> {
     let length = net.params().len();
-    let standing = saved.standing.clone();
-    if standing.epoch > trainer.epochs || standing.batch >= batches.max(1) {
-        let expected = format!("at most {} epochs of {batches} batches", trainer.epochs);
-        let found = format!("{} epochs and {} batches", standing.epoch, standing.batch);
-        return Err(Error::shape("saved state", expected, found));
-    }
+    let mut standing = saved.standing.clone();
+    standing.check(trainer.epochs, batches, is_judged)?;
+    standing.reopen(&trainer.stopping);
     let params = saved.take("params", length)?;
     let moments = match method.moments() {
         0 => Vec::new(),

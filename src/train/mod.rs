@@ -3,9 +3,11 @@
 //! Row 6 of the house: imports everything below. Begin reading at [`Trainer::fit`].
 
 mod averaging;
+pub mod checkpoint;
 mod clip;
 mod descent;
 mod divergence;
+mod exact;
 mod judge;
 mod least_squares;
 mod measure;
@@ -224,8 +226,10 @@ pub struct Epoch<'a> {
 #[serde(deny_unknown_fields)]
 pub struct Figures {
     /// Of the rows trained on.
+    #[serde(with = "exact::rows")]
     pub training: Vec<Vec<f64>>,
     /// Of the rows held back.
+    #[serde(with = "exact::rows")]
     pub validation: Vec<Vec<f64>>,
 }
 
@@ -378,9 +382,8 @@ impl<L: LossFn> Trainer<L> {
                 return Err(Error::setting("the figure to be monitored", format!("one of {count}, from 0"), index));
             }
         }
-        if !matches!(self.solver, Solver::Steps(_)) && (run.save.is_some() || run.resume.is_some()) {
-            let solver = self.solver.name();
-            return Err(Error::Unsupported(format!("{solver} in the middle of its way cannot be saved or continued")));
+        if run.save.is_some() || run.resume.is_some() {
+            self.check_can_be_saved()?;
         }
         if run.inputs.is_some() {
             if !matches!(self.solver, Solver::Steps(_)) {
@@ -397,6 +400,17 @@ impl<L: LossFn> Trainer<L> {
         match &run.save {
             Some(Saving { every: 0, .. }) => Err(Error::setting("epochs between two states saved", "at least 1", 0)),
             _ => Ok(()),
+        }
+    }
+
+    /// Refuses solvers whose state is not saved.
+    fn check_can_be_saved(&self) -> Result<()> {
+        match self.solver {
+            Solver::Steps(_) => Ok(()),
+            _ => {
+                let solver = self.solver.name();
+                Err(Error::Unsupported(format!("{solver} in the middle of its way cannot be saved or continued")))
+            }
         }
     }
 

@@ -17,6 +17,7 @@ pub(super) struct Rate {
     /// The factor that has come of them.
     factor: f64,
     /// The loss that counts as the lowest, once there is one.
+    #[serde(with = "super::exact::option")]
     lowest: Option<f64>,
     /// Epochs since it was undercut.
     waited: usize,

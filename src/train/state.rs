@@ -4,7 +4,7 @@
 
 use super::judge::Heard;
 use super::rate::Rate;
-use super::stopping::{Monitor, Seen, Watch};
+use super::stopping::{Monitor, Seen, Stopping, Watch};
 use super::{Epoch, Figures, History, Stopped, Trainer};
 use crate::error::{Error, Result};
 use crate::float::Float;
@@ -101,6 +101,47 @@ impl Standing {
             self.stopped = Some(Stopped::TimeUp);
         }
         is_best
+    }
+
+    /// Takes back what ended the training, unless it still would: an interruption or an observer's word, a target that was moved, a
+    /// limit that was raised.
+    pub(super) fn reopen(&mut self, rule: &Stopping) {
+        let is_judged = !self.history.validation.is_empty();
+        let losses = if is_judged { &self.history.validation } else { &self.history.training };
+        let last = losses.last().copied().unwrap_or(f64::INFINITY);
+        self.stopped = match self.stopped {
+            Some(Stopped::Interrupted | Stopped::Observer) => None,
+            Some(Stopped::TargetReached) if rule.target_loss.is_none_or(|target| last > target) => None,
+            Some(Stopped::TimeUp) if rule.time_limit.is_none_or(|limit| self.seconds < limit.as_secs_f64()) => None,
+            other => other,
+        };
+        // What they had covered: the training had stalled in the same epoch.
+        if self.stopped.is_none() && self.epoch > 0 && self.watch.is_stalled(rule) {
+            let stalled = if is_judged { Stopped::ValidationStalled } else { Stopped::TrainingStalled };
+            self.stopped = Some(stalled);
+        }
+    }
+
+    /// Refuses numbers that no training would have saved.
+    pub(super) fn check(&self, epochs: usize, batches: usize, is_judged: bool) -> Result<()> {
+        let refuse = |what: &str, expected: String, found: String| Err(Error::shape(what, expected, found));
+        if self.epoch > epochs || self.batch >= batches.max(1) {
+            let found = format!("{} epochs and {} batches", self.epoch, self.batch);
+            return refuse("saved state", format!("at most {epochs} epochs of {batches} batches"), found);
+        }
+        let History { training, validation, rates, .. } = &self.history;
+        // The rate of an epoch is noted when it begins.
+        let begun = self.epoch + usize::from(self.batch > 0);
+        let judged = if is_judged { self.epoch } else { 0 };
+        let lengths = [training.len(), validation.len(), rates.len()];
+        if lengths != [self.epoch, judged, begun] {
+            return refuse(
+                "saved history",
+                format!("{:?} figures", [self.epoch, judged, begun]),
+                format!("{lengths:?}"),
+            );
+        }
+        Ok(())
     }
 
     /// The last epoch, as an observer sees it.

@@ -72,10 +72,13 @@ impl Stopping {
 #[serde(deny_unknown_fields)]
 pub(super) struct Watch {
     /// The first epoch's figure.
+    #[serde(with = "super::exact::option")]
     first: Option<f64>,
     /// The best figure, by however little.
+    #[serde(with = "super::exact::option")]
     best: Option<f64>,
     /// The figure that the next must outdo by the tolerance to count.
+    #[serde(with = "super::exact::option")]
     mark: Option<f64>,
     /// Epochs since the mark was outdone.
     waited: usize,
@@ -109,7 +112,12 @@ impl Watch {
         } else {
             self.waited += 1;
         }
-        Seen { is_best, is_stalled: self.waited >= rule.patience }
+        Seen { is_best, is_stalled: self.is_stalled(rule) }
+    }
+
+    /// Whether patience is over.
+    pub fn is_stalled(&self, rule: &Stopping) -> bool {
+        self.waited >= rule.patience
     }
 
     /// Begins to wait anew.

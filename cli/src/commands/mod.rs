@@ -25,6 +25,8 @@ pub enum Outcome {
     Done,
     /// It checked something, and that is wrong.
     CheckFailed,
+    /// A signal ended it early, and in order; with the exit code.
+    Interrupted(u8),
 }
 
 /// Runs a command.

@@ -1,5 +1,6 @@
 //! `deltarule train`: from a data file to a model, its pictures, and honest figures.
 
+mod checkpoints;
 mod course;
 mod solver;
 
@@ -8,16 +9,17 @@ use crate::args::{self, Dtype, Train};
 use crate::input::{self, Target};
 use crate::progress::Progress;
 use crate::report::{self, EvaluationJson, say};
+use crate::signals::Signals;
 use deltarule::data::{ClassWeights, Missing, Parting, Task, Warning, features, split};
-use deltarule::file;
+use deltarule::file::{self, Existing};
 use deltarule::float::Float;
 use deltarule::metrics::Metrics;
-use deltarule::model::{ColumnEvaluation, Evaluation, Fitted, Recipe, Source};
+use deltarule::model::{ColumnEvaluation, Evaluation, Fitted, Recipe, Source, With};
 use deltarule::network::noise::Noise;
 use deltarule::picture::{self, spark::spark};
 use deltarule::prelude::*;
 use deltarule::rng::stream;
-use deltarule::train::{Stopped, Watched};
+use deltarule::train::{Epoch, Stopped, Watched};
 use deltarule::{Error, Result, memory};
 use serde_json::{Value, json};
 use std::collections::HashSet;
@@ -97,7 +99,7 @@ fn train<T: Float + Into<f64>>(
             .iter()
             .any(|path| path.is_some())
         {
-            let fitted = fit::<T>(args, recipe, source, &rows, "all rows  ", &mut said)?;
+            let fitted = fit::<T>(args, recipe, source, &rows, ("all rows  ", None), &mut said)?;
             write_outputs(args, &fitted)?;
             object["parameters_sha256"] = fitted.model.parameters_sha256().into();
             watched.extend(fitted.history.watched);
@@ -119,7 +121,8 @@ fn train<T: Float + Into<f64>>(
         }
     };
     let started = Instant::now();
-    let fitted = fit::<T>(args, recipe, source, &training, "", &mut said)?;
+    let signals = Signals::listen()?;
+    let fitted = fit::<T>(args, recipe, source, &training, ("", Some(&signals)), &mut said)?;
     let seconds = started.elapsed().as_secs_f64();
     let on_training = fitted.model.evaluate(source, &training)?;
     let on_test = if test.is_empty() { None } else { Some(fitted.model.evaluate(source, &test)?) };
@@ -134,7 +137,8 @@ fn train<T: Float + Into<f64>>(
         }
         report::print_json(&object)?;
     }
-    Ok(Outcome::Done)
+    // Also where the signal came after the last step: whoever sent it wants nothing to follow.
+    Ok(signals.exit_code().map_or(Outcome::Done, Outcome::Interrupted))
 }
 
 /// The rows at the given places of a list of rows.
@@ -165,7 +169,7 @@ fn cross_validate<T: Float>(
     for _ in 0..repetitions {
         for part in split::folds(groups.strata(), folds, 1, &mut rng)? {
             let prefix = format!("fold {}/{}  ", measured.len() + 1, folds.saturating_mul(repetitions));
-            let fitted = fit::<T>(args, recipe, source, &pick(rows, &part.train), &prefix, said)?;
+            let fitted = fit::<T>(args, recipe, source, &pick(rows, &part.train), (&prefix, None), said)?;
             measured.push(fitted.model.evaluate(source, &pick(rows, &part.test))?);
             watched.extend(fitted.history.watched);
         }
@@ -193,16 +197,25 @@ fn fit<T: Float>(
     recipe: &Recipe,
     source: &Source,
     rows: &[usize],
-    prefix: &str,
+    (prefix, signals): (&str, Option<&Signals>),
     said: &mut Said,
 ) -> Result<Fitted<T>> {
     let mut progress = Progress::start(args.epochs, prefix);
-    let fitted = recipe.fit::<T>(source, rows, &mut |epoch| {
+    let mut observe = |epoch: &Epoch<'_>| {
         progress.epoch(epoch);
         ControlFlow::Continue(())
-    });
+    };
+    let mut told = |start| checkpoints::say_start(&args.checkpoints, start);
+    let with = With {
+        observe: Some(&mut observe),
+        interrupt: signals.map(Signals::asked),
+        // A fold has no state of its own.
+        checkpoint: signals.and_then(|_| checkpoints::of(args, &mut told)),
+    };
+    let fitted = recipe.fit_with::<T>(source, rows, with);
     progress.finish();
     let fitted = fitted?;
+    checkpoints::say_end(&args.checkpoints, fitted.history.stopped);
     said.warn(&fitted.warnings);
     Ok(fitted)
 }
@@ -216,6 +229,11 @@ fn check_outputs(args: &Train) -> Result<()> {
     let outputs: Vec<&Path> = files.chain(pictures).collect();
     let inputs: Vec<&Path> = args.reading.labels.iter().chain([&args.data]).map(AsRef::as_ref).collect();
     super::check_outputs(&outputs, &inputs, existing(args.force))?;
+    if let Some(path) = &args.checkpoints.checkpoint {
+        checkpoints::check(args, path)?;
+        let outputs: Vec<&Path> = outputs.into_iter().chain([path.as_ref()]).collect();
+        super::check_outputs(&outputs, &inputs, Existing::Replace)?;
+    }
     if args.weights.is_some() && args.reading.labels.is_none() {
         return Err(Error::setting("--weights", "images (with --labels)", "a table"));
     }

@@ -165,6 +165,21 @@ impl Deltarule {
         }
     }
 
+    /// Starts it, for a test that ends it; what it says is for whoever takes it, and must fit into a pipe.
+    pub fn start(mut self) -> Child {
+        self.command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it runs")
+    }
+
+    /// As what another program runs: its words, then this command's.
+    pub fn under(self, program: &str, words: &[&str]) -> Self {
+        let Self { command: inner, input } = self;
+        let mut command = Command::new(program);
+        command.args(words).arg(inner.get_program()).args(inner.get_args());
+        command.current_dir(inner.get_current_dir().expect("a folder"));
+        command.env_remove("DELTARULE_ISA").env("RUST_BACKTRACE", "0");
+        Self { command, input }
+    }
+
     /// Runs it into a pipe that nobody reads: closed at once.
     pub fn run_unread(mut self, stdout: bool) -> ExitStatus {
         let (closed, open) = (Stdio::piped(), Stdio::null());

@@ -27,7 +27,7 @@ fn lines(classes: usize, each: usize) -> Vec<String> {
 fn source(lines: &[String]) -> Source {
     let text = format!("a,b,group,y\n{}\n", lines.join("\n"));
     let table = csv::read_from(text.as_bytes(), "t.csv", &csv::Options::default()).unwrap();
-    Source::Table { target: Some(table.column("y").unwrap()), table }
+    Source::table(table, &["y"], None).unwrap()
 }
 
 fn recipe(parting: Parting, held_back: Option<f64>) -> Recipe {
@@ -48,8 +48,8 @@ fn accuracy(lines: &[String]) -> f64 {
     recipe.features.ignore = vec!["group".into()];
     let (_, target, _) = recipe.infer(&source).unwrap();
     let rows: Vec<usize> = (0..source.rows()).collect();
-    let mut marks = Vec::new();
-    let strata = source.strata(&target, &rows, &recipe.parting, &mut marks).unwrap();
+    let groups = source.groups(&target, &rows, &recipe.parting).unwrap();
+    let strata = groups.strata();
     let part = split::hold_out(strata, 0.2, &mut Rng::with_stream(0, stream::SPLIT)).unwrap();
     let fitted: Fitted<f32> = recipe.fit(&source, &part.train, &mut |_| Continue(())).unwrap();
     let evaluation = fitted.model.evaluate(&source, &part.test).unwrap();

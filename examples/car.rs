@@ -6,7 +6,7 @@
 //! right only if all four bits are: subset accuracy. Two hidden tanh layers of 3 and 2 units, L-BFGS, 30 % held out. With 86
 //! parameters such a network often ends in a local minimum, so one split says little: here are ten splits of twenty seeds.
 
-use deltarule::data::{Strata, Target, csv, features, split};
+use deltarule::data::{Parting, Strata, Target, csv, features, split};
 use deltarule::metrics::multilabel::subset_accuracy;
 use deltarule::model::{Recipe, Source};
 use deltarule::prelude::*;
@@ -79,7 +79,7 @@ fn document(x: &ndarray::Array2<f64>, y: &ndarray::Array2<f64>, part: u64, seed:
 
 /// What `deltarule train data/car.csv --target class --seed SEED` does: its hold-out accuracy.
 fn defaults(source: &Source, target: &Target, rows: &[usize], seed: u64) -> deltarule::Result<f64> {
-    let groups = source.groups(target, rows)?;
+    let groups = source.groups(target, rows, &Parting::Random)?;
     let part = split::hold_out(groups.strata(), 0.2, &mut Rng::with_stream(seed, stream::SPLIT))?;
     let mut recipe = Recipe::default();
     recipe.trainer.seed = seed;

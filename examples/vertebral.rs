@@ -6,7 +6,7 @@
 //! backpropagation leaves out the slope of the last tanh, so it is not the gradient of the loss that it prints. Its printed
 //! "accuracy: 62.00 %" is the number of rows held out: the argmax of a single column is always 0, so every row counted.
 
-use deltarule::data::{csv, features, split};
+use deltarule::data::{Parting, csv, features, split};
 use deltarule::file::{self, Existing};
 use deltarule::gradcheck::{self, Report, Verdict};
 use deltarule::model::{Recipe, Source};
@@ -81,7 +81,7 @@ fn done_right(source: &Source) -> deltarule::Result<()> {
     recipe.trainer.objective.l2 = 0.01;
     let (_, target, _) = source.infer(None, &recipe.features)?;
     let rows: Vec<usize> = (0..source.rows()).collect();
-    let groups = source.groups(&target, &rows)?;
+    let groups = source.groups(&target, &rows, &Parting::Random)?;
     let ignore = &mut |_: &deltarule::train::Epoch<'_>| ControlFlow::Continue(());
 
     let (folds, repetitions) = (5, 4);

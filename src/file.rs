@@ -75,35 +75,109 @@ pub fn is_same(one: &Path, other: &Path) -> bool {
 /// last step that failed, the fsync of the folder: then the new file is there and a power cut might bring back the old.
 pub fn write_whole(path: &Path, bytes: &[u8], existing: Existing) -> Result<()> {
     check_writable(path, existing)?;
-    let path = through_links(path);
-    let fail = |source| Error::io(&path, source);
-    let old = fs::metadata(&path).ok();
-    if old.as_ref().is_some_and(|found| !found.is_file()) {
-        return File::options().write(true).open(&path).and_then(|mut f| f.write_all(bytes)).map_err(fail);
+    let mut file = Whole::begin(path, existing)?;
+    file.write_all(bytes).map_err(|source| Error::io(&file.path, source))?;
+    file.finish()
+}
+
+/// A file that is being written, piece by piece, and appears under its name when it is [finished](Self::finish), as
+/// [`write_whole`] has it; dropped before, it never does.
+///
+/// ```
+/// use deltarule::file::{Existing, Whole};
+/// use std::io::Write;
+///
+/// let folder = tempfile::tempdir()?;
+/// let path = folder.path().join("numbers");
+/// let mut file = Whole::begin(&path, Existing::Keep)?;
+/// (1..=3).try_for_each(|number| writeln!(file, "{number}"))?;
+/// assert!(!path.exists());
+/// file.finish()?;
+/// assert_eq!(std::fs::read(&path)?, b"1\n2\n3\n");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug)]
+pub struct Whole {
+    file: File,
+    /// Where it will stand.
+    path: PathBuf,
+    /// Where it is until then; nowhere else where the path is a device or a pipe, which is written to as it is.
+    temporary: Option<PathBuf>,
+    existing: Existing,
+}
+
+impl Whole {
+    /// Begins a file beside `path`.
+    ///
+    /// **Errors** name the path and the system's reason.
+    pub fn begin(path: &Path, existing: Existing) -> Result<Self> {
+        let path = through_links(path);
+        let begun = (|| {
+            let old = fs::metadata(&path).ok();
+            if old.as_ref().is_some_and(|found| !found.is_file()) {
+                return Ok((File::options().write(true).open(&path)?, None));
+            }
+            let (file, temporary) = temporary_beside(&path)?;
+            // Before the content, which may be nobody else's business.
+            if let Some(old) = &old
+                && let Err(error) = file.set_permissions(old.permissions())
+            {
+                let _ = fs::remove_file(&temporary);
+                return Err(error);
+            }
+            Ok((file, Some(temporary)))
+        })();
+        match begun {
+            Ok((file, temporary)) => Ok(Self { file, path, temporary, existing }),
+            Err(source) => Err(Error::io(&path, source)),
+        }
     }
-    let (mut file, temporary) = temporary_beside(&path).map_err(fail)?;
-    let written = (|| {
-        // Before the content, which may be nobody else's business.
-        if let Some(old) = &old {
-            file.set_permissions(old.permissions())?;
+
+    /// Puts it in its place.
+    ///
+    /// **Errors** name the path and the system's reason; the old file is untouched and the temporary one removed.
+    pub fn finish(mut self) -> Result<()> {
+        let Some(temporary) = &self.temporary else { return Ok(()) };
+        let path = &self.path;
+        let placed = (|| {
+            self.file.sync_all()?;
+            match self.existing {
+                Existing::Replace => fs::rename(temporary, path)?,
+                // A link refuses a name that was taken meanwhile, which a rename would silently replace.
+                Existing::Keep => match fs::hard_link(temporary, path) {
+                    Err(e) if e.kind() != io::ErrorKind::AlreadyExists => fs::rename(temporary, path)?,
+                    linked => linked.and_then(|()| fs::remove_file(temporary))?,
+                },
+            }
+            sync_folder(folder_of(path))
+        })();
+        match placed {
+            Ok(()) => {
+                self.temporary = None;
+                Ok(())
+            }
+            Err(source) => Err(Error::io(path, source)),
         }
-        file.write_all(bytes)?;
-        file.sync_all()?;
-        match existing {
-            Existing::Replace => fs::rename(&temporary, &path)?,
-            // A link refuses a name that was taken meanwhile, which a rename would silently replace.
-            Existing::Keep => match fs::hard_link(&temporary, &path) {
-                Err(e) if e.kind() != io::ErrorKind::AlreadyExists => fs::rename(&temporary, &path)?,
-                linked => linked.and_then(|()| fs::remove_file(&temporary))?,
-            },
+    }
+}
+
+impl Write for Whole {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.file.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.flush()
+    }
+}
+
+impl Drop for Whole {
+    fn drop(&mut self) {
+        // What went wrong was said by whoever gave up.
+        if let Some(temporary) = &self.temporary {
+            let _ = fs::remove_file(temporary);
         }
-        sync_folder(folder_of(&path))
-    })();
-    written.map_err(|source| {
-        // The first error is the one to report, whether or not the clean-up works.
-        let _ = fs::remove_file(&temporary);
-        fail(source)
-    })
+    }
 }
 
 /// Reads a regular file of at most `limit` bytes.

@@ -3,6 +3,7 @@
 use deltarule::data::split::{Split, Strata, folds, hold_out};
 use deltarule::rng::Rng;
 use proptest::prelude::*;
+use serde_json::Value;
 
 /// What every split of so many rows must be.
 fn check(split: &Split, rows: usize) {
@@ -131,4 +132,91 @@ fn what_cannot_be_parted_is_refused() {
     // A class without rows asks for nothing.
     let absent = Strata::Classes { classes: &[0, 0, 1, 1], labels: &labels };
     assert_eq!(hold_out(absent, 0.5, &mut Rng::new(1)).unwrap().test.len(), 2);
+}
+
+fn indices(value: &Value) -> Vec<usize> {
+    value.as_array().unwrap().iter().map(|index| index.as_u64().unwrap() as usize).collect()
+}
+
+fn number(value: &Value) -> usize {
+    value.as_u64().unwrap() as usize
+}
+
+/// Made by `scripts/golden-data.py`.
+#[test]
+fn ordered_and_group_splits_are_those_of_scikit_learn() {
+    let golden: Value = serde_json::from_str(include_str!("golden/data.json")).unwrap();
+    let list = |name: &str| golden[name].as_array().unwrap();
+    let pairs = |value: &Value| {
+        let pair = |pair: &Value| Split { train: indices(&pair[0]), test: indices(&pair[1]) };
+        value.as_array().unwrap().iter().map(pair).collect::<Vec<_>>()
+    };
+    for case in list("ordered") {
+        let found = folds(Strata::Ordered(number(&case["rows"])), number(&case["folds"]), 1, &mut Rng::new(1)).unwrap();
+        assert_eq!(found, pairs(&case["splits"]), "{}", case["rows"]);
+    }
+    for case in list("held") {
+        let strata = Strata::Ordered(number(&case["rows"]));
+        let found = hold_out(strata, case["share"].as_f64().unwrap(), &mut Rng::new(1)).unwrap();
+        assert_eq!(found, Split { train: indices(&case["train"]), test: indices(&case["test"]) });
+    }
+    for case in list("grouped") {
+        let groups = indices(&case["groups"]);
+        let found = folds(Strata::Groups(&groups), number(&case["folds"]), 1, &mut Rng::new(1)).unwrap();
+        assert_eq!(found, pairs(&case["splits"]), "{}", case["groups"]);
+    }
+    assert_eq!((list("ordered").len(), list("held").len(), list("grouped").len()), (4, 5, 4));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(400) })]
+
+    #[test]
+    fn no_group_is_parted(sizes in prop::collection::vec(1_usize..30, 2..9), parts in 2_usize..8, fraction in 0.001..0.999, seed: u64) {
+        let groups = classes(&sizes);
+        let apart = |split: &Split| {
+            check(split, groups.len());
+            split.test.iter().all(|&row| split.train.iter().all(|&other| groups[other] != groups[row]))
+        };
+        let split = hold_out(Strata::Groups(&groups), fraction, &mut Rng::new(seed)).unwrap();
+        prop_assert!(apart(&split), "{:?}", split);
+        // Never further away than the largest group: it is taken or left to come nearer.
+        let largest = sizes.iter().copied().max().unwrap_or(0) as f64;
+        let wanted = groups.len() as f64 * fraction;
+        prop_assert!((split.test.len() as f64 - wanted).abs() <= largest, "{} of {wanted}", split.test.len());
+        if parts <= sizes.len() {
+            let splits = folds(Strata::Groups(&groups), parts, 1, &mut Rng::new(seed)).unwrap();
+            prop_assert!(splits.iter().all(apart));
+            let mut tested: Vec<usize> = splits.iter().flat_map(|split| split.test.clone()).collect();
+            tested.sort_unstable();
+            prop_assert_eq!(tested, (0..groups.len()).collect::<Vec<_>>());
+            // Dealt to the lightest, folds differ by no more than the largest group.
+            let lengths = splits.iter().map(|split| split.test.len());
+            let (low, high) = (lengths.clone().min().unwrap_or(0), lengths.max().unwrap_or(0));
+            prop_assert!((high - low) as f64 <= largest);
+        }
+    }
+
+    #[test]
+    fn nothing_of_the_future_is_trained_on(rows in 3_usize..200, parts in 2_usize..9, fraction in 0.001..0.999) {
+        let split = hold_out(Strata::Ordered(rows), fraction, &mut Rng::new(1)).unwrap();
+        check(&split, rows);
+        prop_assert!(split.train.last() < split.test.first());
+        if parts < rows {
+            for split in folds(Strata::Ordered(rows), parts, 1, &mut Rng::new(1)).unwrap() {
+                prop_assert!(!split.train.is_empty() && split.train.last() < split.test.first());
+            }
+        }
+    }
+}
+
+#[test]
+fn orders_and_groups_that_cannot_be_parted_are_refused() {
+    let fold = |strata, parts| folds(strata, parts, 1, &mut Rng::new(1)).unwrap_err().to_string();
+    assert_eq!(fold(Strata::Ordered(4), 4), "folds: expected 2 to 3 in order (there are 4 rows), found 4");
+    assert_eq!(fold(Strata::Groups(&[0, 1, 1, 0]), 3), "folds: expected 2 to 2 (there are 2 groups), found 3");
+    assert_eq!(fold(Strata::Groups(&[0, 0, 0, 0]), 3), "folds: expected at least 2 groups to part, found 1");
+    let hold = |strata| hold_out(strata, 0.5, &mut Rng::new(1)).unwrap_err().to_string();
+    assert_eq!(hold(Strata::Groups(&[0, 0, 0])), "test fraction: expected at least 2 groups to part, found 1");
+    assert_eq!(hold(Strata::Ordered(1)), "test fraction: expected at least 2 rows to part, found 1");
 }

@@ -283,7 +283,7 @@ fn what_has_no_meaning_is_refused_by_name() {
     let negative = table(|a, _, _| if a > 0.9 { "-3".into() } else { format!("{}", 10.0 * a.abs()) });
     let line = match &negative {
         Source::Table { table, .. } => (0..ROWS).find(|&row| table.cell(row, 2) == "-3").map(|row| table.line(row)),
-        Source::Images { .. } => None,
+        Source::Images { .. } | Source::Matrix { .. } => None,
     };
     let place = format!("rows.csv:{}", line.unwrap());
     let held_back = Recipe { held_back: Some(0.5), ..recipe(Loss::Poisson) };

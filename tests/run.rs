@@ -318,7 +318,7 @@ fn what_cannot_be_used_is_refused_by_name() {
         // The run's borrows are shorter than the rows'.
         let (x, y) = (x.clone(), y.clone());
         let held_back = run.held_back.is_some().then(|| batch(&x, &y, 0..9));
-        let run = Run { held_back, measure: None, observe: None, interrupt: None, save: None, resume: None };
+        let run = Run { held_back, ..Run::default() };
         trainer.run(&mut net::<f64>(), batch(&x, &y, 0..ROWS), run).unwrap_err().to_string()
     };
     let figure = Stopping { monitor: Monitor::Figure { index: 0, rises: true }, ..Stopping::default() };

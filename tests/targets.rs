@@ -2,6 +2,7 @@
 
 mod trainings;
 
+use deltarule::data::Parting;
 use deltarule::data::target::{Classes, Number};
 use deltarule::data::{Target, Task, csv, split};
 use deltarule::metrics::{Classification, Metrics, MultiLabel, Regression};
@@ -159,7 +160,7 @@ fn splits_keep_the_shares_of_what_labels_stand_together() {
     let source = table(&LABELS, None);
     let target = source.infer(None, &recipe().features).unwrap().1;
     let classes = source.classes(&target, &all()).unwrap();
-    let groups = source.groups(&target, &all()).unwrap();
+    let groups = source.groups(&target, &all(), &Parting::Random).unwrap();
     for part in split::folds(groups.strata(), 3, 1, &mut Rng::new(1)).unwrap() {
         for pair in [[0, 0], [0, 1], [1, 0], [1, 1]] {
             let count = |rows: &[usize]| rows.iter().filter(|&&row| classes.row(row) == ndarray::arr1(&pair)).count();
@@ -171,7 +172,7 @@ fn splits_keep_the_shares_of_what_labels_stand_together() {
     let lone = (0..60).filter(|&row| classes.row(row) != ndarray::arr1(&[1, 1]));
     let first = (0..60).find(|&row| classes.row(row) == ndarray::arr1(&[1, 1])).unwrap();
     let rows: Vec<usize> = lone.chain([first]).collect();
-    let groups = source.groups(&target, &rows).unwrap();
+    let groups = source.groups(&target, &rows, &Parting::Random).unwrap();
     assert!(matches!(groups.strata(), deltarule::data::Strata::None(count) if count == rows.len()));
 }
 

@@ -18,7 +18,7 @@ pub struct Cli {
 /// What to do.
 #[derive(Subcommand, Debug)]
 pub enum Command {
-    /// Train a network on a data file: CSV, or IDX images with --labels
+    /// Train a network on a data file: CSV, or IDX images or an NPY matrix with --labels
     Train(Box<Train>),
     /// Predict the target of each row
     Predict(Predict),
@@ -41,8 +41,8 @@ pub struct Reading {
     /// The separator, if it is not to be found out: one character, or 'tab'
     #[arg(long, value_name = "CHAR", help_heading = "Reading")]
     pub delimiter: Option<String>,
-    /// The labels of IDX images
-    #[arg(long, value_name = "IDXFILE", help_heading = "Reading")]
+    /// The labels of IDX images, or the targets of an NPY matrix: whole numbers are classes, others a number (see --task)
+    #[arg(long, value_name = "FILE", help_heading = "Reading")]
     pub labels: Option<PathBuf>,
 }
 
@@ -200,6 +200,15 @@ pub enum Norm {
     Layer,
 }
 
+/// How rows are parted.
+#[derive(ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SplitBy {
+    /// At random, with the classes' shares kept
+    Random,
+    /// In their order, such as that of time: what is measured on comes last
+    Ordered,
+}
+
 /// `deltarule train`.
 #[derive(Args, Debug)]
 #[command(allow_negative_numbers = true)]
@@ -226,6 +235,10 @@ pub struct Train {
     /// What to do with missing cells
     #[arg(long, value_enum, default_value_t = Missing::Error, help_heading = "Reading")]
     pub missing: Missing,
+    /// Leave the rows of an IDX or NPY file in it and read each mini-batch when its turn comes: the same bits, in memory
+    /// of some hundred bytes a row; happens by itself where the rows would not fit
+    #[arg(long, help_heading = "Reading")]
+    pub stream: bool,
 
     /// Units of each hidden layer, first to last, or 'none'
     #[arg(long, value_name = "N,…", default_value = "100", help_heading = "Network")]
@@ -316,6 +329,12 @@ pub struct Train {
     /// Cross-validate instead: K folds, R times over; a model to be saved is then trained on all rows
     #[arg(long, value_name = "K[xR]", conflicts_with = "test", help_heading = "Measuring")]
     pub cv: Option<String>,
+    /// How rows are parted, for the test, for --cv and for --early-stopping: at random, or in order, the last for measuring
+    #[arg(long, value_enum, default_value_t = SplitBy::Random, help_heading = "Measuring")]
+    pub split: SplitBy,
+    /// The column whose values are groups that no split parts; it is no input
+    #[arg(long, value_name = "COL", help_heading = "Measuring")]
+    pub groups: Option<String>,
 
     /// Save the model here
     #[arg(long, value_name = "FILE", help_heading = "Output")]

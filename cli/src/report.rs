@@ -98,6 +98,8 @@ pub fn flag(setting: &str) -> &str {
         "held-back share" => "--early-stopping",
         "label smoothing" => "--label-smoothing",
         "folds" | "repetitions" => "--cv",
+        "categorical" => "--categorical",
+        "groups" => "--groups",
         "activations" => "--activation",
         "epochs" => "--epochs",
         "schedule" => "--schedule",

@@ -56,70 +56,142 @@ pub fn read(path: &Path, options: &Options) -> Result<Table> {
 /// Reads a CSV table from any source; `name` stands for it in messages.
 ///
 /// **Errors**: as for [`read`].
-pub fn read_from(mut source: impl Read, name: &str, options: &Options) -> Result<Table> {
-    if let Some(delimiter) = options.delimiter
-        && (!delimiter.is_ascii() || [b'"', b'\r', b'\n', 0].contains(&delimiter))
-    {
-        let found = format!("byte {delimiter}");
-        return Err(Error::setting("delimiter", "an ASCII character other than a quote or line break", found));
-    }
-    let failed = |source| Error::io(Path::new(name), source);
-    let mut sample = Vec::new();
-    source.by_ref().take(SAMPLE_BYTES as u64).read_to_end(&mut sample).map_err(failed)?;
-    let is_whole = sample.len() < SAMPLE_BYTES;
-    check_encoding(&sample, name)?;
-    let sample = sample.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&sample);
-    let delimiter = match options.delimiter {
-        Some(delimiter) => delimiter,
-        None => find_delimiter(whole_lines(sample, is_whole), name)?,
-    };
-
-    let mut records = Records::new(delimiter);
-    let mut rows = Rows { name, header: options.header, table: None, first_line: 0, error: None };
-    let mut sink = |record: Record<'_>| rows.push(record);
-    // A sample that is not full was the whole file.
-    let mut chunk = vec![0; if is_whole { 0 } else { SAMPLE_BYTES }];
-    let mut outcome = records.feed(sample, &mut sink);
-    while outcome.is_ok() && !is_whole {
-        let length = read_some(&mut source, &mut chunk).map_err(failed)?;
-        if length == 0 {
-            break;
-        }
-        outcome = records.feed(&chunk[..length], &mut sink);
-    }
-    let final_newline = records.at_line_start();
-    let outcome = outcome.and_then(|()| records.finish(&mut sink));
-    if let Err(fault) = outcome {
-        return Err(rows.explain(fault));
-    }
-
-    let Some(mut table) = rows.table else {
-        return Err(Error::data(name, "no data rows: the file is empty"));
-    };
-    table.set_final_newline(final_newline);
-    if table.columns().len() == 1
-        && let Some(other) = likely_delimiter(whole_lines(sample, is_whole), delimiter)
-    {
-        let message = format!("1 column found; is the separator {}?", shown(other));
-        return Err(Error::data_at(name, table.line(0), None, message));
-    }
-    let header = match options.header {
-        Header::Yes => true,
-        Header::No => false,
-        Header::Auto => looks_like_header(&table)?,
-    };
-    if header {
-        table.promote_first_row()?;
-    }
-    if table.rows() == 0 {
-        return Err(Error::data(name, "no data rows: the file ends after its header line"));
-    }
-    Ok(table)
+pub fn read_from(source: impl Read, name: &str, options: &Options) -> Result<Table> {
+    Ok(Reader::new(source, name, options)?.next(usize::MAX)?.expect("no table is without rows"))
 }
 
+/// A CSV file that is read some rows at a time, in memory that does not grow with it: separator and header are decided by its
+/// beginning, as they are when it is read at once.
+#[derive(Debug)]
+pub struct Reader<R> {
+    source: R,
+    options: Options,
+    /// The beginning of the file, until it has been fed to the machine; whether it is the whole file.
+    sample: Vec<u8>,
+    is_whole: bool,
+    is_fed: bool,
+    is_done: bool,
+    records: Records,
+    rows: Rows,
+    chunk: Vec<u8>,
+}
+
+impl<R: Read> Reader<R> {
+    /// Begins to read; `name` stands for the source in messages.
+    ///
+    /// **Errors**: a separator that is none, a source that cannot be read, and what is no text in UTF-8.
+    pub fn new(mut source: R, name: &str, options: &Options) -> Result<Self> {
+        if let Some(delimiter) = options.delimiter
+            && (!delimiter.is_ascii() || [b'"', b'\r', b'\n', 0].contains(&delimiter))
+        {
+            let found = format!("byte {delimiter}");
+            return Err(Error::setting("delimiter", "an ASCII character other than a quote or line break", found));
+        }
+        let mut sample = Vec::new();
+        let failed = |source| Error::io(Path::new(name), source);
+        source.by_ref().take(SAMPLE_BYTES as u64).read_to_end(&mut sample).map_err(failed)?;
+        // A sample that is not full was the whole file.
+        let is_whole = sample.len() < SAMPLE_BYTES;
+        check_encoding(&sample, name)?;
+        if sample.starts_with(BYTE_ORDER_MARK) {
+            sample.drain(..BYTE_ORDER_MARK.len());
+        }
+        let delimiter = match options.delimiter {
+            Some(delimiter) => delimiter,
+            None => find_delimiter(whole_lines(&sample, is_whole), name)?,
+        };
+        let rows = Rows { name: name.into(), header: options.header, table: None, first_line: 0, error: None };
+        let (records, chunk) = (Records::new(delimiter), vec![0; if is_whole { 0 } else { SAMPLE_BYTES }]);
+        let options = Options { delimiter: Some(delimiter), ..*options };
+        Ok(Self { source, options, sample, is_whole, is_fed: false, is_done: false, records, rows, chunk })
+    }
+
+    /// The next rows, at most so many; none at the end.
+    ///
+    /// **Errors**: [`Error::Data`] with line and column where the file stops being a table; no row at all; no memory.
+    pub fn next(&mut self, most: usize) -> Result<Option<Table>> {
+        let is_first = !self.is_fed;
+        // The header is decided by this many rows and the first, whatever is asked for.
+        let wanted = if is_first { most.max(SAMPLE_ROWS) } else { most }.max(1).saturating_add(1);
+        while !self.is_done && self.rows.count() < wanted {
+            self.feed()?;
+        }
+        if is_first {
+            self.begin()?;
+        }
+        let Some(table) = &mut self.rows.table else { return Ok(None) };
+        if table.rows() == 0 {
+            return Ok(None);
+        }
+        let rest = table.split_off(most.max(1).min(table.rows()))?;
+        Ok(self.rows.table.replace(rest))
+    }
+
+    /// Takes the next bytes of the source.
+    fn feed(&mut self) -> Result<()> {
+        let Self { source, records, rows, chunk, .. } = self;
+        let mut sink = |record: Record<'_>| rows.push(record);
+        let outcome = if !self.is_fed {
+            self.is_fed = true;
+            records.feed(&self.sample, &mut sink)
+        } else {
+            let length = if self.is_whole {
+                0
+            } else {
+                read_some(source, chunk).map_err(|e| Error::io(Path::new(&rows.name), e))?
+            };
+            let mut sink = |record: Record<'_>| rows.push(record);
+            if length > 0 {
+                records.feed(&chunk[..length], &mut sink)
+            } else {
+                self.is_done = true;
+                let final_newline = records.at_line_start();
+                let outcome = records.finish(&mut sink);
+                rows.table.iter_mut().for_each(|table| table.set_final_newline(final_newline));
+                outcome
+            }
+        };
+        outcome.map_err(|fault| self.rows.explain(fault))
+    }
+
+    /// Decides, with the first rows at hand, whether they are a table, and whether the first of them is its header.
+    fn begin(&mut self) -> Result<()> {
+        let name = &self.rows.name;
+        let Some(table) = &mut self.rows.table else {
+            return Err(Error::data(name, "no data rows: the file is empty"));
+        };
+        let sample = std::mem::take(&mut self.sample);
+        if table.columns().len() == 1
+            && let Some(other) =
+                likely_delimiter(whole_lines(&sample, self.is_whole), self.options.delimiter.unwrap_or(b','))
+        {
+            let message = format!("1 column found; is the separator {}?", shown(other));
+            return Err(Error::data_at(name, table.line(0), None, message));
+        }
+        let header = match self.options.header {
+            Header::Yes => true,
+            Header::No => false,
+            Header::Auto => looks_like_header(table)?,
+        };
+        if header {
+            table.promote_first_row()?;
+        }
+        // From here on no first row is a header, not even of a later piece.
+        self.rows.header = if header { Header::Yes } else { Header::No };
+        if table.rows() == 0 {
+            return Err(Error::data(name, "no data rows: the file ends after its header line"));
+        }
+        Ok(())
+    }
+}
+
+/// What stands in front of the text in some files.
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+
 /// What turns records into a table's rows.
-struct Rows<'a> {
-    name: &'a str,
+#[derive(Debug)]
+struct Rows {
+    name: String,
     header: Header,
     table: Option<Table>,
     first_line: u64,
@@ -127,14 +199,18 @@ struct Rows<'a> {
     error: Option<Error>,
 }
 
-impl Rows<'_> {
+impl Rows {
+    fn count(&self) -> usize {
+        self.table.as_ref().map_or(0, Table::rows)
+    }
+
     fn push(&mut self, record: Record<'_>) -> std::result::Result<(), Fault> {
         let text = decode(&record)?;
         let table = match &mut self.table {
             Some(table) => table,
             None => {
                 self.first_line = record.line;
-                match Table::unnamed(self.name, record.ends.len()) {
+                match Table::unnamed(&self.name, record.ends.len()) {
                     Ok(table) => self.table.insert(table),
                     Err(error) => return Err(self.refuse(record.line, error)),
                 }
@@ -154,19 +230,24 @@ impl Rows<'_> {
     }
 
     /// The error of a fault, its column under the name that the user knows.
-    fn explain(self, fault: Fault) -> Error {
-        if let Some(error) = self.error {
+    fn explain(&mut self, fault: Fault) -> Error {
+        if let Some(error) = self.error.take() {
             return error;
         }
         let column = fault.column.map(|index| {
-            let named = |table: &Table| table.rows() > 0 && index < table.columns().len() && self.header != Header::No;
-            let first = self.table.as_ref().filter(|table| named(table)).map(|table| table.cell(0, index));
-            match first {
-                Some(name) if self.header == Header::Yes || Cell::parse(name) == Cell::Text => plain(name),
+            let table = self.table.as_ref().filter(|table| index < table.columns().len());
+            match table {
+                Some(table) if table.has_header() => plain(&table.columns()[index]),
+                // Not decided yet: what stands in the first row is a name if it reads like one.
+                Some(table) if table.rows() > 0 && self.header != Header::No => {
+                    let name = table.cell(0, index);
+                    let is_name = self.header == Header::Yes || Cell::parse(name) == Cell::Text;
+                    if is_name { plain(name) } else { (index + 1).to_string() }
+                }
                 _ => (index + 1).to_string(),
             }
         });
-        Error::data_at(self.name, fault.line, column.as_deref(), fault.message)
+        Error::data_at(&self.name, fault.line, column.as_deref(), fault.message)
     }
 }
 

@@ -330,18 +330,9 @@ impl Features {
     fn columns_in(&self, table: &Table) -> Result<Vec<usize>> {
         let found = table.columns().len();
         if !self.header {
-            return match found {
-                _ if found == self.source_columns => Ok(self.columns.iter().map(|feature| feature.position).collect()),
-                _ if found == self.columns.len() => Ok((0..found).collect()),
-                _ => {
-                    let message = format!(
-                        "the training file had no header line, so columns are matched by position: expected {} columns, or {} without target and ignored ones, found {found}",
-                        self.source_columns,
-                        self.columns.len()
-                    );
-                    Err(Error::data(table.name(), message))
-                }
-            };
+            let mut columns = Vec::new();
+            self.positions(table.name(), found, &mut columns)?;
+            return Ok(columns);
         }
         if !table.has_header() {
             return Err(Error::data(table.name(), "columns are matched by name: expected a header line, found none"));
@@ -360,6 +351,29 @@ impl Features {
             return Err(Error::data(table.name(), message));
         }
         Ok(self.columns.iter().map(|feature| index[feature.name.as_str()]).collect())
+    }
+
+    /// For each feature, its column in a file of so many columns that are matched by position.
+    pub(super) fn positions(&self, file: &str, found: usize, columns: &mut Vec<usize>) -> Result<()> {
+        columns.clear();
+        match found {
+            _ if found == self.source_columns => {
+                columns.extend(self.columns.iter().map(|feature| feature.position));
+                Ok(())
+            }
+            _ if found == self.columns.len() => {
+                columns.extend(0..found);
+                Ok(())
+            }
+            _ => {
+                let message = format!(
+                    "the training file had no header line, so columns are matched by position: expected {} columns, or {} without target and ignored ones, found {found}",
+                    self.source_columns,
+                    self.columns.len()
+                );
+                Err(Error::data(file, message))
+            }
+        }
     }
 
     /// Hands out the numbers of the numeric columns, row by row, as (feature, value, weight); refuses what `encode` would.
@@ -396,7 +410,7 @@ impl Features {
     }
 }
 
-const ALL_MISSING: &str = "every cell is missing in the training rows";
+pub(super) const ALL_MISSING: &str = "every cell is missing in the training rows";
 
 fn missing_error(table: &Table, missing: &Places) -> Error {
     missing.error(table, "missing", "; choose to fill in the mean or to drop their rows")

@@ -3,23 +3,25 @@
 //! The header: two zero bytes, the type (8 is the unsigned byte, the only one read here), the number of dimensions, and each
 //! dimension in four bytes. Raw files need no feature; gzipped ones, known by their first bytes, need the feature `gzip`.
 //! Source: LeCun, Cortes and Burges, "The MNIST database", section on file formats.
-//! Imports `input`, `cell`, `array`, `scalar`, `error`. Begin reading at [`read_from`].
+//! Imports `matrix` (rows by place or by pieces), `stored`, `input`, `cell`, `array`, `scalar`, `error`. Begin reading at [`read_from`].
 
 use super::array::{rows_mut, zeros};
 use super::cell::count;
-use super::input::{open, read_some};
+use super::input;
+use super::matrix::{Chunks, Element, Matrix, failed, fill};
+use super::stored::Stored;
 use crate::error::{Error, Result};
 use crate::scalar::Scalar;
 use ndarray::Array2;
-use std::io::{self, BufReader, Chain, Cursor, ErrorKind, Read};
+use std::cmp::Ordering;
+use std::fs::File;
+use std::io::{self, BufReader, Chain, Cursor, Read, Seek, SeekFrom};
 use std::path::Path;
+use std::sync::Arc;
 
 /// The most bytes an IDX file may hold: a hundred times EMNIST. The header is not to be trusted, and behind gzip a
 /// small file holds a thousand times its size.
 pub const MAX_BYTES: usize = 8 << 30;
-
-/// How many bytes are read at a time: what is allocated before the file has shown that it holds as much as it says.
-const CHUNK_BYTES: usize = 64 << 10;
 
 /// An array of bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,7 +39,7 @@ pub struct Idx {
 /// **Errors**: [`Error::Io`] if it cannot be read; [`Error::Data`] for another magic number, type or rank, a zero or
 /// overflowing size, bytes missing or left over, and broken compression; [`Error::Memory`] if it does not fit.
 pub fn read(path: &Path) -> Result<Idx> {
-    read_from(BufReader::new(open(path)?), &path.display().to_string())
+    read_from(BufReader::new(input::open(path)?), &path.display().to_string())
 }
 
 /// Reads images: [`read`], of two dimensions (rows of numbers) or three.
@@ -57,30 +59,96 @@ pub fn labels(path: &Path) -> Result<Idx> {
 /// Reads an IDX array from any source; `name` stands for it in messages.
 ///
 /// **Errors**: as for [`read`].
-pub fn read_from(mut source: impl Read, name: &str) -> Result<Idx> {
+pub fn read_from(source: impl Read, name: &str) -> Result<Idx> {
+    let (dims, chunks) = begin(source, name)?;
+    Ok(Idx { name: name.to_string(), dims, bytes: chunks.whole()? })
+}
+
+/// Reads the header of an IDX array from any source, raw or gzipped; its rows follow piece by piece.
+///
+/// **Errors**: as for [`read`].
+pub fn chunks<'a>(source: impl Read + 'a, name: &str) -> Result<Chunks<'a>> {
+    begin(source, name).map(|(_, chunks)| chunks)
+}
+
+/// Opens a raw IDX file whose rows stay in it until they are asked for.
+///
+/// **Errors**: as for [`read`], but a file of any size will do; [`Error::Unsupported`] for a gzipped one, of which no row
+/// can be found before all rows in front of it are unpacked.
+pub fn open(path: &Path) -> Result<Matrix> {
+    let name = path.display().to_string();
+    let mut file = input::open(path)?;
+    let mut reader = BufReader::with_capacity(HEADER_BYTES, &file);
+    let header = header(&mut reader, &name);
+    if let Err(Error::Data { .. }) = header
+        && is_gzipped(&mut file).map_err(|e| Error::io(path, e))?
+    {
+        return Err(Error::Unsupported(format!(
+            "{name}: gzipped, so no row can be read by its place: unpack it first"
+        )));
+    }
+    let (dims, expected) = header?;
+    let start = 4 + 4 * dims.len();
+    let found = file.metadata().map_err(|e| Error::io(path, e))?.len().saturating_sub(start as u64);
+    if let Some(message) = wrong_length(&dims, expected, found) {
+        return Err(Error::data(name, message));
+    }
+    Ok(Matrix::new(name, dims, Element::BYTE, Stored::File { file: Arc::new(file), start: start as u64 }))
+}
+
+/// The longest header: magic and three sizes.
+const HEADER_BYTES: usize = 16;
+
+fn is_gzipped(file: &mut File) -> io::Result<bool> {
+    let mut magic = [0; 2];
+    file.seek(SeekFrom::Start(0))?;
+    Ok(fill(file, &mut magic)? == 2 && magic == GZIP)
+}
+
+/// What is wrong with a file that holds so many bytes behind its header, if anything.
+fn wrong_length(dims: &[usize], expected: usize, found: u64) -> Option<String> {
+    let shape = shown(dims);
+    match found.cmp(&(expected as u64)) {
+        Ordering::Equal => None,
+        Ordering::Less => Some(format!("truncated: its header says {shape} = {expected} bytes, found {found}")),
+        Ordering::Greater => Some(format!("bytes left over: its header says {shape} = {expected} bytes, found more")),
+    }
+}
+
+/// How a gzipped file begins.
+const GZIP: [u8; 2] = [0x1f, 0x8b];
+
+fn begin<'a>(mut source: impl Read + 'a, name: &str) -> Result<(Vec<usize>, Chunks<'a>)> {
     let mut magic = [0; 2];
     let count = fill(&mut source, &mut magic).map_err(|error| failed(name, error))?;
     let source = Cursor::new(magic).take(count as u64).chain(source);
-    if magic == [0x1f, 0x8b] { gunzipped(source, name) } else { decode(source, name) }
+    let mut source = if magic == GZIP { gunzipped(source, name)? } else { Box::new(source) };
+    let (dims, expected) = header(&mut source, name)?;
+    if expected > MAX_BYTES {
+        return Err(Error::data(name, format!("its header says {} bytes; expected at most {MAX_BYTES}", shown(&dims))));
+    }
+    let chunks = Chunks::new(name, dims.clone(), (Element::BYTE, false), expected, source);
+    Ok((dims, chunks))
 }
 
 type Whole<R> = Chain<io::Take<Cursor<[u8; 2]>>, R>;
 
 /// A file of several gzip members is their contents one after the other, as gzip itself has it.
 #[cfg(feature = "gzip")]
-fn gunzipped(source: Whole<impl Read>, name: &str) -> Result<Idx> {
-    decode(flate2::read::MultiGzDecoder::new(source), name)
+fn gunzipped<'a>(source: Whole<impl Read + 'a>, _: &str) -> Result<Box<dyn Read + 'a>> {
+    Ok(Box::new(flate2::read::MultiGzDecoder::new(source)))
 }
 
 #[cfg(not(feature = "gzip"))]
-fn gunzipped(_: Whole<impl Read>, name: &str) -> Result<Idx> {
+fn gunzipped<'a>(_: Whole<impl Read + 'a>, name: &str) -> Result<Box<dyn Read + 'a>> {
     Err(Error::Unsupported(format!("{name}: gzipped, which this build without the feature `gzip` cannot read")))
 }
 
-fn decode(mut source: impl Read, name: &str) -> Result<Idx> {
+/// The sizes that the header says, and their product.
+fn header(source: &mut impl Read, name: &str) -> Result<(Vec<usize>, usize)> {
     let bad = |message: String| Error::data(name, message);
     let mut magic = [0; 4];
-    let found = fill(&mut source, &mut magic).map_err(|error| failed(name, error))?;
+    let found = fill(source, &mut magic).map_err(|error| failed(name, error))?;
     let rank = match magic {
         _ if found < 4 => {
             return Err(bad(format!("expected an IDX header of 4 bytes and more, found {}", count(found, "byte"))));
@@ -95,7 +163,7 @@ fn decode(mut source: impl Read, name: &str) -> Result<Idx> {
     let mut dims = Vec::with_capacity(rank);
     for dimension in 1..=rank {
         let mut size = [0; 4];
-        let found = fill(&mut source, &mut size).map_err(|error| failed(name, error))?;
+        let found = fill(source, &mut size).map_err(|error| failed(name, error))?;
         if found < 4 {
             return Err(bad(format!(
                 "truncated in its header: expected {}, the file ends in number {dimension}",
@@ -108,49 +176,18 @@ fn decode(mut source: impl Read, name: &str) -> Result<Idx> {
         }
         dims.push(size);
     }
-    let shape = dims.iter().map(usize::to_string).collect::<Vec<_>>().join(" x ");
-    let expected = dims.iter().try_fold(1_usize, |product, &size| product.checked_mul(size));
-    let Some(expected) = expected.filter(|&bytes| bytes <= MAX_BYTES) else {
-        return Err(bad(format!("its header says {shape} bytes; expected at most {MAX_BYTES}")));
-    };
-
-    let mut bytes = Vec::new();
-    while bytes.len() < expected {
-        let read = bytes.len();
-        let size = CHUNK_BYTES.min(expected - read);
-        bytes.try_reserve(size).map_err(|_| Error::Memory { what: name.to_string(), bytes: expected })?;
-        bytes.resize(read + size, 0);
-        let found = fill(&mut source, &mut bytes[read..]).map_err(|error| failed(name, error))?;
-        if found < size {
-            return Err(bad(format!("truncated: its header says {shape} = {expected} bytes, found {}", read + found)));
-        }
-    }
-    // Asking for one more byte also makes gzip check its sum.
-    if fill(&mut source, &mut [0]).map_err(|error| failed(name, error))? > 0 {
-        return Err(bad(format!("bytes left over: its header says {shape} = {expected} bytes, found more")));
-    }
-    Ok(Idx { name: name.to_string(), dims, bytes })
+    // A product that overflows is larger than any file.
+    let product = dims.iter().try_fold(1_usize, |product, &size| product.checked_mul(size)).unwrap_or(usize::MAX);
+    Ok((dims, product))
 }
 
-/// Reads until the buffer is full or the source ends; how much there was.
-fn fill(source: &mut impl Read, buffer: &mut [u8]) -> io::Result<usize> {
-    let mut filled = 0;
-    while filled < buffer.len() {
-        match read_some(source, &mut buffer[filled..])? {
-            0 => break,
-            count => filled += count,
-        }
-    }
-    Ok(filled)
+fn shown(dims: &[usize]) -> String {
+    dims.iter().map(usize::to_string).collect::<Vec<_>>().join(" x ")
 }
 
-/// Broken compression is a fault of the data, anything else one of reading.
-fn failed(name: &str, error: io::Error) -> Error {
-    match error.kind() {
-        ErrorKind::InvalidInput | ErrorKind::InvalidData | ErrorKind::UnexpectedEof => {
-            Error::data(name, format!("broken gzip compression: {error}"))
-        }
-        _ => Error::io(Path::new(name), error),
+impl From<Idx> for Matrix {
+    fn from(idx: Idx) -> Self {
+        Self::new(idx.name, idx.dims, Element::BYTE, Stored::Memory(idx.bytes))
     }
 }
 

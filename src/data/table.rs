@@ -129,6 +129,38 @@ impl Table {
         self.ends.truncate(rows.len() * width);
     }
 
+    /// Keeps the first `rows` rows, and gives the others as a table of the same columns.
+    ///
+    /// **Errors**: no memory.
+    pub(super) fn split_off(&mut self, rows: usize) -> Result<Self> {
+        let (width, start) = (self.columns.len(), self.rows.get(rows).map_or(self.text.len(), |row| row.start));
+        let mut rest = Self {
+            name: self.name.clone(),
+            columns: self.columns.clone(),
+            header: self.header,
+            text: String::new(),
+            rows: Vec::new(),
+            ends: Vec::new(),
+            final_newline: self.final_newline,
+        };
+        let room = rest
+            .text
+            .try_reserve(self.text.len() - start)
+            .and_then(|()| rest.ends.try_reserve(self.ends.len() - rows * width))
+            .and_then(|()| rest.rows.try_reserve(self.rows.len() - rows));
+        if room.is_err() {
+            let bytes = self.text.len() - start;
+            return Err(Error::Memory { what: format!("{}: the table", self.name), bytes });
+        }
+        rest.text.push_str(&self.text[start..]);
+        rest.ends.extend_from_slice(&self.ends[rows * width..]);
+        rest.rows.extend(self.rows[rows..].iter().map(|row| Row { start: row.start - start, ..*row }));
+        self.text.truncate(start);
+        self.ends.truncate(rows * width);
+        self.rows.truncate(rows);
+        Ok(rest)
+    }
+
     pub(super) fn set_final_newline(&mut self, present: bool) {
         self.final_newline = present;
     }

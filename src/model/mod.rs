@@ -17,16 +17,18 @@ mod source;
 mod weighing;
 
 use crate::activation::Activation;
-use crate::data::idx::Idx;
-use crate::data::{Features, Target};
+use crate::data::matrix::Scratch;
+use crate::data::{Features, Matrix, Target, numeric};
 use crate::error::{Error, Result};
 use crate::float::Float;
 use crate::loss::Loss;
+use crate::memory;
 use crate::network::Network;
+use crate::network::workspace::rows_at_a_time;
 pub use certificate::{Certificate, CertifiedTensor};
 pub use evaluation::{ColumnEvaluation, Evaluation};
 pub use format::{certify_file, peek_dtype, read};
-use ndarray::{Array2, ArrayView2};
+use ndarray::{Array2, ArrayView2, s};
 pub use predictions::Predictions;
 pub use recipe::{Fitted, Recipe, With};
 use serde::{Deserialize, Serialize};
@@ -36,7 +38,7 @@ pub use source::{Groups, Source};
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Input {
-    /// The columns of a table: categories one-hot, numbers standardised.
+    /// The columns of a table or a matrix: categories one-hot, numbers standardised.
     Table(Features),
     /// Grey images of one size: pixels over 255.
     Images {
@@ -70,31 +72,60 @@ impl Input {
     ///
     /// **Shapes**: rows x [`width`](Self::width). **Errors** name file, line, column and value.
     pub fn encode<T: Float>(&self, source: &Source, rows: &[usize]) -> Result<Array2<T>> {
+        if let (Self::Table(features), Source::Table { table, .. }) = (self, source) {
+            return features.encode(table, rows);
+        }
+        let width = self.width();
+        let mut x = memory::zeros(rows.len().saturating_mul(width), "the encoded rows")?;
+        self.encode_into(source, rows, &mut x, &mut Scratch::default())?;
+        Ok(Array2::from_shape_vec((rows.len(), width), x).expect("as many as were asked for"))
+    }
+
+    /// The network's inputs for the given rows of images or of a matrix, written to `out`; a table has
+    /// [`encode`](Self::encode).
+    ///
+    /// **Shapes**: rows x [`width`](Self::width), row-major. **Overwrites** `out`. **Errors** name file, row, column and value.
+    pub fn encode_into<T: Float>(
+        &self,
+        source: &Source,
+        rows: &[usize],
+        out: &mut [T],
+        scratch: &mut Scratch,
+    ) -> Result<()> {
+        let refuse = |message: String| Err(Error::data(source.name(), message));
         match (self, source) {
-            (Self::Table(features), Source::Table { table, .. }) => features.encode(table, rows),
+            (Self::Table(features), Source::Matrix { matrix, .. }) => {
+                features.encode_matrix(matrix, rows, out, scratch)
+            }
             (Self::Images { height, width }, Source::Images { images, .. }) => {
                 let found = image_size(images);
                 if found != (*height, *width) {
-                    let message =
-                        format!("expected images of {height} x {width} pixels, found {} x {}", found.0, found.1);
-                    return Err(Error::data(&images.name, message));
+                    return refuse(format!(
+                        "expected images of {height} x {width} pixels, found {} x {}",
+                        found.0, found.1
+                    ));
                 }
-                images.pixels(rows)
+                numeric::pixels_into(images, rows, out, scratch)
             }
-            (Self::Table(_), Source::Images { images, .. }) => {
-                Err(Error::data(&images.name, "holds images, and the model expects the columns of a table"))
+            (Self::Table(_), Source::Images { .. }) => {
+                refuse("holds images, and the model expects the columns of a table".into())
             }
-            (Self::Images { height, width }, Source::Table { table, .. }) => {
-                let message = format!("holds a table, and the model expects images of {height} x {width} pixels");
-                Err(Error::data(table.name(), message))
+            (Self::Images { height, width }, Source::Table { .. }) => {
+                refuse(format!("holds a table, and the model expects images of {height} x {width} pixels"))
+            }
+            (Self::Images { height, width }, Source::Matrix { .. }) => {
+                refuse(format!("holds a matrix, and the model expects images of {height} x {width} pixels (IDX)"))
+            }
+            (Self::Table(_), Source::Table { .. }) => {
+                Err(Error::Unsupported(format!("{}: a table is encoded as a whole", source.name())))
             }
         }
     }
 }
 
 /// Height and width of the images of an IDX file.
-fn image_size(images: &Idx) -> (usize, usize) {
-    match images.dims[..] {
+fn image_size(images: &Matrix) -> (usize, usize) {
+    match images.dims()[..] {
         [_, height, width] => (height, width),
         _ => (1, images.width()),
     }
@@ -151,6 +182,9 @@ impl Dtype {
     }
 }
 
+/// Rows of images or of a matrix that are encoded at a time for a prediction, at least.
+const PIECE_ROWS: usize = 1024;
+
 /// A trained pipeline: preprocessing, network, and the meaning of its outputs.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Model<T> {
@@ -175,8 +209,7 @@ impl<T: Float> Model<T> {
     /// **Errors** name file, line, column and value; inputs so far from those of the training that a prediction is not
     /// finite are one of them.
     pub fn predict(&self, source: &Source, rows: &[usize]) -> Result<Predictions> {
-        let x = self.input.encode(source, rows)?;
-        let predictions = self.predict_encoded(x.view())?;
+        let predictions = self.predict_in_pieces(source, rows)?;
         match predictions.values().rows().into_iter().position(|row| row.iter().any(|value| !value.is_finite())) {
             None => Ok(predictions),
             Some(row) => Err(source.row_fault(
@@ -185,6 +218,28 @@ impl<T: Float> Model<T> {
                 "the prediction is not finite: the inputs are too far from those of the training",
             )),
         }
+    }
+
+    /// Encodes and predicts some rows at a time, so that the inputs need not fit into memory; a table, which does, at once.
+    ///
+    /// The pieces are whole numbers of those in which [`Network::predict`] works: the bits are those of one piece.
+    fn predict_in_pieces(&self, source: &Source, rows: &[usize]) -> Result<Predictions> {
+        let piece = rows_at_a_time::<T, _>(self.network.spec(), rows.len());
+        let piece = match source {
+            Source::Table { .. } => rows.len().max(1),
+            _ => piece * PIECE_ROWS.div_ceil(piece),
+        };
+        if rows.len() <= piece {
+            return self.predict_encoded(self.input.encode(source, rows)?.view());
+        }
+        let mut all: Option<Predictions> = None;
+        for (at, part) in rows.chunks(piece).enumerate().map(|(i, part)| (i * piece, part)) {
+            let said = self.predict_encoded(self.input.encode(source, part)?.view())?;
+            let width = said.values().ncols();
+            let all = all.get_or_insert_with(|| said.like(Array2::zeros((rows.len(), width))));
+            all.values_mut().slice_mut(s![at..at + part.len(), ..]).assign(&said.values());
+        }
+        Ok(all.expect("more rows than a piece has"))
     }
 
     /// The predictions for rows that are already encoded; a network may give what is not finite.

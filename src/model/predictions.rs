@@ -27,6 +27,20 @@ impl Predictions {
         values.view()
     }
 
+    pub(super) fn values_mut(&mut self) -> &mut Array2<f64> {
+        let (Self::Classes(values) | Self::Labels(values) | Self::Numbers(values)) = self;
+        values
+    }
+
+    /// Other values of the same kind.
+    pub(super) fn like(&self, values: Array2<f64>) -> Self {
+        match self {
+            Self::Classes(_) => Self::Classes(values),
+            Self::Labels(_) => Self::Labels(values),
+            Self::Numbers(_) => Self::Numbers(values),
+        }
+    }
+
     /// What the `outputs` of a network that ends in the activation `output` say of `target`; they may hold what is not finite.
     ///
     /// **Shapes**: `outputs` rows x outputs. **Errors** if they are not as many as the target asks for.

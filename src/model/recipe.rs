@@ -2,10 +2,11 @@
 
 use super::design;
 use super::measures::Measures;
+use super::source::InFile;
 use super::weighing::Weighed;
 use super::{Input, Model, Provenance, Source};
 use crate::activation::Activation;
-use crate::data::{ClassWeights, Target, Task, Warning, features, split};
+use crate::data::{ClassWeights, Parting, Target, Task, Warning, features, split};
 use crate::error::{Error, Result};
 use crate::float::Float;
 use crate::init::Init;
@@ -18,7 +19,7 @@ use crate::network::{Network, Norm, Spec};
 use crate::rng::{Rng, stream};
 use crate::schedule::Schedule;
 use crate::train::checkpoint::Checkpointing;
-use crate::train::{History, Measure, Observer, Run, Solver, Trainer};
+use crate::train::{History, Inputs, Measure, Observer, Run, Solver, Trainer};
 use ndarray::Array2;
 use std::fmt;
 use std::sync::atomic::AtomicBool;
@@ -55,6 +56,8 @@ pub struct Recipe {
     pub label_smoothing: f64,
     /// How much the rows of each class count, on top of the weights that a [`Source`] has for its rows; alike if not given.
     pub class_weights: Option<ClassWeights>,
+    /// How those rows are chosen, and how rows are parted wherever this recipe is measured; a column of groups is no input.
+    pub parting: Parting,
 }
 
 impl Default for Recipe {
@@ -77,6 +80,7 @@ impl Default for Recipe {
             measures_training: false,
             label_smoothing: 0.0,
             class_weights: None,
+            parting: Parting::Random,
         }
     }
 }
@@ -129,13 +133,10 @@ impl Recipe {
     /// of an interrupted training is that of the steps done.
     /// **Errors** as there; also those of [`Trainer::run_checkpointed`].
     pub fn fit_with<T: Float>(&self, source: &Source, rows: &[usize], with: With<'_>) -> Result<Fitted<T>> {
-        let (mut input, mut target, mut warnings) = source.infer(self.task, &self.features)?;
+        let (mut input, mut target, mut warnings) = self.infer(source)?;
         let (training, judged) = self.hold_back(source, &target, &source.counted(rows)?)?;
         let training = Weighed::new(source, &target, training)?;
-        if let (Input::Table(features), Source::Table { table, .. }) = (&mut input, source) {
-            warnings.extend(features.fit(table, training.rows(), training.weights.as_deref())?);
-            warnings.extend(target.fit(table, training.rows(), training.weights.as_deref())?);
-        }
+        warnings.extend(source.fit(&mut input, &mut target, training.rows(), training.weights.as_deref())?);
         warnings.dedup();
         let factors = self.class_weights.as_ref().map(|weights| training.factors(weights, &target)).transpose()?;
         let (spec, loss) = design::network(self, &input, &target)?;
@@ -146,7 +147,8 @@ impl Recipe {
             design::check_counts(source, &target, &judged)?;
             means = target.keep_as_they_are();
         }
-        self.require_memory::<T>(&spec, training.rows().len(), judged.len())?;
+        let in_memory = judged.len() + if source.is_in_file() { 0 } else { training.rows().len() };
+        self.require_memory::<T>(&spec, (training.rows().len(), judged.len()), in_memory)?;
         let seed = self.trainer.seed;
         let mut network = Network::<T>::new(spec, self.init, &mut Rng::with_stream(seed, stream::WEIGHTS))?;
         if let (Some(init), Some(bad)) = (self.init, network.params().iter().find(|w| !w.is_finite())) {
@@ -174,7 +176,8 @@ impl Recipe {
             means,
         };
         let mut model = Model { input, network, target, loss, provenance, certificate: None };
-        let mut learnt = Rows::new(&model, source, &training, factors.as_deref())?;
+        // Rows that lie in a file stay there; their targets are a few numbers each.
+        let mut learnt = Rows::new(&model, source, &training, factors.as_deref(), false)?;
         if self.label_smoothing > 0.0 {
             let cols = learnt.y.ncols();
             smooth_labels(learnt.y.as_slice_mut().expect("row-major, as it was made"), cols, self.label_smoothing)?;
@@ -189,11 +192,15 @@ impl Recipe {
         if let Some(name) = &self.monitor {
             trainer.stopping.monitor = Measures::monitor(&model.target, name)?;
         }
-        let judged = judged.map(|judged| Rows::new(&model, source, &judged, factors.as_deref())).transpose()?;
+        let judged = judged.map(|judged| Rows::new(&model, source, &judged, factors.as_deref(), true)).transpose()?;
         let is_measured = self.monitor.is_some() || self.measures_training;
+        let Model { input, network, .. } = &mut model;
+        let mut in_file = InFile::new(input, source, training.rows());
+        let inputs: Option<&mut dyn Inputs<T>> = if source.is_in_file() { Some(&mut in_file) } else { None };
         let With { observe, interrupt, checkpoint } = with;
         let observe = observe.map(|observe| -> &mut Observer<'_> { observe });
         let run = Run {
+            inputs,
             held_back: judged.as_ref().map(Rows::batch),
             measure: is_measured.then_some(&measures as &dyn Measure<T>),
             observe,
@@ -201,8 +208,8 @@ impl Recipe {
             ..Run::default()
         };
         let history = match checkpoint {
-            None => trainer.run(&mut model.network, learnt.batch(), run)?,
-            Some(state) => trainer.run_checkpointed(&mut model.network, learnt.batch(), run, state)?,
+            None => trainer.run(network, learnt.batch(), run)?,
+            Some(state) => trainer.run_checkpointed(network, learnt.batch(), run, state)?,
         };
         require_finite(&model.network, history.training.len())?;
         model.provenance.epochs = history.training.len();
@@ -210,13 +217,36 @@ impl Recipe {
         Ok(Fitted { model, history, figures, warnings })
     }
 
+    /// What the inputs of `source` hold and what is to be predicted, judged over all rows.
+    ///
+    /// **Errors** name file, line, column and value.
+    pub fn infer(&self, source: &Source) -> Result<(Input, Target, Vec<Warning>)> {
+        let options = features::Options { ignore: self.ignored(), ..self.features.clone() };
+        source.infer(self.task, &options)
+    }
+
+    /// The columns that are no inputs: those to leave out, and the one that groups the rows.
+    pub fn ignored(&self) -> Vec<String> {
+        let mut ignored = self.features.ignore.clone();
+        if let Parting::Groups(column) = &self.parting {
+            ignored.push(column.clone());
+        }
+        ignored
+    }
+
     /// Refuses a network that cannot be trained in the memory there is, before the first of it is touched.
-    fn require_memory<T: Float>(&self, spec: &Spec, training: usize, held_back: usize) -> Result<()> {
+    fn require_memory<T: Float>(
+        &self,
+        spec: &Spec,
+        (training, held_back): (usize, usize),
+        in_memory: usize,
+    ) -> Result<()> {
         // The network and the encoded data, and what their training takes; or what comes after, for which a training must not
         // have been in vain: the predictions that it is judged by, and the bytes of the file with its tensors.
         let rows = training as u128 + held_back as u128;
         // A row is inputs, outputs and a weight.
-        let numbers = spec.parameters() as u128 + rows * (spec.inputs() as u128 + spec.outputs() as u128 + 1);
+        let encoded = in_memory as u128 * spec.inputs() as u128 + rows * (spec.outputs() as u128 + 1);
+        let numbers = spec.parameters() as u128 + encoded;
         let file = 2 * spec.parameters() as u128 * size_of::<T>() as u128;
         let judging = Workspace::<T>::required_bytes(spec, rows_at_a_time::<T, _>(spec, training), false);
         memory::require(
@@ -229,7 +259,7 @@ impl Recipe {
     /// The rows to train on, and those to stop on.
     fn hold_back(&self, source: &Source, target: &Target, rows: &[usize]) -> Result<(Vec<usize>, Vec<usize>)> {
         let Some(share) = self.held_back else { return Ok((rows.to_vec(), Vec::new())) };
-        let groups = source.groups(target, rows)?;
+        let groups = source.groups(target, rows, &self.parting)?;
         // Another stream than the hold-out's, or the two splits would pick the same places.
         let parts =
             split::hold_out(groups.strata(), share, &mut Rng::with_stream(self.trainer.seed, stream::SPLIT + 1))
@@ -259,9 +289,19 @@ struct Rows<T> {
 }
 
 impl<T: Float> Rows<T> {
-    fn new(model: &Model<T>, source: &Source, rows: &Weighed, factors: Option<&[Vec<f64>]>) -> Result<Self> {
+    /// Rows that are trained on stay in their file if they are in one; those that judge are few.
+    fn new(
+        model: &Model<T>,
+        source: &Source,
+        rows: &Weighed,
+        factors: Option<&[Vec<f64>]>,
+        is_judged: bool,
+    ) -> Result<Self> {
         Ok(Self {
-            x: model.input.encode(source, rows.rows())?,
+            x: match source.is_in_file() && !is_judged {
+                true => Array2::from_elem((rows.rows().len(), 0), T::ZERO),
+                false => model.input.encode(source, rows.rows())?,
+            },
             y: model.encode_targets(source, rows.rows())?,
             weights: rows.total(factors)?,
         })

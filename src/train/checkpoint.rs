@@ -14,7 +14,7 @@
 
 use super::run::{Observer, Run, Saving};
 use super::state::{Saved, Snapshot, Standing};
-use super::{Epoch, History, Measure, Solver, Trainer};
+use super::{Epoch, History, Inputs, Measure, Solver, Trainer};
 use crate::activation::ActivationFn;
 use crate::error::{Error, Result};
 use crate::file::{self, Existing};
@@ -119,6 +119,11 @@ impl Identity {
         Self(fields)
     }
 
+    /// The training rows' inputs, where they are not in memory.
+    fn set_inputs(&mut self, hash: String) {
+        self.0.iter_mut().filter(|(name, _)| name == "training inputs").for_each(|(_, value)| value.clone_from(&hash));
+    }
+
     /// Refuses a checkpoint of this identity for a training of another, naming the first field that differs, and both values.
     ///
     /// **Errors** with [`Error::Unsupported`].
@@ -190,6 +195,22 @@ fn sha256<'a, T: Float>(numbers: impl Iterator<Item = &'a T>) -> String {
     }
     hash.update(&bytes);
     hex(hash.finalize())
+}
+
+/// The same of inputs that are read some rows at a time: that of the same numbers in memory.
+fn sha256_of_inputs<T: Float>(inputs: &mut dyn Inputs<T>, rows: usize, width: usize) -> Result<String> {
+    let at_a_time = (HASHED / width.max(1)).clamp(1, rows.max(1));
+    let (mut hash, mut bytes) = (Sha256::new(), Vec::new());
+    let mut numbers = memory::zeros(at_a_time * width, "rows that are hashed")?;
+    let rows: Vec<usize> = (0..rows).collect();
+    for rows in rows.chunks(at_a_time) {
+        let numbers = &mut numbers[..rows.len() * width];
+        inputs.read(rows, numbers)?;
+        bytes.clear();
+        numbers.iter().for_each(|number| number.write_le(&mut bytes));
+        hash.update(&bytes);
+    }
+    Ok(hex(hash.finalize()))
 }
 
 /// All of a checkpoint but its tensors.
@@ -367,7 +388,8 @@ impl<L: LossFn + fmt::Display> Trainer<L> {
         run: Run<'a, T>,
         checkpointing: Checkpointing<'_>,
     ) -> Result<History> {
-        let Run { held_back, measure, mut observe, interrupt, save, resume } = run;
+        let Run { held_back, inputs, measure, mut observe, interrupt, save, resume } = run;
+        let mut inputs = inputs;
         let Checkpointing { path, every, found, told } = checkpointing;
         self.check_can_be_saved()?;
         if save.is_some() || resume.is_some() {
@@ -378,7 +400,10 @@ impl<L: LossFn + fmt::Display> Trainer<L> {
         let buffers = 5 + if let Solver::Steps(method) = self.solver { method.moments() } else { 0 };
         let bytes = 2 * (buffers * net.params().len()) as u128 * size_of::<T>() as u128;
         memory::require("the bytes of a checkpoint", bytes)?;
-        let identity = Identity::of(self, net, &training, held_back.as_ref(), measure);
+        let mut identity = Identity::of(self, net, &training, held_back.as_ref(), measure);
+        if let Some(inputs) = inputs.as_deref_mut() {
+            identity.set_inputs(sha256_of_inputs(inputs, training.x.nrows(), net.spec().inputs())?);
+        }
         let resume = if found == Found::Resume { self.load(path, &identity)? } else { None };
         if let Some(told) = told {
             told(resume.as_ref().map_or(Start::Anew, |Saved { standing, .. }| Start::Continued {
@@ -392,7 +417,8 @@ impl<L: LossFn + fmt::Display> Trainer<L> {
         let (training, held_back) = (training.view(), held_back.as_ref().map(Batch::view));
         let mut tell = |epoch: &Epoch<'_>| observe.as_mut().map_or(ControlFlow::Continue(()), |observe| observe(epoch));
         let observe: Option<&mut Observer<'_>> = Some(&mut tell);
-        self.run(net, training, Run { held_back, measure, observe, interrupt, save, resume })
+        let inputs = inputs.map(|inputs| -> &mut dyn Inputs<T> { inputs });
+        self.run(net, training, Run { held_back, inputs, measure, observe, interrupt, save, resume })
     }
 
     /// The state in a checkpoint of this training, if there is one.

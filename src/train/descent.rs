@@ -6,6 +6,7 @@ use super::averaging::Average;
 use super::divergence::{check_finite, diverged, largest_layer, not_finite};
 use super::judge::Jury;
 use super::required::{copied, counted};
+use super::rows::{Buffers, Inputs, gather};
 use super::run::{Run, Saving};
 use super::state::{Saved, Snapshot, Standing};
 use super::watch::GradientWatch;
@@ -23,7 +24,6 @@ use crate::network::{Network, Spec, pass};
 use crate::optim::{Method, Optimizer};
 use crate::rng::{Rng, stream};
 use crate::schedule::Progress;
-use ndarray::ArrayView2;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
@@ -39,10 +39,10 @@ pub(super) fn fit<'a, T: Float, A: ActivationFn, L: LossFn>(
     training: Batch<'a, T>,
     run: Run<'a, T>,
 ) -> Result<History> {
-    let Run { held_back, measure, mut observe, interrupt, mut save, resume } = run;
+    let Run { held_back, inputs, measure, mut observe, interrupt, mut save, resume } = run;
     let begun = Instant::now();
     let mut jury = Jury::new(trainer, net.spec(), training, held_back, measure)?;
-    let mut descent = Descent::new(trainer, method, net, training, jury.judges(), resume)?;
+    let mut descent = Descent::new(trainer, method, net, (training, inputs), jury.judges(), resume)?;
     let seconds_before = descent.state.standing.seconds;
 
     while !descent.state.standing.is_over(trainer.epochs) {
@@ -141,12 +141,14 @@ impl<T: Float> State<T> {
 struct Descent<'a, 'd, T, L> {
     trainer: &'a Trainer<L>,
     training: Batch<'d, T>,
+    /// Where the inputs of the rows are read, if not in `training`.
+    inputs: Option<&'d mut (dyn Inputs<T> + 'd)>,
     workspace: Workspace<T>,
     gradient: Vec<T>,
     /// The order in which the rows are taken.
     order: Vec<usize>,
     /// The rows of a mini-batch, gathered: inputs, targets, weights.
-    gathered: (Vec<T>, Vec<T>, Vec<T>),
+    gathered: Buffers<T>,
     watch: Option<GradientWatch>,
     max_norm: Option<MaxNorm<T>>,
     state: State<T>,
@@ -157,7 +159,7 @@ impl<'a, 'd, T: Float, L: LossFn> Descent<'a, 'd, T, L> {
         trainer: &'a Trainer<L>,
         method: Method,
         net: &mut Network<T, A>,
-        training: Batch<'d, T>,
+        (training, inputs): (Batch<'d, T>, Option<&'d mut (dyn Inputs<T> + 'd)>),
         is_judged: bool,
         resume: Option<Saved<T>>,
     ) -> Result<Self> {
@@ -168,8 +170,8 @@ impl<'a, 'd, T: Float, L: LossFn> Descent<'a, 'd, T, L> {
             Some(saved) => resumed(trainer, method, net, is_judged, count.div_ceil(batch), saved)?,
         };
         let spec = net.spec();
-        let gather =
-            |width: usize| zeros(if trainer.shuffle { batch.saturating_mul(width) } else { 0 }, "a mini-batch");
+        let gathers = trainer.shuffle || inputs.is_some();
+        let gather = |width: usize| zeros(if gathers { batch.saturating_mul(width) } else { 0 }, "a mini-batch");
         let draw = || Draw { noise: trainer.noise.clone(), seed: trainer.seed, step: 0 };
         let mut workspace = Workspace::new(spec, batch, trainer.engine, trainer.threads.clone())?;
         workspace.set_noise(spec, draw())?;
@@ -178,6 +180,7 @@ impl<'a, 'd, T: Float, L: LossFn> Descent<'a, 'd, T, L> {
         Ok(Self {
             trainer,
             training,
+            inputs,
             workspace,
             gradient: zeros(spec.parameters(), "the gradient")?,
             order: counted(count, "the order of the rows")?,
@@ -275,9 +278,15 @@ impl<'a, 'd, T: Float, L: LossFn> Descent<'a, 'd, T, L> {
         // Noise, as order, depends on the epoch's number and the batch's alone.
         let step = self.number_of_step();
         self.workspace.set_step(step);
-        let Self { trainer, training, workspace, gradient, state, max_norm, .. } = self;
-        let batch =
-            if trainer.shuffle { gather(training, &self.order[rows], &mut self.gathered) } else { training.rows(rows) };
+        let Self { trainer, training, inputs, workspace, gradient, state, max_norm, .. } = self;
+        let batch = match inputs {
+            None if !trainer.shuffle => training.rows(rows),
+            // Without shuffling the order is that of the rows.
+            inputs => {
+                let inputs = inputs.as_deref_mut();
+                gather(training, inputs, trainer.engine.isa, &self.order[rows], &mut self.gathered)?
+            }
+        };
         let objective = &trainer.objective;
         let value = pass::value_and_gradient(spec, params, batch.view(), objective, workspace, gradient)?;
         let (isa, standing) = (trainer.engine.isa, &mut state.standing);
@@ -367,33 +376,4 @@ fn resumed<T: Float, A: ActivationFn, L>(
     saved.check_empty()?;
     net.params_mut().copy_from_slice(&params);
     Ok(state)
-}
-
-/// The rows of `training` that `order` lists, copied into `buffers`.
-fn gather<'b, T: Float>(
-    training: &Batch<'_, T>,
-    order: &[usize],
-    buffers: &'b mut (Vec<T>, Vec<T>, Vec<T>),
-) -> Batch<'b, T> {
-    let copy = |from: &ArrayView2<'_, T>, to: &mut [T]| {
-        let width = from.ncols();
-        let from = from.as_slice().expect("row-major, as fit() has checked");
-        for (to, &row) in to.chunks_exact_mut(width).zip(order) {
-            to.copy_from_slice(&from[row * width..(row + 1) * width]);
-        }
-    };
-    let (x, y, w) = buffers;
-    copy(&training.x, x);
-    copy(&training.y, y);
-    if let Some(weights) = training.weights {
-        w.iter_mut().zip(order).for_each(|(w, &row)| *w = weights[row]);
-    }
-    let view = |data: &'b [T], width: usize| {
-        ArrayView2::from_shape((order.len(), width), &data[..order.len() * width]).expect("as many as gathered")
-    };
-    Batch {
-        x: view(x, training.x.ncols()),
-        y: view(y, training.y.ncols()),
-        weights: training.weights.map(|_| &w[..order.len()]),
-    }
 }

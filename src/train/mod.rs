@@ -14,6 +14,7 @@ mod measure;
 mod perceptron;
 mod rate;
 mod required;
+mod rows;
 mod run;
 mod state;
 mod stopping;
@@ -38,6 +39,7 @@ use crate::threads::Threads;
 pub use averaging::Averaging;
 pub use clip::Clip;
 pub use measure::{Measure, Part};
+pub use rows::Inputs;
 pub use run::{Observer, Run, Saving};
 use serde::{Deserialize, Serialize};
 pub use state::{Saved, Snapshot, Standing};
@@ -285,9 +287,10 @@ impl<L: LossFn> Trainer<L> {
         self.check()?;
         self.check_run(&run)?;
         self.noise.check(net.spec())?;
-        self.check_rows(net, &training)?;
+        let width = if run.inputs.is_some() { 0 } else { net.spec().inputs() };
+        self.check_rows(net, &training, width)?;
         if let Some(held_back) = &run.held_back {
-            self.check_rows(net, held_back)?;
+            self.check_rows(net, held_back, net.spec().inputs())?;
         }
         if let Solver::LevenbergMarquardt(options) | Solver::Bayes(options) = self.solver {
             least_squares::check(self, net, (options, matches!(self.solver, Solver::Bayes(_))))?;
@@ -382,6 +385,18 @@ impl<L: LossFn> Trainer<L> {
         if run.save.is_some() || run.resume.is_some() {
             self.check_can_be_saved()?;
         }
+        if run.inputs.is_some() {
+            if !matches!(self.solver, Solver::Steps(_)) {
+                return Err(Error::Unsupported(format!(
+                    "rows that are not in memory are for solvers that step after each mini-batch, which {} is not",
+                    self.solver.name()
+                )));
+            }
+            if run.measure.is_some_and(Measure::measures_training) {
+                let what = "figures of the training rows, which are not in memory, after each epoch";
+                return Err(Error::Unsupported(what.into()));
+            }
+        }
         match &run.save {
             Some(Saving { every: 0, .. }) => Err(Error::setting("epochs between two states saved", "at least 1", 0)),
             _ => Ok(()),
@@ -400,8 +415,13 @@ impl<L: LossFn> Trainer<L> {
     }
 
     /// Refuses rows that do not fit the network, and targets that the loss has no meaning for, naming the row.
-    fn check_rows<T: Float, A: ActivationFn>(&self, net: &Network<T, A>, batch: &Batch<'_, T>) -> Result<()> {
-        check_shapes(self.engine.isa, net, batch)?;
+    fn check_rows<T: Float, A: ActivationFn>(
+        &self,
+        net: &Network<T, A>,
+        batch: &Batch<'_, T>,
+        inputs: usize,
+    ) -> Result<()> {
+        check_shapes(self.engine.isa, net, batch, inputs)?;
         if self.solver == Solver::Perceptron {
             return Ok(());
         }
@@ -420,12 +440,17 @@ impl<L: LossFn> Trainer<L> {
 }
 
 /// Refuses rows that do not fit the network, numbers that are not finite, and weights that are negative or sum to 0.
-fn check_shapes<T: Float, A: ActivationFn>(isa: Isa, net: &Network<T, A>, batch: &Batch<'_, T>) -> Result<()> {
+fn check_shapes<T: Float, A: ActivationFn>(
+    isa: Isa,
+    net: &Network<T, A>,
+    batch: &Batch<'_, T>,
+    inputs: usize,
+) -> Result<()> {
     let rows = batch.x.nrows();
     if rows == 0 {
         return Err(Error::shape("training rows", "at least 1", 0));
     }
-    let widths = [("x", &batch.x, net.spec().inputs()), ("y", &batch.y, net.spec().outputs())];
+    let widths = [("x", &batch.x, inputs), ("y", &batch.y, net.spec().outputs())];
     for (name, array, width) in widths {
         if array.dim() != (rows, width) {
             return Err(Error::shape(

@@ -4,6 +4,7 @@
 
 use super::Epoch;
 use super::measure::Measure;
+use super::rows::Inputs;
 use super::state::{Saved, Snapshot};
 use crate::error::Result;
 use crate::network::objective::Batch;
@@ -37,6 +38,9 @@ pub struct Run<'a, T> {
     /// Rows that are not trained on: the training stops when their loss, or what [`Stopping::monitor`](super::Stopping) says,
     /// stalls, and the best parameters are kept.
     pub held_back: Option<Batch<'a, T>>,
+    /// Where the inputs of the training rows are read, mini-batch after mini-batch, if they are not in memory: the training's `x` is then
+    /// rows x 0. For solvers that step after each mini-batch.
+    pub inputs: Option<&'a mut (dyn Inputs<T> + 'a)>,
     /// What is measured beside the loss after each epoch.
     pub measure: Option<&'a dyn Measure<T>>,
     /// Told of each epoch, and may end the training.
@@ -51,7 +55,7 @@ pub struct Run<'a, T> {
 
 impl<T> Default for Run<'_, T> {
     fn default() -> Self {
-        Self { held_back: None, measure: None, observe: None, interrupt: None, save: None, resume: None }
+        Self { held_back: None, inputs: None, measure: None, observe: None, interrupt: None, save: None, resume: None }
     }
 }
 

@@ -11,7 +11,9 @@ pub fn run(args: &Evaluate) -> Result<Outcome> {
     with_model!(any, model => {
         let names = model.target.names();
         let target = Target::of_model(&model.input, &names);
-        let source = input::open(&args.data, &args.reading, target, args.weight_column.as_deref())?;
+        // A file too large for memory is read piece by piece. As numbers, only a piece of it is ever there.
+        let open = if input::is_too_large(&args.data, 0) { input::open_in_place } else { input::open };
+        let source = open(&args.data, &args.reading, target, args.weight_column.as_deref())?;
         let rows = report::counted(&source)?;
         let evaluation = model.evaluate(&source, &rows)?;
         report::say(&report::table(source.name(), &evaluation));

@@ -10,7 +10,7 @@ use crate::input::{self, Target};
 use crate::progress::Progress;
 use crate::report::{self, EvaluationJson, say};
 use crate::signals::Signals;
-use deltarule::data::{ClassWeights, Missing, Task, Warning, features, split};
+use deltarule::data::{ClassWeights, Missing, Parting, Task, Warning, features, split};
 use deltarule::file::{self, Existing};
 use deltarule::float::Float;
 use deltarule::metrics::Metrics;
@@ -30,23 +30,47 @@ use std::time::Instant;
 pub fn run(args: &Train) -> Result<Outcome> {
     check_outputs(args)?;
     let cv = args.cv.as_deref().map(parse_cv).transpose()?;
-    let recipe = recipe(args)?;
+    let parting = parting(args, cv)?;
+    let recipe = Recipe { parting, ..recipe(args)? };
     let target = match (&args.target, &args.reading.labels) {
         (Some(columns), _) => Target::Named(columns),
         (None, Some(_)) => Target::Unknown,
         (None, None) => Target::Missing,
     };
-    let mut source = input::open(&args.data, &args.reading, target, args.weight_column.as_deref())?;
+    let mut source = open(args, target, &recipe)?;
     if recipe.features.missing == Missing::Drop {
         let rows = source.rows();
-        let dropped = source.drop_incomplete(&recipe.features.ignore)?;
+        let dropped = source.drop_incomplete(&recipe.ignored())?;
         say(&format!("{dropped} of {} left out for missing cells", report::count(rows, "row")));
     }
-    let dtype = args.dtype.unwrap_or(if solver::is_least_squares(args.solver) { Dtype::F64 } else { Dtype::F32 });
-    match dtype {
+    match dtype(args) {
         Dtype::F32 => train::<f32>(args, cv, &recipe, &source),
         Dtype::F64 => train::<f64>(args, cv, &recipe, &source),
     }
+}
+
+/// The type of the network's numbers: what was asked for, or what suits the solver.
+fn dtype(args: &Train) -> Dtype {
+    args.dtype.unwrap_or(if solver::is_least_squares(args.solver) { Dtype::F64 } else { Dtype::F32 })
+}
+
+/// Opens the data; their rows stay in the file if that was asked for, or if they would not fit into memory.
+fn open(args: &Train, target: Target<'_>, recipe: &Recipe) -> Result<Source> {
+    let steps = matches!(recipe.trainer.solver, Solver::Steps(_));
+    if args.stream && !steps {
+        let expected = "one that takes mini-batches with --stream, for others need all rows at once";
+        return Err(Error::setting("--solver", expected, solver::name(args.solver)));
+    }
+    let bytes = if dtype(args) == Dtype::F32 { size_of::<f32>() } else { size_of::<f64>() };
+    let weights = args.weight_column.as_deref();
+    if args.stream {
+        return input::open_in_place(&args.data, &args.reading, target, weights);
+    }
+    if steps && input::is_too_large(&args.data, bytes) {
+        say("the rows do not fit into memory: each mini-batch is read from the file (--stream)");
+        return input::open_in_place(&args.data, &args.reading, target, weights);
+    }
+    input::open(&args.data, &args.reading, target, weights)
 }
 
 /// Trains, measures, reports and writes.
@@ -57,7 +81,7 @@ fn train<T: Float + Into<f64>>(
     source: &Source,
 ) -> Result<Outcome> {
     // Once over all rows, for the split's strata; each training does it again, and says the same.
-    let (input, target, warnings) = source.infer(recipe.task, &recipe.features)?;
+    let (input, target, warnings) = recipe.infer(source)?;
     let mut said = Said::default();
     said.warn(&warnings);
     let rows = report::counted(source)?;
@@ -91,7 +115,7 @@ fn train<T: Float + Into<f64>>(
     let (training, test) = match args.test {
         0.0 => (rows, Vec::new()),
         share => {
-            let groups = source.groups(&target, &rows)?;
+            let groups = source.groups(&target, &rows, &recipe.parting)?;
             let part = split::hold_out(groups.strata(), share, &mut Rng::with_stream(args.seed, stream::SPLIT))?;
             (pick(&rows, &part.train), pick(&rows, &part.test))
         }
@@ -131,7 +155,7 @@ fn cross_validate<T: Float>(
     (folds, repetitions): (usize, usize),
     said: &mut Said,
 ) -> Result<(Vec<Evaluation>, f64, Vec<Watched>)> {
-    let groups = source.groups(target, rows)?;
+    let groups = source.groups(target, rows, &recipe.parting)?;
     // Each fold lists all rows, here or there.
     let indices = folds as u128 * rows.len() as u128;
     memory::require(
@@ -274,6 +298,30 @@ fn recipe(args: &Train) -> Result<Recipe> {
     };
     course::apply(&args.course, &mut recipe)?;
     Ok(recipe)
+}
+
+/// How rows are parted.
+fn parting(args: &Train, cv: Option<(usize, usize)>) -> Result<Parting> {
+    let parting = match (&args.groups, args.split) {
+        (Some(_), args::SplitBy::Ordered) => {
+            return Err(Error::setting(
+                "--split",
+                "random together with --groups, whose rows have no order",
+                "ordered",
+            ));
+        }
+        (Some(column), args::SplitBy::Random) => Parting::Groups(column.clone()),
+        (None, args::SplitBy::Ordered) => Parting::Ordered,
+        (None, args::SplitBy::Random) => Parting::Random,
+    };
+    match cv {
+        Some((folds, repetitions)) if repetitions > 1 && parting != Parting::Random => {
+            let flag = if args.groups.is_some() { "--groups" } else { "--split ordered" };
+            let expected = format!("{folds} folds once, for with {flag} they are always the same");
+            Err(Error::setting("--cv", expected, format!("{folds}x{repetitions}")))
+        }
+        _ => Ok(parting),
+    }
 }
 
 /// Reads `K` or `KxR`.

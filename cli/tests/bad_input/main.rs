@@ -7,10 +7,12 @@
 mod command;
 
 mod images;
+mod matrices;
 #[cfg(target_os = "linux")]
 mod memory;
 mod models;
 mod outputs;
+mod partings;
 mod prediction;
 mod settings;
 mod streams;

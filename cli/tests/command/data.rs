@@ -81,3 +81,19 @@ pub fn gzip(bytes: &[u8]) -> Vec<u8> {
     let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
     std::io::Write::write_all(&mut encoder, bytes).and_then(|()| encoder.finish()).expect("memory")
 }
+
+/// An NPY file of this type and shape.
+pub fn npy(descr: &str, shape: &str, bytes: &[u8]) -> Vec<u8> {
+    let header = format!("{{'descr': '{descr}', 'fortran_order': False, 'shape': {shape}, }}\n");
+    [b"\x93NUMPY\x01\0", &(header.len() as u16).to_le_bytes()[..], header.as_bytes(), bytes].concat()
+}
+
+/// The columns `a` and `b` of [`points`] as an NPY matrix, and the classes (whole numbers) and numbers of its rows.
+pub fn matrix(count: usize) -> (Vec<u8>, Vec<u8>, Vec<u8>) {
+    let points = points(count);
+    let bytes: Vec<u8> = points.iter().flat_map(|&(a, b)| [a.to_le_bytes(), b.to_le_bytes()].concat()).collect();
+    let classes: Vec<u8> = points.iter().flat_map(|&(a, b)| i32::from(a + b > 0.1).to_le_bytes()).collect();
+    let numbers: Vec<u8> = points.iter().flat_map(|&(a, b)| (100.0 * a - 10.0 * b + 1000.0).to_le_bytes()).collect();
+    let shape = format!("({count},)");
+    (npy("<f8", &format!("({count}, 2)"), &bytes), npy("<i4", &shape, &classes), npy("<f8", &shape, &numbers))
+}

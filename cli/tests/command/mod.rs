@@ -143,6 +143,28 @@ impl Deltarule {
         wait(&mut child, Instant::now())
     }
 
+    /// Runs it to its end, which must be a good one; the most memory that it had, in bytes (`VmHWM`), seen every millisecond.
+    #[cfg(target_os = "linux")]
+    pub fn run_for_peak(mut self) -> u64 {
+        self.command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        let mut child = self.command.spawn().expect("the command runs");
+        let status = format!("/proc/{}/status", child.id());
+        let (begun, mut peak) = (Instant::now(), 0);
+        loop {
+            // Gone once the command has ended; the figure never falls before.
+            let text = fs::read_to_string(&status).unwrap_or_default();
+            let line = text.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+            let kibibytes = line.and_then(|line| line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok());
+            peak = peak.max(1024 * kibibytes.unwrap_or(0));
+            if let Some(status) = child.try_wait().expect("a child") {
+                assert!(status.success() && peak > 0, "{status}, {peak} bytes");
+                return peak;
+            }
+            assert!(begun.elapsed() < STUCK, "the command is stuck");
+            thread::sleep(Duration::from_millis(1));
+        }
+    }
+
     /// Starts it, for a test that ends it; what it says is for whoever takes it, and must fit into a pipe.
     pub fn start(mut self) -> Child {
         self.command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it runs")

@@ -236,7 +236,7 @@ impl Target {
         Ok(numbers)
     }
 
-    fn unlike(&self, what: &str) -> Error {
+    pub(super) fn unlike(&self, what: &str) -> Error {
         Error::Unsupported(format!("the target {} {what}", list(&self.names())))
     }
 
@@ -252,15 +252,26 @@ impl Target {
         if !self.class_columns().is_empty() {
             return self.encode_classes(self.classes(table, rows)?.view(), self.width());
         }
-        let numbers = self.numbers(table, rows)?;
-        let mut values = zeros::<T>(rows.len(), self.width(), "the encoded target")?;
+        let fault = |row: usize, name: &str, message: String| Ok(table.fault(rows[row], table.column(name)?, message));
+        self.encode_numbers(self.numbers(table, rows)?.view(), fault)
+    }
+
+    /// Numbers as a network is trained on them: standardised. `fault` makes an error of a row, a column's name and a message.
+    ///
+    /// **Shapes**: those of `numbers`. **Errors**: a number not finite in `T`; no memory.
+    pub fn encode_numbers<T: Scalar>(
+        &self,
+        numbers: ArrayView2<'_, f64>,
+        fault: impl Fn(usize, &str, String) -> Result<Error>,
+    ) -> Result<Array2<T>> {
+        let mut values = zeros::<T>(numbers.nrows(), numbers.ncols(), "the encoded target")?;
         for ((i, j), encoded) in values.indexed_iter_mut() {
             let (value, column) = (numbers[[i, j]], &self.number_columns()[j]);
             *encoded = T::from_f64(column.standardise(value));
             if !encoded.is_finite() {
                 let Number { name, mean, scale } = column;
                 let message = format!("{value} is out of range once standardised (mean {mean}, scale {scale})");
-                return Err(table.fault(rows[i], table.column(name)?, message));
+                return Err(fault(i, name, message)?);
             }
         }
         Ok(values)

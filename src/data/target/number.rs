@@ -39,14 +39,18 @@ impl Number {
 
     /// Learns mean and scale; says whether the values differ.
     pub(super) fn fit(&mut self, table: &Table, rows: &[usize], weights: Option<&[f64]>) -> Result<bool> {
-        let values = self.values(table, rows)?;
+        Ok(self.fit_values(&self.values(table, rows)?, weights))
+    }
+
+    /// Learns mean and scale of these values; says whether they differ.
+    pub(in crate::data) fn fit_values(&mut self, values: &[f64], weights: Option<&[f64]>) -> bool {
         let weighted = || values.iter().enumerate().map(|(i, &value)| (value, weights.map_or(1.0, |w| w[i])));
         let mut extent = Extent::new();
         weighted().for_each(|(value, weight)| extent.add(value, weight));
         let mut moments = Moments::new(extent);
         weighted().for_each(|(value, weight)| moments.add(value, weight));
         (self.mean, self.scale) = (moments.mean(), moments.scale());
-        Ok(!extent.is_constant())
+        !extent.is_constant()
     }
 
     /// The number of each row, in its own units.

@@ -1,6 +1,6 @@
 //! From `--checkpoint`, `--every` and `--resume` to the library's checkpoint, and what is said of it.
 
-use super::solver::solver_name;
+use super::solver;
 use crate::args::{Checkpoints, Solver, Train};
 use crate::report::{count, say};
 use deltarule::train::Stopped;
@@ -16,7 +16,7 @@ pub fn check(args: &Train, path: &Path) -> Result<()> {
         return Err(Error::setting("--every", "at least 1 epoch", 0));
     }
     if matches!(args.solver, Lbfgs | Rprop | Scg | Lm | Bayes | Perceptron) {
-        let solver = solver_name(args.solver);
+        let solver = solver::name(args.solver);
         return Err(Error::Unsupported(format!(
             "--checkpoint has no meaning for --solver {solver}, which cannot be continued in the middle of its way"
         )));

@@ -22,16 +22,16 @@ pub fn check_options(args: &Train) -> Result<()> {
         return Ok(());
     }
     match given.into_iter().find(|(_, given)| *given) {
-        Some((name, _)) => Err(Error::Unsupported(format!(
-            "{name} has no meaning for --solver {}, which looks at all rows and chooses its own steps",
-            solver_name(args.solver)
+        Some((flag, _)) => Err(Error::Unsupported(format!(
+            "{flag} has no meaning for --solver {}, which looks at all rows and chooses its own steps",
+            name(args.solver)
         ))),
         None => Ok(()),
     }
 }
 
 /// What the command line calls a solver.
-pub fn solver_name(solver: args::Solver) -> String {
+pub fn name(solver: args::Solver) -> String {
     solver.to_possible_value().map_or_else(String::new, |value| value.get_name().to_owned())
 }
 
@@ -51,7 +51,7 @@ pub fn init(args: &Train, activations: &[Activation]) -> Result<Option<Init>> {
 /// on 99.7 % or more of the rows held out (mean of three seeds) within the 200 epochs. Lion's is a tenth of Adam's, as its authors
 /// advise; Adadelta's is no rate but a factor on the steps that it finds.
 pub fn of(solver: args::Solver, constants: &Constants) -> Result<(Solver, f64)> {
-    let name = solver_name(solver);
+    let name = name(solver);
     let meaningless = |flag: &str| Error::Unsupported(format!("--{flag} has no meaning for --solver {name}"));
     // Those that choose their own steps have no rate; any in range will do. The perceptron's weights are right or wrong at any scale.
     let without_constants = |solver| match constants.given().next() {

@@ -12,7 +12,7 @@ use ndarray::{Array2, ArrayView2, Axis};
 pub enum Predictions {
     /// The probability of each class: rows x classes, each row summing to 1 (independent sigmoids and threshold units are
     /// scaled to; where none fires, every class is as probable). Of scores, as a hinge trains them, the class with the largest has 1:
-    /// [`Model::has_probabilities`] tells.
+    /// [`Model::has_probabilities`](super::Model::has_probabilities) tells.
     Classes(Array2<f64>),
     /// The probability of each label, that of the second class of its column: rows x labels.
     Labels(Array2<f64>),

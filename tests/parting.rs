@@ -49,8 +49,7 @@ fn accuracy(lines: &[String]) -> f64 {
     let (_, target, _) = recipe.infer(&source).unwrap();
     let rows: Vec<usize> = (0..source.rows()).collect();
     let groups = source.groups(&target, &rows, &recipe.parting).unwrap();
-    let strata = groups.strata();
-    let part = split::hold_out(strata, 0.2, &mut Rng::with_stream(0, stream::SPLIT)).unwrap();
+    let part = split::hold_out(groups.strata(), 0.2, &mut Rng::with_stream(0, stream::SPLIT)).unwrap();
     let fitted: Fitted<f32> = recipe.fit(&source, &part.train, &mut |_| Continue(())).unwrap();
     let evaluation = fitted.model.evaluate(&source, &part.test).unwrap();
     evaluation.metrics.get("accuracy").unwrap()
@@ -113,4 +112,29 @@ fn whole_groups_are_held_back_and_are_no_input() {
     };
     assert!(matches!(refusal("y"), Error::Setting { name, .. } if name == "groups"));
     assert!(refusal("none").to_string().contains("no column 'none'"));
+}
+
+/// Targets, weights and groups are all columns of their own: none of them is an input, and each does its part.
+#[test]
+fn several_targets_weights_and_groups_stand_beside_the_inputs() {
+    let mut text = "a,group,w,b,y,z\n".to_string();
+    for row in 0..240 {
+        let (a, b) = ((row as f64 * 0.37).sin(), (row as f64 * 0.83).cos());
+        // The last group weighs nothing.
+        let weight = if row % 12 == 11 { 0 } else { 1 + row % 3 };
+        writeln!(text, "{a},g{},{weight},{b},{},{}", row % 12, a + b, 100.0 * a - b).unwrap();
+    }
+    let table = csv::read_from(text.as_bytes(), "t.csv", &csv::Options::default()).unwrap();
+    let source = Source::table(table, &["y", "z"], Some("w")).unwrap();
+    let recipe = recipe(Parting::Groups("group".into()), Some(0.25));
+    let model = fit(&source, &recipe).model;
+    assert_eq!((model.input.names(), model.target.names()), (vec!["a".into(), "b".into()], vec!["y", "z"]));
+    // Of eleven groups with weights of twenty rows each, three are nearest to a quarter.
+    assert_eq!(model.provenance.rows, 160);
+    for column in ["y", "z", "6"] {
+        let recipe = Recipe { parting: Parting::Groups(column.into()), ..recipe.clone() };
+        let rows: Vec<usize> = (0..source.rows()).collect();
+        let refusal = recipe.fit::<f32>(&source, &rows, &mut |_| Continue(())).unwrap_err();
+        assert!(matches!(&refusal, Error::Setting { name, .. } if name == "groups"), "{refusal}");
+    }
 }

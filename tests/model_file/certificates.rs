@@ -128,7 +128,7 @@ fn the_checksum_is_that_of_the_text_before_it() {
 }
 
 #[test]
-fn a_file_without_a_certificate_is_of_format_1_and_one_with_it_of_format_2_or_with_norms_3() {
+fn a_file_without_a_certificate_is_of_format_1_and_one_with_it_of_format_2_or_with_norms_4() {
     let (plain, with) = (small().to_bytes().unwrap(), certified(small()).to_bytes().unwrap());
     assert!(Parts::envelope(&plain).starts_with(r#"{"format":1,"#) && !Parts::envelope(&plain).contains("certificate"));
     assert!(Parts::envelope(&with).starts_with(r#"{"format":2,"#));
@@ -144,18 +144,18 @@ fn a_file_without_a_certificate_is_of_format_1_and_one_with_it_of_format_2_or_wi
     assert_eq!(other_format(&with, "\"format\":2", "\"format\":1"), expected);
     let expected = "it holds no certificate, expected one in a file of format 2";
     assert_eq!(other_format(&plain, "\"format\":1", "\"format\":2"), expected);
-    // Norms make it format 3, with a certificate or without.
+    // Norms make it format 4, with a certificate or without.
     let normed = || fit::<f32>(&table("class"), |recipe| recipe.norm = Norm::Layer);
     for model in [normed(), certified(normed())] {
         let bytes = model.to_bytes().unwrap();
-        assert!(Parts::envelope(&bytes).starts_with(r#"{"format":3,"#));
+        assert!(Parts::envelope(&bytes).starts_with(r#"{"format":4,"#));
         assert_eq!(read::<f32>(&bytes), Ok(model));
         // Forged, it says the format that it would have without them.
         let said = refusal(&Parts::of(&bytes).forge());
         assert!(said.starts_with("it has a layer with a norm, expected none in a file of format"), "{said}");
     }
-    let expected = "it has no layer with a norm, expected one in a file of format 3";
-    assert_eq!(other_format(&plain, "\"format\":1", "\"format\":3"), expected);
+    let expected = "it has no layer with a norm, expected one in a file of format 4";
+    assert_eq!(other_format(&plain, "\"format\":1", "\"format\":4"), expected);
 }
 
 /// The golden files of this version were written before there were certificates.

@@ -84,13 +84,18 @@ fn what_cannot_be_written_is_said_before_any_work() {
 }
 
 #[test]
-fn a_temporary_file_left_by_a_killed_process_is_in_nobodys_way() {
+fn a_temporary_file_is_in_nobodys_way_and_stays_while_it_is_held() {
     let folder = tempfile::tempdir().unwrap();
-    let left = format!(".deltarule-{}-0.tmp", std::process::id());
+    let temporary = |number: u32| format!(".deltarule-{}-{number}.tmp", std::process::id());
+    let (held, left) = (temporary(0), temporary(1));
+    fs::write(folder.path().join(&held), "half").unwrap();
     fs::write(folder.path().join(&left), "half").unwrap();
+    // Whoever writes holds a lock; a killed process, which in a container may have had the same number, holds none.
+    let holder = fs::File::options().write(true).open(folder.path().join(&held)).unwrap();
+    holder.try_lock().unwrap();
     write_whole(&folder.path().join("a.bin"), b"whole", Existing::Keep).unwrap();
-    assert_eq!(names(folder.path()), [&left[..], "a.bin"]);
-    assert_eq!(fs::read(folder.path().join(left)).unwrap(), b"half", "it may be another thread's");
+    assert_eq!(names(folder.path()), [&held[..], "a.bin"]);
+    assert_eq!(fs::read(folder.path().join(held)).unwrap(), b"half", "it is another thread's");
 }
 
 #[test]

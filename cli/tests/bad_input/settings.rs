@@ -161,7 +161,7 @@ fn gradcheck_settings_out_of_range() {
         ("m.st t.csv --certify --checks precision", &["--checks", "parameters"]),
         ("--suite --rows 3", &["--suite", "--rows"]),
         ("--network 3", &["--suite"]),
-        ("--suite --network 99999", &["number of a network", "0 to 7591", "99999"]),
+        ("--suite --network 99999", &["number of a network", "0 to 8067", "99999"]),
         ("--activation step", &["layer 1", "Step"]),
         ("--activation softmax", &["layer 1", "softmax"]),
         ("m.st", &["DATA"]),

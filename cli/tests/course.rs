@@ -72,7 +72,8 @@ fn a_training_ends_when_it_is_told_to() {
         .stderr
         .clone();
     assert!(words.contains("wrote m"), "{words}");
-    let said = folder.must("inspect m").stdout;
+    let run = folder.must("inspect m");
+    let said = run.text();
     assert!(["average from epoch 3", "norm 0.5", "cosine"].iter().all(|word| said.contains(word)), "{said}");
 }
 

@@ -9,7 +9,7 @@ use std::ops::ControlFlow::Continue;
 /// Forty rows of two inputs, and a number that is not linear in them.
 fn rows() -> (Array2<f64>, Array2<f64>) {
     let mut rng = Rng::new(3);
-    let x = Array2::from_shape_simple_fn((40, 2), || rng.uniform(-1.0, 1.0));
+    let x: Array2<f64> = Array2::from_shape_simple_fn((40, 2), || rng.uniform(-1.0, 1.0));
     let y = Array2::from_shape_fn((40, 1), |(i, _)| (3.0 * x[[i, 0]]).sin() + x[[i, 1]] * x[[i, 1]]);
     (x, y)
 }

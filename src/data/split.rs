@@ -18,6 +18,16 @@ pub struct Split {
     pub test: Vec<usize>,
 }
 
+impl Split {
+    /// The rows at these places of a list of rows.
+    ///
+    /// **Panics** if it has not so many.
+    pub fn among(&self, rows: &[usize]) -> Self {
+        let pick = |places: &[usize]| places.iter().map(|&place| rows[place]).collect();
+        Self { train: pick(&self.train), test: pick(&self.test) }
+    }
+}
+
 /// How rows are parted into those to train on and those to measure on.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Parting {

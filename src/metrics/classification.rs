@@ -24,6 +24,9 @@ pub struct Classification {
 }
 
 impl Classification {
+    /// What its figures are called, the most telling first.
+    pub const NAMES: [&'static str; 3] = ["accuracy", "balanced_accuracy", "log_loss"];
+
     /// The figures of `probabilities`, whose largest in a row is the prediction (see [`most_probable`]).
     ///
     /// **Shapes**: a label to each row of `probabilities`, a column to each class.

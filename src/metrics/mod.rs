@@ -41,18 +41,15 @@ pub enum Metrics {
 impl Metrics {
     /// Each figure under its name, the most telling first.
     pub fn figures(&self) -> Vec<(&'static str, f64)> {
+        fn named<const N: usize>(names: [&'static str; N], figures: [f64; N]) -> Vec<(&'static str, f64)> {
+            names.into_iter().zip(figures).collect()
+        }
         match self {
-            Self::Classification(m) => {
-                vec![("accuracy", m.accuracy), ("balanced_accuracy", m.balanced_accuracy), ("log_loss", m.log_loss)]
+            Self::Classification(m) => named(Classification::NAMES, [m.accuracy, m.balanced_accuracy, m.log_loss]),
+            Self::MultiLabel(m) => {
+                named(MultiLabel::NAMES, [m.accuracy, m.hamming_loss, m.f1_macro, m.f1_micro, m.log_loss])
             }
-            Self::MultiLabel(m) => vec![
-                ("accuracy", m.accuracy),
-                ("hamming_loss", m.hamming_loss),
-                ("f1_macro", m.f1_macro),
-                ("f1_micro", m.f1_micro),
-                ("log_loss", m.log_loss),
-            ],
-            Self::Regression(m) => vec![("r2", m.r2), ("rmse", m.rmse), ("mae", m.mae)],
+            Self::Regression(m) => named(Regression::NAMES, [m.r2, m.rmse, m.mae]),
         }
     }
 

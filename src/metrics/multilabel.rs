@@ -32,6 +32,9 @@ pub struct MultiLabel {
 }
 
 impl MultiLabel {
+    /// What its figures are called, the most telling first.
+    pub const NAMES: [&'static str; 5] = ["accuracy", "hamming_loss", "f1_macro", "f1_micro", "log_loss"];
+
     /// The figures of `probabilities`, which predict the labels of more than a half (see [`probable`]).
     ///
     /// **Errors** if shapes differ, a probability is not in `0..=1`, or a weight is negative or not finite.

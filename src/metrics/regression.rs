@@ -26,6 +26,9 @@ pub struct Regression {
 }
 
 impl Regression {
+    /// What its figures are called, the most telling first.
+    pub const NAMES: [&'static str; 3] = ["r2", "rmse", "mae"];
+
     /// The figures of `predicted`.
     ///
     /// **Errors** if shapes differ, a number is not finite, or a weight is negative or not finite.

@@ -2,6 +2,7 @@
 //!
 //! Part of `model`, for `recipe.rs`: what the trainer sees of it is a [`Measure`].
 
+use super::weighing::Weighed;
 use super::{Predictions, Source};
 use crate::activation::Activation;
 use crate::data::Target;
@@ -12,21 +13,21 @@ use crate::train::{Measure, Monitor, Part};
 use ndarray::{Array2, ArrayView2};
 
 /// What is known of some rows.
-struct Truth {
-    classes: Array2<usize>,
+struct Truth<'a> {
+    rows: &'a Weighed,
+    /// Rows x number columns.
     numbers: Array2<f64>,
-    weights: Option<Vec<f64>>,
 }
 
 /// The figures that a task has, of the rows trained on and of those held back.
-pub(super) struct Measures {
+pub(super) struct Measures<'a> {
     target: Target,
     output: Option<Activation>,
-    training: Option<Truth>,
-    held_back: Option<Truth>,
+    training: Option<Truth<'a>>,
+    held_back: Option<Truth<'a>>,
 }
 
-impl Measures {
+impl<'a> Measures<'a> {
     /// For a target and the network's last activation; the rows trained on are measured only if there are any given.
     ///
     /// **Errors** name file, line, column and value.
@@ -34,34 +35,30 @@ impl Measures {
         source: &Source,
         target: &Target,
         output: Option<Activation>,
-        training: Option<&[usize]>,
-        held_back: &[usize],
+        training: Option<&'a Weighed>,
+        held_back: Option<&'a Weighed>,
     ) -> Result<Self> {
-        let truth = |rows: &[usize]| {
-            let classes = match target.class_columns() {
-                [] => Array2::zeros((rows.len(), 0)),
-                _ => source.classes(target, rows)?,
-            };
+        let truth = |rows: &'a Weighed| {
             let numbers = match target.number_columns() {
-                [] => Array2::zeros((rows.len(), 0)),
-                _ => source.numbers(target, rows)?,
+                [] => Array2::zeros((rows.rows().len(), 0)),
+                _ => source.numbers(target, rows.rows())?,
             };
-            Ok(Truth { classes, numbers, weights: source.weights(rows)? })
+            Ok(Truth { rows, numbers })
         };
         Ok(Self {
             target: target.clone(),
             output,
             training: training.map(truth).transpose()?,
-            held_back: if held_back.is_empty() { None } else { Some(truth(held_back)?) },
+            held_back: held_back.map(truth).transpose()?,
         })
     }
 
     /// The names of the figures of a target's kind, the most telling first.
     pub fn names_of(target: &Target) -> Vec<&'static str> {
         match target {
-            Target::Classes(_) => vec!["accuracy", "balanced_accuracy", "log_loss"],
-            Target::Labels(_) => vec!["accuracy", "hamming_loss", "f1_macro", "f1_micro", "log_loss"],
-            Target::Number(_) | Target::Numbers(_) => vec!["r2", "rmse", "mae"],
+            Target::Classes(_) => Classification::NAMES.to_vec(),
+            Target::Labels(_) => MultiLabel::NAMES.to_vec(),
+            Target::Number(_) | Target::Numbers(_) => Regression::NAMES.to_vec(),
         }
     }
 
@@ -79,7 +76,7 @@ impl Measures {
     }
 }
 
-impl<T: Float> Measure<T> for Measures {
+impl<T: Float> Measure<T> for Measures<'_> {
     fn names(&self) -> Vec<String> {
         Self::names_of(&self.target).into_iter().map(Into::into).collect()
     }
@@ -89,8 +86,8 @@ impl<T: Float> Measure<T> for Measures {
             Part::Training => &self.training,
             Part::HeldBack => &self.held_back,
         };
-        let Some(Truth { classes, numbers, weights }) = truth else { return Ok(Vec::new()) };
-        let weights = weights.as_deref();
+        let Some(Truth { rows, numbers }) = truth else { return Ok(Vec::new()) };
+        let (classes, weights) = (rows.classes(), rows.weights.as_deref());
         let metrics = match Predictions::of(&self.target, self.output, outputs)? {
             Predictions::Classes(p) => {
                 let truth: Vec<usize> = classes.iter().copied().collect();

@@ -186,14 +186,15 @@ impl Recipe {
             true => None,
             false => Some(Weighed::new(source, &model.target, judged)?),
         };
-        let measured = self.measures_training.then(|| training.rows());
-        let held_back = judged.as_ref().map_or(&[][..], Weighed::rows);
-        let measures = Measures::new(source, &model.target, model.output(), measured, held_back)?;
+        let measured = self.measures_training.then_some(&training);
+        let measures = (self.monitor.is_some() || self.measures_training)
+            .then(|| Measures::new(source, &model.target, model.output(), measured, judged.as_ref()))
+            .transpose()?;
         if let Some(name) = &self.monitor {
             trainer.stopping.monitor = Measures::monitor(&model.target, name)?;
         }
-        let judged = judged.map(|judged| Rows::new(&model, source, &judged, factors.as_deref(), true)).transpose()?;
-        let is_measured = self.monitor.is_some() || self.measures_training;
+        let judged =
+            judged.as_ref().map(|rows| Rows::new(&model, source, rows, factors.as_deref(), true)).transpose()?;
         let Model { input, network, .. } = &mut model;
         let mut in_file = InFile::new(input, source, training.rows());
         let inputs: Option<&mut dyn Inputs<T>> = if source.is_in_file() { Some(&mut in_file) } else { None };
@@ -202,7 +203,7 @@ impl Recipe {
         let run = Run {
             inputs,
             held_back: judged.as_ref().map(Rows::batch),
-            measure: is_measured.then_some(&measures as &dyn Measure<T>),
+            measure: measures.as_ref().map(|measures| measures as &dyn Measure<T>),
             observe,
             interrupt,
             ..Run::default()
@@ -267,8 +268,8 @@ impl Recipe {
                     Error::Setting { expected, found, .. } => Error::setting("held-back share", expected, found),
                     other => other,
                 })?;
-        let pick = |part: &[usize]| part.iter().map(|&i| rows[i]).collect();
-        Ok((pick(&parts.train), pick(&parts.test)))
+        let parts = parts.among(rows);
+        Ok((parts.train, parts.test))
     }
 
     /// What makes some rows count more than others, in words that follow others.

@@ -7,7 +7,7 @@ use super::Source;
 use crate::data::{ClassWeights, Target};
 use crate::error::{Error, Result};
 use crate::float::Float;
-use ndarray::Array2;
+use ndarray::{Array2, ArrayView2};
 
 /// The rows' own weights, by which means are formed and classes are counted.
 pub(super) struct Weighed {
@@ -34,6 +34,11 @@ impl Weighed {
     /// Which rows these are.
     pub(super) fn rows(&self) -> &[usize] {
         &self.rows
+    }
+
+    /// The classes of each row: rows x class columns.
+    pub(super) fn classes(&self) -> ArrayView2<'_, usize> {
+        self.classes.view()
     }
 
     /// How many rows are of each class, column after column.

@@ -7,7 +7,7 @@
 
 use super::history::{History, dot};
 use super::line_search::{Point, Wolfe, search};
-use super::minimum::{Iteration, Report, Stop, check_start, largest, rounding};
+use super::minimum::{Iteration, Report, Stop, begin, largest, rounding};
 use super::zeros;
 use crate::error::{Error, Result};
 use crate::kernel::vector;
@@ -145,14 +145,8 @@ impl<T: Vectorized> Lbfgs<T> {
         mut objective: impl FnMut(&[T], &mut [T]) -> Result<f64>,
         mut observe: impl FnMut(&Iteration<'_, T>) -> ControlFlow<()>,
     ) -> Result<Report> {
-        if params.len() != self.grad.len() {
-            return Err(Error::shape("parameters to minimise over", self.grad.len(), params.len()));
-        }
         self.history.clear();
-        let value = objective(params, &mut self.grad)?;
-        check_start(value, &self.grad)?;
-        let mut report =
-            Report { stopped: Stop::Gradient, iterations: 0, evaluations: 1, value, gradient: largest(&self.grad) };
+        let mut report = begin(params, &mut self.grad, &mut objective)?;
         loop {
             let limit = if report.gradient <= self.options.gradient_tolerance {
                 Some(Stop::Gradient)

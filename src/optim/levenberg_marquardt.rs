@@ -27,7 +27,7 @@
 
 use super::bayes::{Evidence, Rows};
 use super::cholesky::Cholesky;
-use super::minimum::{Iteration, Report, Stop, check_start, largest};
+use super::minimum::{Iteration, Report, Stop, check_length, check_start, largest};
 use crate::engine::Engine;
 use crate::error::{Error, Result};
 use crate::kernel::vector;
@@ -234,9 +234,7 @@ impl LevenbergMarquardt {
         problem: &mut impl Problem,
         mut observe: impl FnMut(&Iteration<'_, f64>, Option<&Evidence>) -> ControlFlow<()>,
     ) -> Result<Report> {
-        if params.len() != self.gradient.len() {
-            return Err(Error::shape("parameters to minimise over", self.gradient.len(), params.len()));
-        }
+        check_length(params, &self.gradient)?;
         let mut value = problem.model(params, &mut self.gradient, &mut self.curvature)?;
         check_start(value, &self.gradient)?;
         self.scale.fill(0.0);

@@ -78,6 +78,26 @@ pub struct Report {
     pub gradient: f64,
 }
 
+/// Evaluates the objective where a minimisation begins: the report of none yet.
+pub(super) fn begin<T: Vectorized>(
+    params: &[T],
+    grad: &mut [T],
+    objective: &mut impl FnMut(&[T], &mut [T]) -> Result<f64>,
+) -> Result<Report> {
+    check_length(params, grad)?;
+    let value = objective(params, grad)?;
+    check_start(value, grad)?;
+    Ok(Report { stopped: Stop::Gradient, iterations: 0, evaluations: 1, value, gradient: largest(grad) })
+}
+
+/// Refuses other parameters than as many as the minimiser was made for.
+pub(super) fn check_length<T>(params: &[T], grad: &[T]) -> Result<()> {
+    match params.len() == grad.len() {
+        true => Ok(()),
+        false => Err(Error::shape("parameters to minimise over", grad.len(), params.len())),
+    }
+}
+
 /// Refuses to start from a value or a gradient that is not finite.
 pub(super) fn check_start<T: Vectorized>(value: f64, grad: &[T]) -> Result<()> {
     if !value.is_finite() {

@@ -8,7 +8,7 @@
 //!
 //! Row 5 of the house: imports `kernel`, `simd` and `error`.
 
-use super::minimum::{Iteration, Report, Stop, check_start, largest};
+use super::minimum::{Iteration, Report, Stop, check_length, check_start, largest};
 use super::zeros;
 use crate::error::{Error, Result};
 use crate::kernel::vector;
@@ -276,9 +276,7 @@ impl<T: Vectorized> Rprop<T> {
         mut objective: impl FnMut(&[T], &mut [T]) -> Result<f64>,
         mut observe: impl FnMut(&Iteration<'_, T>) -> ControlFlow<()>,
     ) -> Result<Report> {
-        if params.len() != self.grad.len() {
-            return Err(Error::shape("parameters to minimise over", self.grad.len(), params.len()));
-        }
+        check_length(params, &self.grad)?;
         let goes_on = std::mem::replace(&mut self.begun, false);
         if goes_on {
             params.copy_from_slice(&self.state.params);

@@ -11,7 +11,7 @@
 //! Row 5 of the house: imports `kernel`, `simd` and `error`.
 
 use super::history::dot;
-use super::minimum::{Iteration, Report, Stop, check_start, largest, rounding};
+use super::minimum::{Iteration, Report, Stop, begin, largest, rounding};
 use super::zeros;
 use crate::error::{Error, Result};
 use crate::kernel::vector;
@@ -150,13 +150,7 @@ impl<T: Vectorized> Scg<T> {
         mut objective: impl FnMut(&[T], &mut [T]) -> Result<f64>,
         mut observe: impl FnMut(&Iteration<'_, T>) -> ControlFlow<()>,
     ) -> Result<Report> {
-        if params.len() != self.grad.len() {
-            return Err(Error::shape("parameters to minimise over", self.grad.len(), params.len()));
-        }
-        let value = objective(params, &mut self.grad)?;
-        check_start(value, &self.grad)?;
-        let mut report =
-            Report { stopped: Stop::Gradient, iterations: 0, evaluations: 1, value, gradient: largest(&self.grad) };
+        let mut report = begin(params, &mut self.grad, &mut objective)?;
         let mut state =
             State { lambda: self.options.lambda, curvature: 0.0, fresh: true, since_restart: 0, promised: false };
         self.steepest(isa);

@@ -51,48 +51,41 @@ impl fmt::Display for Averaging {
     }
 }
 
-/// An average at work.
+/// An average at work. How many parameters it is of is told it, for that is part of a training's [`Standing`](super::Standing).
 #[derive(Clone, Debug)]
 pub(super) struct Average<T> {
     rule: Averaging,
-    /// The average, once there is one.
+    /// The average, once it is of any.
     pub params: Vec<T>,
-    /// How many parameters it is of.
-    pub count: u64,
 }
 
 impl<T: Float> Average<T> {
     pub fn new(rule: Averaging, params: &[T]) -> Result<Self> {
-        Ok(Self { rule, params: copied(params, "the average of the parameters")?, count: 0 })
+        Ok(Self { rule, params: copied(params, "the average of the parameters")? })
     }
 
     /// Takes in the parameters after a step.
-    pub fn step(&mut self, isa: Isa, params: &[T]) {
+    pub fn step(&mut self, isa: Isa, params: &[T], count: &mut u64) {
         if let Averaging::Exponential { decay } = self.rule {
-            self.add(isa, params, 1.0 - decay);
+            self.add(isa, params, 1.0 - decay, count);
         }
     }
 
     /// Takes in the parameters after epoch `number`.
-    pub fn epoch(&mut self, isa: Isa, params: &[T], number: usize) {
+    pub fn epoch(&mut self, isa: Isa, params: &[T], number: usize, count: &mut u64) {
         if let Averaging::Uniform { from } = self.rule
             && number >= from
         {
-            self.add(isa, params, 1.0 / (self.count + 1) as f64);
+            self.add(isa, params, 1.0 / (*count + 1) as f64, count);
         }
     }
 
     /// `average <- average + share (params - average)`; the first is taken as it is.
-    fn add(&mut self, isa: Isa, params: &[T], share: f64) {
-        self.count += 1;
-        if self.count == 1 {
+    fn add(&mut self, isa: Isa, params: &[T], share: f64, count: &mut u64) {
+        *count += 1;
+        if *count == 1 {
             return self.params.copy_from_slice(params);
         }
         vector::approach(isa, T::from_f64(share), params, &mut self.params);
-    }
-
-    /// The average, if there is one yet.
-    pub fn current(&self) -> Option<&[T]> {
-        (self.count > 0).then_some(&self.params)
     }
 }

@@ -79,8 +79,8 @@ pub(super) fn fit<'a, T: Float, A: ActivationFn, L: LossFn>(
     let state = descent.state;
     if jury.judges() && state.standing.history.kept > 0 {
         net.params_mut().copy_from_slice(&state.best);
-    } else if let Some(average) = state.average.as_ref().and_then(Average::current) {
-        net.params_mut().copy_from_slice(average);
+    } else if let Some(average) = state.average.as_ref().filter(|_| state.standing.averaged > 0) {
+        net.params_mut().copy_from_slice(&average.params);
     }
     let mut history = state.standing.history;
     history.stopped = state.standing.stopped.unwrap_or(Stopped::Epochs);
@@ -115,12 +115,13 @@ struct State<T> {
 impl<T: Float> State<T> {
     /// What is judged and kept: the average, where there is one.
     fn judged<'a>(&'a self, params: &'a [T]) -> &'a [T] {
-        self.average.as_ref().and_then(Average::current).unwrap_or(params)
+        self.average.as_ref().filter(|_| self.standing.averaged > 0).map_or(params, |average| &average.params)
     }
 
     fn keep_as_best(&mut self, params: &[T]) {
-        let Self { average, best, .. } = self;
-        best.copy_from_slice(average.as_ref().and_then(Average::current).unwrap_or(params));
+        let mut best = std::mem::take(&mut self.best);
+        best.copy_from_slice(self.judged(params));
+        self.best = best;
     }
 
     fn snapshot<'a>(&'a self, params: &'a [T]) -> Snapshot<'a, T> {
@@ -253,8 +254,7 @@ impl<'a, 'd, T: Float, L: LossFn> Descent<'a, 'd, T, L> {
             }
         }
         if let Some(average) = &mut self.state.average {
-            average.epoch(self.trainer.engine.isa, params, number);
-            self.state.standing.averaged = average.count;
+            average.epoch(self.trainer.engine.isa, params, number, &mut self.state.standing.averaged);
         }
         let standing = &mut self.state.standing;
         let [loss, penalty, total] = std::mem::take(&mut standing.sums);
@@ -320,8 +320,7 @@ impl<'a, 'd, T: Float, L: LossFn> Descent<'a, 'd, T, L> {
         }
         max_norm.iter_mut().for_each(|limit| limit.limit_norms(isa, spec, params));
         if let Some(average) = &mut state.average {
-            average.step(isa, params);
-            standing.averaged = average.count;
+            average.step(isa, params, &mut standing.averaged);
         }
         Ok(value)
     }
@@ -357,14 +356,7 @@ fn resumed<T: Float, A: ActivationFn, L>(
         0 => Vec::new(),
         count => saved.take("moments", count * length)?,
     };
-    let average = match trainer.averaging {
-        None => None,
-        Some(rule) => {
-            let mut average = Average::new(rule, &saved.take("average", length)?)?;
-            average.count = standing.averaged;
-            Some(average)
-        }
-    };
+    let average = trainer.averaging.map(|rule| Average::new(rule, &saved.take("average", length)?)).transpose()?;
     let state = State {
         optimizer: Optimizer::resume(method, length, moments, standing.steps)?,
         average,

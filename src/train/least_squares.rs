@@ -15,7 +15,7 @@ use crate::kernel::vector;
 use crate::loss::LossFn;
 use crate::memory::zeros;
 use crate::network::curvature::{Curvature, check_objective};
-use crate::network::objective::{Batch, Objective, Value, penalty, total_weight};
+use crate::network::objective::{Batch, Objective, total_weight};
 use crate::network::workspace::Workspace;
 use crate::network::{Network, Spec, pass};
 use crate::optim::LevenbergMarquardt;
@@ -49,8 +49,7 @@ pub(super) fn fit<'a, T: Float, A: ActivationFn, L: LossFn>(
     let report = solver.minimize(trainer.engine, &trainer.threads, &mut wide, &mut fit, |iteration, evidence| {
         regularisation.extend(evidence.map(|evidence| evidence.regularisation()));
         params.iter_mut().zip(iteration.params).for_each(|(p, &w)| *p = T::from_f64(w));
-        let penalty = penalty(spec, iteration.params, &trainer.objective, trainer.engine, None);
-        course.see(spec, iteration.number, Value { loss: iteration.value - penalty, penalty }, params)
+        course.see(spec, iteration, params)
     })?;
     let mut history = course.end(&report, params)?;
     history.regularisation = regularisation;

@@ -4,7 +4,7 @@
 
 use super::divergence::check_finite;
 use super::required::copied;
-use super::run::Run;
+use super::run::{Run, tell};
 use super::state::Standing;
 use super::{History, Stopped, Trainer};
 use crate::activation::{Activation, ActivationFn};
@@ -14,7 +14,6 @@ use crate::loss::LossFn;
 use crate::network::Network;
 use crate::network::objective::Batch;
 use crate::optim::perceptron::Perceptron;
-use std::sync::atomic::Ordering;
 
 /// The perceptron rule, one pass over the rows after another, until no row is wrong.
 pub(super) fn fit<'a, T: Float, A: ActivationFn, L: LossFn>(
@@ -59,16 +58,12 @@ pub(super) fn fit<'a, T: Float, A: ActivationFn, L: LossFn>(
         standing.history.training.push(wrong);
         standing.history.kept = number;
         standing.epoch = number;
-        if observe.as_mut().is_some_and(|observe| observe(&standing.last_epoch()).is_break()) {
-            standing.history.stopped = Stopped::Observer;
-            break;
-        }
-        if interrupt.is_some_and(|flag| flag.load(Ordering::Relaxed)) {
-            standing.history.stopped = Stopped::Interrupted;
-            break;
-        }
+        tell(&mut standing, &mut observe, interrupt);
         if mistakes == 0 {
-            standing.history.stopped = Stopped::Converged;
+            standing.stopped.get_or_insert(Stopped::Converged);
+        }
+        if let Some(stopped) = standing.stopped {
+            standing.history.stopped = stopped;
             break;
         }
     }

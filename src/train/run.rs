@@ -2,15 +2,15 @@
 //!
 //! Row 6 of the house: imports everything below. Begin reading at [`Run`].
 
-use super::Epoch;
 use super::measure::Measure;
 use super::rows::Inputs;
-use super::state::{Saved, Snapshot};
+use super::state::{Saved, Snapshot, Standing};
+use super::{Epoch, Stopped};
 use crate::error::Result;
 use crate::network::objective::Batch;
 use std::fmt;
 use std::ops::ControlFlow;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Told of each epoch; breaking ends the training with what it has.
 pub type Observer<'a> = dyn FnMut(&Epoch) -> ControlFlow<()> + 'a;
@@ -21,7 +21,7 @@ pub type Observer<'a> = dyn FnMut(&Epoch) -> ControlFlow<()> + 'a;
 /// use deltarule::prelude::*;
 /// use deltarule::train::Run;
 /// use ndarray::array;
-/// use std::sync::atomic::AtomicBool;
+/// use std::sync::atomic::{AtomicBool, Ordering};
 ///
 /// let (x, y) = (array![[0.0], [1.0], [2.0]], array![[1.0], [3.0], [5.0]]);
 /// let mut net = Network::<f64>::zeros(Spec::mlp(1, &[], Activation::Tanh, 1, Activation::Identity)?)?;
@@ -76,5 +76,14 @@ pub struct Saving<'a, T> {
 impl<T> fmt::Debug for Saving<'_, T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Saving").field("every", &self.every).finish_non_exhaustive()
+    }
+}
+
+/// Tells of the last epoch, after which `observe` or an interrupt may end the training.
+pub(super) fn tell(standing: &mut Standing, observe: &mut Option<&mut Observer<'_>>, interrupt: Option<&AtomicBool>) {
+    if observe.as_mut().is_some_and(|observe| observe(&standing.last_epoch()).is_break()) {
+        standing.stopped = Some(Stopped::Observer);
+    } else if interrupt.is_some_and(|flag| flag.load(Ordering::Relaxed)) {
+        standing.stopped = Some(Stopped::Interrupted);
     }
 }

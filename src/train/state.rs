@@ -88,16 +88,13 @@ impl Standing {
             if self.rate.relents(trainer) {
                 self.watch.forgive();
             } else {
-                self.stopped = Some(match validation {
-                    Some(_) => Stopped::ValidationStalled,
-                    None => Stopped::TrainingStalled,
-                });
+                self.stopped = Some(stalled(validation.is_some()));
             }
         }
-        if rule.target_loss.is_some_and(|target| validation.unwrap_or(value.loss) <= target) {
+        if rule.is_reached(validation.unwrap_or(value.loss)) {
             self.stopped = Some(Stopped::TargetReached);
         }
-        if rule.time_limit.is_some_and(|limit| self.seconds >= limit.as_secs_f64()) {
+        if rule.is_time_up(self.seconds) {
             self.stopped = Some(Stopped::TimeUp);
         }
         is_best
@@ -111,14 +108,13 @@ impl Standing {
         let last = losses.last().copied().unwrap_or(f64::INFINITY);
         self.stopped = match self.stopped {
             Some(Stopped::Interrupted | Stopped::Observer) => None,
-            Some(Stopped::TargetReached) if rule.target_loss.is_none_or(|target| last > target) => None,
-            Some(Stopped::TimeUp) if rule.time_limit.is_none_or(|limit| self.seconds < limit.as_secs_f64()) => None,
+            Some(Stopped::TargetReached) if !rule.is_reached(last) => None,
+            Some(Stopped::TimeUp) if !rule.is_time_up(self.seconds) => None,
             other => other,
         };
         // What they had covered: the training had stalled in the same epoch.
         if self.stopped.is_none() && self.epoch > 0 && self.watch.is_stalled(rule) {
-            let stalled = if is_judged { Stopped::ValidationStalled } else { Stopped::TrainingStalled };
-            self.stopped = Some(stalled);
+            self.stopped = Some(stalled(is_judged));
         }
     }
 
@@ -155,6 +151,11 @@ impl Standing {
             figures,
         }
     }
+}
+
+/// Why a training that has stalled ends.
+fn stalled(is_judged: bool) -> Stopped {
+    if is_judged { Stopped::ValidationStalled } else { Stopped::TrainingStalled }
 }
 
 /// A training's state, borrowed from it.

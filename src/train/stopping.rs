@@ -53,6 +53,16 @@ impl Stopping {
     pub const NEVER: Self =
         Self { tolerance: 0.0, patience: usize::MAX, target_loss: None, time_limit: None, monitor: Monitor::Loss };
 
+    /// Whether a loss has come down to the target.
+    pub(super) fn is_reached(&self, loss: f64) -> bool {
+        self.target_loss.is_some_and(|target| loss <= target)
+    }
+
+    /// Whether so many seconds are as many as allowed.
+    pub(super) fn is_time_up(&self, seconds: f64) -> bool {
+        self.time_limit.is_some_and(|limit| seconds >= limit.as_secs_f64())
+    }
+
     pub(super) fn check(&self) -> Result<()> {
         if !(self.tolerance.is_finite() && self.tolerance >= 0.0) {
             return Err(Error::setting("tolerance", "a finite number of at least 0", self.tolerance));

@@ -5,7 +5,7 @@
 use super::divergence::{check_finite, not_finite};
 use super::judge::Jury;
 use super::required::copied;
-use super::run::{Observer, Run};
+use super::run::{Observer, Run, tell};
 use super::state::Standing;
 use super::{History, Solver, Stopped, Trainer};
 use crate::activation::ActivationFn;
@@ -17,7 +17,7 @@ use crate::network::workspace::Workspace;
 use crate::network::{Network, Spec, pass};
 use crate::optim::{Iteration, Lbfgs, Report, Rprop, Scg, Stop, lbfgs, rprop, scg};
 use std::ops::ControlFlow;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 
 /// What all minimisers of a whole objective share: who judges an iteration, who is told of it, and what is kept.
@@ -48,15 +48,14 @@ impl<'a, T: Float, L: LossFn> Course<'a, T, L> {
         Ok(Self { trainer, jury, standing, best, observe, interrupt, begun: Instant::now(), broken: None })
     }
 
-    /// Takes in the iteration that ended at `params` with that value of the objective; says whether to go on.
-    pub fn see<A: ActivationFn>(
+    /// Takes in an iteration, which ended at `params`, whatever numbers it is in; says whether to go on.
+    pub fn see<N: Float, A: ActivationFn>(
         &mut self,
         spec: &Spec<A>,
-        number: usize,
-        value: Value,
+        iteration: &Iteration<'_, N>,
         params: &[T],
     ) -> ControlFlow<()> {
-        let heard = match self.jury.hear(spec, params, (number, 1)) {
+        let heard = match self.jury.hear(spec, params, (iteration.number, 1)) {
             Ok(heard) => heard,
             Err(error) => {
                 self.broken = Some(error);
@@ -64,17 +63,15 @@ impl<'a, T: Float, L: LossFn> Course<'a, T, L> {
             }
         };
         let judges = self.jury.judges();
+        let penalty = penalty(spec, iteration.params, &self.trainer.objective, self.trainer.engine, None);
+        let value = Value { loss: iteration.value - penalty, penalty };
         let standing = &mut self.standing;
         standing.seconds = self.begun.elapsed().as_secs_f64();
         // Without rows held back, the solver's own tolerances say when there is nothing left to gain.
         if standing.end_epoch(self.trainer, value, heard, judges) && judges {
             self.best.copy_from_slice(params);
         }
-        if self.observe.as_mut().is_some_and(|observe| observe(&standing.last_epoch()).is_break()) {
-            standing.stopped = Some(Stopped::Observer);
-        } else if self.interrupt.is_some_and(|flag| flag.load(Ordering::Relaxed)) {
-            standing.stopped = Some(Stopped::Interrupted);
-        }
+        tell(standing, &mut self.observe, self.interrupt);
         if standing.stopped.is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     }
 
@@ -153,10 +150,6 @@ fn minimise<'a, T: Float, A: ActivationFn, L: LossFn>(
         }
         Ok(value.objective())
     };
-    let report = minimiser(params, &mut objective, &mut |iteration| {
-        let penalty = penalty(spec, iteration.params, &trainer.objective, trainer.engine, None);
-        let value = Value { loss: iteration.value - penalty, penalty };
-        course.see(spec, iteration.number, value, iteration.params)
-    })?;
+    let report = minimiser(params, &mut objective, &mut |iteration| course.see(spec, iteration, iteration.params))?;
     course.end(&report, params)
 }

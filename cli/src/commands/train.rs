@@ -95,10 +95,7 @@ fn train<T: Float + Into<f64>>(
             "epochs": null, "stopped": null, "train": null, "test": null, "baseline": null, "interval": null,
             "parameters_sha256": null,
         });
-        if [&args.model, &args.plot, &args.diagram, &args.weights, &args.course.history]
-            .iter()
-            .any(|path| path.is_some())
-        {
+        if !outputs(args).is_empty() {
             let fitted = fit::<T>(args, recipe, source, &rows, ("all rows  ", None), &mut said)?;
             write_outputs(args, &fitted)?;
             object["parameters_sha256"] = fitted.model.parameters_sha256().into();
@@ -117,7 +114,8 @@ fn train<T: Float + Into<f64>>(
         share => {
             let groups = source.groups(&target, &rows, &recipe.parting)?;
             let part = split::hold_out(groups.strata(), share, &mut Rng::with_stream(args.seed, stream::SPLIT))?;
-            (pick(&rows, &part.train), pick(&rows, &part.test))
+            let part = part.among(&rows);
+            (part.train, part.test)
         }
     };
     let started = Instant::now();
@@ -139,11 +137,6 @@ fn train<T: Float + Into<f64>>(
     }
     // Also where the signal came after the last step: whoever sent it wants nothing to follow.
     Ok(signals.exit_code().map_or(Outcome::Done, Outcome::Interrupted))
-}
-
-/// The rows at the given places of a list of rows.
-fn pick(rows: &[usize], places: &[usize]) -> Vec<usize> {
-    places.iter().map(|&place| rows[place]).collect()
 }
 
 /// The figures of each fold, the seconds that they took, and the gradients watched in all of them.
@@ -168,9 +161,10 @@ fn cross_validate<T: Float>(
     // One repetition's folds at a time: a million of them would not fit into memory.
     for _ in 0..repetitions {
         for part in split::folds(groups.strata(), folds, 1, &mut rng)? {
+            let part = part.among(rows);
             let prefix = format!("fold {}/{}  ", measured.len() + 1, folds.saturating_mul(repetitions));
-            let fitted = fit::<T>(args, recipe, source, &pick(rows, &part.train), (&prefix, None), said)?;
-            measured.push(fitted.model.evaluate(source, &pick(rows, &part.test))?);
+            let fitted = fit::<T>(args, recipe, source, &part.train, (&prefix, None), said)?;
+            measured.push(fitted.model.evaluate(source, &part.test)?);
             watched.extend(fitted.history.watched);
         }
     }
@@ -220,13 +214,17 @@ fn fit<T: Float>(
     Ok(fitted)
 }
 
+/// The files that are made of a model and its training.
+fn outputs(args: &Train) -> Vec<&Path> {
+    let files = [&args.model, &args.course.history, &args.plot, &args.diagram, &args.weights];
+    files.into_iter().flatten().map(AsRef::as_ref).collect()
+}
+
 /// Refuses outputs that cannot be written before hours of training, not after.
 fn check_outputs(args: &Train) -> Result<()> {
-    let pictures: Vec<&Path> =
-        [&args.plot, &args.diagram, &args.weights].into_iter().flatten().map(AsRef::as_ref).collect();
-    pictures.iter().try_for_each(|path| picture::check_name(path))?;
-    let files = args.model.iter().chain(&args.course.history).map(AsRef::as_ref);
-    let outputs: Vec<&Path> = files.chain(pictures).collect();
+    let pictures = [&args.plot, &args.diagram, &args.weights];
+    pictures.into_iter().flatten().try_for_each(|path| picture::check_name(path))?;
+    let outputs = outputs(args);
     let inputs: Vec<&Path> = args.reading.labels.iter().chain([&args.data]).map(AsRef::as_ref).collect();
     super::check_outputs(&outputs, &inputs, existing(args.force))?;
     if let Some(path) = &args.checkpoints.checkpoint {

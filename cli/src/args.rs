@@ -252,7 +252,7 @@ pub struct Train {
     /// The output layer's activation: one of these, step, exponential (a rate) or softmax; chosen by the loss and the task if not given
     #[arg(long, value_name = "NAME", help_heading = "Network")]
     pub output_activation: Option<String>,
-    /// The initial weights: glorot_uniform, glorot_normal, he_uniform, he_normal, lecun_uniform, lecun_normal, uniform=W, normal=S, zeros, nguyen_widrow; if not given, nguyen_widrow for lm and bayes with tanh or sigmoid units, else chosen by the activation
+    /// The initial weights: glorot_uniform, glorot_normal, he_uniform, he_normal, lecun_uniform, lecun_normal, uniform=W, normal=S, zeros, nguyen_widrow; if not given, nguyen_widrow for lm and bayes with tanh or sigmoid units, glorot_uniform where all are relu, else chosen by the activation
     #[arg(long, value_name = "NAME", help_heading = "Network")]
     pub init: Option<String>,
     /// The type of the network's numbers [default: f64 for lm and bayes, else f32]
@@ -272,13 +272,13 @@ pub struct Train {
     /// How parameters are moved
     #[arg(long, value_enum, default_value_t = Solver::Adam, help_heading = "Training")]
     pub solver: Solver,
-    /// The most passes over the data
-    #[arg(long, value_name = "N", default_value_t = 200, help_heading = "Training")]
-    pub epochs: usize,
-    /// Rows of a mini-batch [default: 32]; of solvers that take mini-batches
+    /// The most passes over the data [default: those of 10,000 mini-batches, from 20 to 200; 200 for solvers that look at all rows]
+    #[arg(long, value_name = "N", help_heading = "Training")]
+    pub epochs: Option<usize>,
+    /// Rows of a mini-batch [default: 32, from 25,600 rows on 64, from 51,200 on 128]; of solvers that take mini-batches
     #[arg(long, value_name = "N", help_heading = "Training")]
     pub batch: Option<usize>,
-    /// The learning rate [default: 0.005 for adam, adamw, amsgrad and nadam; 0.002 for rmsprop, 0.05 for adagrad and sgd, 1 for adadelta, 0.0005 for lion]
+    /// The learning rate [default: 0.005 for adam, adamw, amsgrad and nadam; 0.002 for rmsprop, 0.05 for adagrad and sgd, 1 for adadelta, 0.0005 for lion; of those of adam's kind, rmsprop and lion times 100 over the units of the widest hidden layer, if that has more]
     #[arg(long, value_name = "F", help_heading = "Training")]
     pub rate: Option<f64>,
     #[command(flatten)]
@@ -286,9 +286,9 @@ pub struct Train {
     /// The penalty on absolute weights, which keeps those of no use near 0
     #[arg(long, value_name = "F", default_value_t = 0.0, help_heading = "Training")]
     pub l1: f64,
-    /// The penalty on squared weights; scikit-learn's alpha over the rows it averages over
-    #[arg(long, value_name = "F", default_value_t = 0.0, help_heading = "Training")]
-    pub l2: f64,
+    /// The penalty on squared weights; scikit-learn's alpha over the rows it averages over [default: 0.5 over the rows to train on; 0 for adamw and lion, which have --weight-decay, and for lm, bayes and perceptron]
+    #[arg(long, value_name = "F", help_heading = "Training")]
+    pub l2: Option<f64>,
     /// Drop this part of the hidden units at random in each step, or one part for each hidden layer; for adam and sgd
     #[arg(long, value_name = "F,…", value_delimiter = ',', help_heading = "Training")]
     pub dropout: Vec<f64>,
@@ -305,7 +305,7 @@ pub struct Train {
     #[arg(long, value_name = "N", default_value_t = 0, help_heading = "Training")]
     pub seed: u64,
     /// Stop after so many epochs without progress
-    #[arg(long, value_name = "N", default_value_t = 10, help_heading = "Training")]
+    #[arg(long, value_name = "N", default_value_t = 30, help_heading = "Training")]
     pub patience: usize,
     /// The least fall of the loss that is progress, as a share of the first epoch's loss
     #[arg(long, value_name = "F", default_value_t = 1e-4, help_heading = "Training")]

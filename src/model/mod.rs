@@ -14,6 +14,7 @@ mod pictures;
 mod predictions;
 mod recipe;
 mod source;
+mod suited;
 mod weighing;
 
 use crate::activation::Activation;
@@ -33,6 +34,7 @@ pub use predictions::Predictions;
 pub use recipe::{Fitted, Recipe, With};
 use serde::{Deserialize, Serialize};
 pub use source::{Groups, Source};
+pub use suited::narrowed;
 
 /// What turns raw rows into a network's inputs.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

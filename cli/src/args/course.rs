@@ -6,9 +6,9 @@ use std::path::PathBuf;
 /// The course of a training by mini-batches; what a solver has no use for is refused by name.
 #[derive(Args, Clone, Debug, Default)]
 pub struct Course {
-    /// What becomes of the learning rate: constant, inverse_scaling[=POWER], adaptive[=DIVISOR,LEAST], step[=EPOCHS,FACTOR], exponential[=FACTOR], cosine[=EPOCHS,GROWTH] (warm restarts; once over all epochs if not given), one_cycle[=RISE], plateau[=EPOCHS,FACTOR]
-    #[arg(long, value_name = "NAME", default_value = "constant", help_heading = "Course")]
-    pub schedule: String,
+    /// What becomes of the learning rate: constant, inverse_scaling[=POWER], adaptive[=DIVISOR,LEAST], step[=EPOCHS,FACTOR], exponential[=FACTOR], cosine[=EPOCHS,GROWTH] (warm restarts; once over all epochs if not given), one_cycle[=RISE], plateau[=EPOCHS,FACTOR] [default: cosine; constant with --swa]
+    #[arg(long, value_name = "NAME", help_heading = "Course")]
+    pub schedule: Option<String>,
     /// Let the rate rise over the first so many epochs, step by step
     #[arg(long, value_name = "EPOCHS", default_value_t = 0, help_heading = "Course")]
     pub warm_up: usize,

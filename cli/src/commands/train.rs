@@ -194,7 +194,8 @@ fn fit<T: Float>(
     (prefix, signals): (&str, Option<&Signals>),
     said: &mut Said,
 ) -> Result<Fitted<T>> {
-    let mut progress = Progress::start(args.epochs, prefix);
+    let recipe = solver::suit(args, recipe, rows.len());
+    let mut progress = Progress::start(recipe.trainer.epochs, prefix);
     let mut observe = |epoch: &Epoch<'_>| {
         progress.epoch(epoch);
         ControlFlow::Continue(())
@@ -271,10 +272,10 @@ fn recipe(args: &Train) -> Result<Recipe> {
         },
         trainer: Trainer {
             solver,
-            objective: Objective { loss: Loss::default(), l1: args.l1, l2: args.l2 },
+            objective: Objective { loss: Loss::default(), l1: args.l1, l2: args.l2.unwrap_or(0.0) },
             learning_rate: args.rate.unwrap_or(default_rate),
-            epochs: args.epochs,
-            batch: args.batch.unwrap_or(solver::BATCH),
+            epochs: args.epochs.unwrap_or(Trainer::default().epochs),
+            batch: args.batch.unwrap_or(Trainer::default().batch),
             shuffle: true,
             seed: args.seed,
             stopping: Stopping { tolerance: args.tolerance, patience: args.patience, ..Stopping::default() },

@@ -11,7 +11,7 @@ use std::time::Duration;
 /// Puts the flags into the recipe.
 pub fn apply(course: &Course, recipe: &mut Recipe) -> Result<()> {
     let trainer = &mut recipe.trainer;
-    trainer.schedule = Schedule::parse(&course.schedule)?;
+    trainer.schedule = course.schedule.as_deref().map_or(Ok(Schedule::Constant), Schedule::parse)?;
     trainer.warm_up = course.warm_up;
     trainer.clip = course.clip_norm.map(Clip::Norm).or(course.clip_value.map(Clip::Value));
     trainer.averaging = (course.ema.map(|decay| Averaging::Exponential { decay }))

@@ -2,12 +2,10 @@
 
 use crate::args::{self, Constants, Train};
 use clap::ValueEnum;
+use deltarule::model::{Recipe, narrowed};
 use deltarule::optim::{levenberg_marquardt, rprop};
 use deltarule::prelude::*;
 use deltarule::{Error, Result};
-
-/// The mini-batch without `--batch`.
-pub const BATCH: usize = 32;
 
 /// Whether a solver is one of those that fit to the last digits, for which their defaults are chosen.
 pub fn is_least_squares(solver: args::Solver) -> bool {
@@ -30,6 +28,29 @@ pub fn check_options(args: &Train) -> Result<()> {
     }
 }
 
+/// What was not asked for, as it suits so many rows to train on.
+pub fn suit(args: &Train, recipe: &Recipe, rows: usize) -> Recipe {
+    use args::Solver::{Adam, Adamw, Amsgrad, Bayes, Lion, Lm, Nadam, Perceptron, Rmsprop};
+    let mut recipe = recipe.clone();
+    let suited = Recipe::suited_to(rows, &recipe.hidden).trainer;
+    let trainer = &mut recipe.trainer;
+    if args.rate.is_none() && matches!(args.solver, Adam | Adamw | Amsgrad | Nadam | Rmsprop | Lion) {
+        trainer.learning_rate = narrowed(trainer.learning_rate, &recipe.hidden);
+    }
+    if args.l2.is_none() && !matches!(args.solver, Adamw | Lion | Lm | Bayes | Perceptron) {
+        trainer.objective.l2 = suited.objective.l2;
+    }
+    if let Solver::Steps(_) = trainer.solver {
+        trainer.epochs = args.epochs.unwrap_or(suited.epochs);
+        trainer.batch = args.batch.unwrap_or(suited.batch);
+        // An average over epochs is one of what a steady rate wanders through.
+        if args.course.schedule.is_none() && args.course.swa.is_none() {
+            trainer.schedule = suited.schedule;
+        }
+    }
+    recipe
+}
+
 /// What the command line calls a solver.
 pub fn name(solver: args::Solver) -> String {
     solver.to_possible_value().map_or_else(String::new, |value| value.get_name().to_owned())
@@ -41,7 +62,9 @@ pub fn init(args: &Train, activations: &[Activation]) -> Result<Option<Init>> {
     let bounded = activations.iter().all(|a| matches!(a, Activation::Tanh | Activation::Sigmoid));
     match &args.init {
         Some(name) => Init::parse(name).map(Some),
-        None => Ok((is_least_squares(args.solver) && bounded).then_some(Init::NguyenWidrow)),
+        None if is_least_squares(args.solver) && bounded => Ok(Some(Init::NguyenWidrow)),
+        None if activations.iter().all(|a| *a == Activation::Relu) => Ok(Recipe::suited_to(0, &[]).init),
+        None => Ok(None),
     }
 }
 

@@ -29,7 +29,7 @@ pub mod scg;
 pub use lbfgs::Lbfgs;
 pub use levenberg_marquardt::LevenbergMarquardt;
 pub use method::Method;
-pub use minimum::{Iteration, Report, Stop};
+pub use minimum::{Iteration, Minimiser, Objective, Report, Stop};
 pub use rprop::Rprop;
 pub use scg::Scg;
 

@@ -68,6 +68,10 @@ fn judgings(solver: Solver) -> &'static [bool] {
     if solver == Solver::Perceptron { &[false] } else { &[false, true] }
 }
 
+fn batch<'a, T>(x: &'a Array2<T>, y: &'a Array2<T>) -> Batch<'a, T> {
+    Batch { x: x.view(), y: y.view(), weights: None }
+}
+
 fn bits<T: Float>(numbers: &[T]) -> Vec<u64> {
     numbers.iter().map(|p| p.real().to_bits()).collect()
 }
@@ -149,7 +153,6 @@ fn killed_at_every_border_it_resumes_from_the_state_before() {
     for solver in solvers() {
         let trainer = trainer(solver);
         let (x, y) = rows::<f32>(solver);
-        let batch = || Batch { x: x.view(), y: y.view(), weights: None };
         let mut states = Vec::new();
         let mut save = |snapshot: &Snapshot<'_, f32>| {
             states.push(snapshot.to_saved());
@@ -157,12 +160,13 @@ fn killed_at_every_border_it_resumes_from_the_state_before() {
         };
         let run = Run { save: Some(Saving { every: 1, save: &mut save }), ..Run::default() };
         let mut whole = net::<f32>(solver);
-        let history = trainer.run(&mut whole, batch(), run).unwrap();
+        let history = trainer.run(&mut whole, batch(&x, &y), run).unwrap();
         assert!(states.len() >= history.training.len());
         for (i, state) in states.into_iter().enumerate() {
             let mut other = Network::<f32>::zeros(net::<f32>(solver).spec().clone()).unwrap();
             let trainer = Trainer { threads: Threads::new(1 + i % 2).unwrap(), ..trainer.clone() };
-            let resumed = trainer.run(&mut other, batch(), Run { resume: Some(state), ..Run::default() }).unwrap();
+            let resumed =
+                trainer.run(&mut other, batch(&x, &y), Run { resume: Some(state), ..Run::default() }).unwrap();
             assert_eq!(bits(other.params()), bits(whole.params()), "{solver:?}, after {i}");
             assert_eq!(resumed, history, "{solver:?}, after {i}");
         }

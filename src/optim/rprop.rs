@@ -9,9 +9,7 @@
 //!
 //! Row 5 of the house: imports `kernel`, `simd` and `error`.
 
-use super::minimum::{
-    Iteration, Minimiser, Objective, Report, Stop, begin, check_buffer, check_length, check_number, largest, lead,
-};
+use super::minimum::{Iteration, Minimiser, Objective, Report, Stop, begin, check_buffer, check_length, largest, lead};
 use super::zeros;
 use crate::error::{Error, Result};
 use crate::kernel::vector;
@@ -228,7 +226,6 @@ impl<T: Vectorized> Rprop<T> {
             let (name, found) = (format!("Rprop's steps at index {index}"), state.steps[index].real());
             return Err(Error::setting(name, "a finite number, at least 0", found));
         }
-        check_number("Rprop's evaluations", state.progress.evaluations > 0, "at least 1", state.progress.evaluations)?;
         let Progress { previous_value, best_value, best_gradient, reference, .. } = state.progress;
         if let Some(value) = [previous_value, best_value, best_gradient, reference].into_iter().find(|v| !v.is_finite())
         {

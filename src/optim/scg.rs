@@ -290,12 +290,12 @@ impl<T: Vectorized> Scg<T> {
         // Growing by what a model foretold too much of, it might leave the numbers; a state that is saved holds only such.
         self.progress.lambda = self.progress.lambda.min(f64::MAX);
         self.progress.since_restart += 1;
-        if self.progress.since_restart >= self.grad.len() {
+        // p <- r + beta p, with r the negative gradient.
+        vector::scale(isa, T::from_f64((new - across) / slope), &mut self.direction);
+        vector::axpy(isa, T::from_f64(-1.0), &self.grad, &mut self.direction);
+        // A direction that is not finite would be dropped in the next round.
+        if self.progress.since_restart >= self.grad.len() || !vector::all_finite(isa, &self.direction) {
             self.restart(isa);
-        } else {
-            // p <- r + beta p, with r the negative gradient.
-            vector::scale(isa, T::from_f64((new - across) / slope), &mut self.direction);
-            vector::axpy(isa, T::from_f64(-1.0), &self.grad, &mut self.direction);
         }
         self.fresh = true;
         self.progress.iterations += 1;

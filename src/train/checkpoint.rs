@@ -357,7 +357,7 @@ pub enum Start {
 pub struct Checkpointing<'a> {
     /// The file.
     pub path: &'a Path,
-    /// After every so many epochs, and where the training ends or is interrupted.
+    /// After every so many epochs (iterations of a solver that looks at all rows), and where the training ends or is interrupted.
     pub every: usize,
     /// What becomes of a file that is already there.
     pub found: Found,

@@ -67,7 +67,7 @@ impl<T> fmt::Debug for Run<'_, T> {
 
 /// Who keeps a training's state, and how often.
 pub struct Saving<'a, T> {
-    /// After every so many epochs, and where the training ends or is interrupted.
+    /// After every so many epochs (iterations of a solver that looks at all rows), and where the training ends or is interrupted.
     pub every: usize,
     /// Takes the state; an error ends the training.
     pub save: &'a mut dyn FnMut(&Snapshot<'_, T>) -> Result<()>,

@@ -295,9 +295,9 @@ fn a_state_that_no_such_training_has_is_refused_by_name() {
         let own = trainer(solver);
         for name in saved.buffers.keys() {
             let mut broken = saved.clone();
-            broken.buffers.get_mut(name).unwrap()[3] = if name == "params" { f32::INFINITY } else { f32::NAN };
+            broken.buffers.get_mut(name).unwrap()[2] = if name == "params" { f32::INFINITY } else { f32::NAN };
             let error = refusal(&own, broken);
-            assert!(error.contains(&format!("'{name}', index 3: expected a finite number")), "{solver:?}: {error}");
+            assert!(error.contains(&format!("'{name}', index 2: expected a finite number")), "{solver:?}: {error}");
             let mut short = saved.clone();
             short.buffers.get_mut(name).unwrap().pop();
             assert!(refusal(&own, short).contains(&format!("'{name}'")), "{solver:?}");

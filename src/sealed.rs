@@ -30,19 +30,33 @@ pub(crate) struct Kind {
     pub formats: &'static [u32],
 }
 
-/// A tensor to be written: name, shape, little-endian bytes.
-pub(crate) type Tensor = (String, Vec<usize>, Vec<u8>);
+/// A tensor to be written.
+#[derive(Debug)]
+pub(crate) struct Tensor {
+    name: String,
+    dtype: TensorType,
+    shape: Vec<usize>,
+    /// Little-endian.
+    bytes: Vec<u8>,
+}
+
+impl Tensor {
+    /// The tensor of these numbers, row-major.
+    pub fn new<'a, T: Float>(name: &str, shape: Vec<usize>, numbers: impl Iterator<Item = &'a T>) -> Self {
+        let mut bytes = Vec::with_capacity(shape.iter().product::<usize>() * size_of::<T>());
+        numbers.for_each(|n| n.write_le(&mut bytes));
+        Self { name: name.into(), dtype: tensor_type::<T>(), shape, bytes }
+    }
+
+    /// The numbers as little-endian bytes.
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+}
 
 /// What safetensors calls the type.
 fn tensor_type<T: Float>() -> TensorType {
     if T::NAME == "f32" { TensorType::F32 } else { TensorType::F64 }
-}
-
-/// The numbers as little-endian bytes.
-pub(crate) fn bytes_of<'a, T: Float>(count: usize, numbers: impl Iterator<Item = &'a T>) -> Vec<u8> {
-    let mut bytes = Vec::with_capacity(count * size_of::<T>());
-    numbers.for_each(|n| n.write_le(&mut bytes));
-    bytes
 }
 
 /// A hash as hexadecimal digits.
@@ -53,15 +67,15 @@ pub(crate) fn hex(hash: impl AsRef<[u8]>) -> String {
     })
 }
 
-/// The bytes of a sealed file: the document's text, and tensors of `T`, which are hashed in the order given.
-pub(crate) fn seal<T: Float>(kind: &Kind, format: u32, document: &str, tensors: &[Tensor]) -> Result<Vec<u8>> {
+/// The bytes of a sealed file: the document's text, and tensors, which are hashed in the order given.
+pub(crate) fn seal(kind: &Kind, format: u32, document: &str, tensors: &[Tensor]) -> Result<Vec<u8>> {
     let mut hash = Sha256::new_with_prefix(document);
-    tensors.iter().for_each(|(_, _, bytes)| hash.update(bytes));
+    tensors.iter().for_each(|tensor| hash.update(&tensor.bytes));
     let (sha256, field) = (hex(hash.finalize()), kind.field);
     let envelope = format!(r#"{{"format":{format},"sha256":"{sha256}","{field}":{document}}}"#);
     let views = tensors
         .iter()
-        .map(|(name, shape, bytes)| Ok((name, TensorView::new(tensor_type::<T>(), shape.clone(), bytes)?)))
+        .map(|t| Ok((&t.name, TensorView::new(t.dtype, t.shape.clone(), &t.bytes)?)))
         .collect::<std::result::Result<Vec<_>, safetensors::SafeTensorError>>();
     views
         .and_then(|views| safetensors::serialize(views, Some(HashMap::from([(kind.key.into(), envelope)]))))

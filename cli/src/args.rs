@@ -359,10 +359,10 @@ pub struct Train {
 /// The state of a training, kept to continue it.
 #[derive(Args, Debug)]
 pub struct Checkpoints {
-    /// Keep the training's state here, from which --resume continues it, with the same bits as if it had never been interrupted; for the mini-batch solvers
+    /// Keep the training's state here, from which --resume continues it, with the same bits as if it had never been interrupted
     #[arg(long, value_name = "FILE", conflicts_with = "cv", help_heading = "Checkpoints")]
     pub checkpoint: Option<PathBuf>,
-    /// Write it after every N epochs, and where the training ends or is interrupted (SIGINT, SIGTERM)
+    /// Write it after every N epochs (of solvers that look at all rows: iterations), and where the training ends or is interrupted (SIGINT, SIGTERM)
     #[arg(long, value_name = "N", default_value_t = 1, requires = "checkpoint", help_heading = "Checkpoints")]
     pub every: usize,
     /// Continue from the checkpoint if it is there, else begin; refused where data or settings are others (epochs and threads may be)

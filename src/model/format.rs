@@ -28,7 +28,7 @@ use crate::float::Float;
 use crate::loss::{Loss, LossFn};
 use crate::network::workspace::require;
 use crate::network::{Network, Spec};
-use crate::sealed::{self, Envelope, Kind, Tensor, Tensors, bytes_of, hex};
+use crate::sealed::{self, Envelope, Kind, Tensor, Tensors, hex};
 use serde::{Deserialize, Deserializer, Serialize};
 use sha2::{Digest, Sha256};
 use std::fmt;
@@ -91,12 +91,12 @@ fn tensors<T: Float>(network: &Network<T>) -> Vec<Tensor> {
     for l in 0..network.spec().layers().len() {
         let (weights, bias) = (network.weights(l), network.bias(l));
         let shape = vec![weights.ncols(), weights.nrows()];
-        tensors.push((format!("{l}.weight"), shape, bytes_of(weights.len(), weights.t().iter())));
+        tensors.push(Tensor::new(&format!("{l}.weight"), shape, weights.t().iter()));
         if !bias.is_empty() {
-            tensors.push((format!("{l}.bias"), vec![bias.len()], bytes_of(bias.len(), bias.iter())));
+            tensors.push(Tensor::new(&format!("{l}.bias"), vec![bias.len()], bias.iter()));
         }
         for (name, numbers) in NORM.into_iter().zip(network.norm(l)).filter(|(_, numbers)| !numbers.is_empty()) {
-            tensors.push((format!("{l}.{name}"), vec![numbers.len()], bytes_of(numbers.len(), numbers.iter())));
+            tensors.push(Tensor::new(&format!("{l}.{name}"), vec![numbers.len()], numbers.iter()));
         }
     }
     tensors
@@ -106,7 +106,7 @@ fn tensors<T: Float>(network: &Network<T>) -> Vec<Tensor> {
 /// have the same.
 pub(super) fn parameters_sha256<T: Float>(network: &Network<T>) -> String {
     let mut hash = Sha256::new();
-    tensors(network).iter().for_each(|(_, _, bytes)| hash.update(bytes));
+    tensors(network).iter().for_each(|tensor| hash.update(tensor.bytes()));
     hex(hash.finalize())
 }
 
@@ -142,7 +142,7 @@ impl<T: Float> Model<T> {
         };
         let format = document.format();
         let document = serde_json::to_string(&document).map_err(|e| unwritable(&e))?;
-        sealed::seal::<T>(&KIND, format, &document, &tensors(&self.network)).map_err(|e| unwritable(&e))
+        sealed::seal(&KIND, format, &document, &tensors(&self.network)).map_err(|e| unwritable(&e))
     }
 
     /// Writes the model's file, whole or not at all.

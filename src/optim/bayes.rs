@@ -27,6 +27,7 @@ pub struct Rows {
 
 /// The three numbers of the evidence, after an iteration.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Regularisation {
     /// The weight of the sum of squared parameters.
     pub alpha: f64,
@@ -62,6 +63,24 @@ impl Evidence {
     /// The numbers as they are.
     pub fn regularisation(&self) -> Regularisation {
         self.now
+    }
+
+    /// Goes on from what was found before.
+    ///
+    /// **Errors** if a number is none that is found.
+    pub(super) fn resume(&mut self, found: Regularisation) -> Result<()> {
+        let Regularisation { alpha, beta, gamma } = found;
+        for (name, inside, expected, found) in [
+            ("alpha", alpha.is_finite() && alpha >= 0.0, "a finite number, at least 0".into(), alpha),
+            ("beta", beta.is_finite() && beta > 0.0, "a finite number above 0".into(), beta),
+            ("gamma", (0.0..=self.parameters).contains(&gamma), format!("0 to {}", self.parameters), gamma),
+        ] {
+            if !inside {
+                return Err(Error::setting(format!("the evidence's {name}"), expected, found));
+            }
+        }
+        self.now = found;
+        Ok(())
     }
 
     /// The factor of half the sum of squared parameters that, added to the mean over rows of half the squared errors, has the same

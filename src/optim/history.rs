@@ -2,6 +2,7 @@
 //!
 //! **Source**: Nocedal 1980; the two loops are Algorithm 7.4 of Nocedal and Wright, Numerical Optimization (2006).
 
+use super::minimum::{check_buffer, check_number};
 use super::zeros;
 use crate::error::Result;
 use crate::kernel::vector;
@@ -38,6 +39,46 @@ impl<T: Vectorized> History<T> {
         })
     }
 
+    /// The history that [`pairs`](Self::pairs) and [`ring`](Self::ring) said; what follows from the pairs is computed again.
+    ///
+    /// **Errors** if a length, a number or a place in the ring is none that a history has.
+    pub fn resume(
+        isa: Isa,
+        len: usize,
+        capacity: usize,
+        (moves, changes): (Vec<T>, Vec<T>),
+        (count, next): (usize, usize),
+    ) -> Result<Self> {
+        check_buffer("L-BFGS's moves", &moves, capacity.saturating_mul(len))?;
+        check_buffer("L-BFGS's changes", &changes, capacity.saturating_mul(len))?;
+        check_number("L-BFGS's pairs", count <= capacity, &format!("0 to {capacity}"), count)?;
+        check_number("L-BFGS's next pair", next < capacity, &format!("below {capacity}"), next)?;
+        let numbers = || vec![0.0; capacity];
+        let mut history =
+            Self { len, moves, changes, products: numbers(), factors: numbers(), scale: 1.0, count, next };
+        for age in (0..count).rev() {
+            let slot = (next + capacity - 1 - age) % capacity;
+            let pair = slot * len..(slot + 1) * len;
+            let (s, y) = (&history.moves[pair.clone()], &history.changes[pair]);
+            let product = dot(isa, s, y);
+            let scale = product / dot(isa, y, y);
+            let is_curved = product.is_finite() && product > 0.0 && scale.is_finite() && scale > 0.0;
+            check_number(&format!("L-BFGS's pair {slot}, move times change"), is_curved, "above 0", product)?;
+            (history.products[slot], history.scale) = (product, scale);
+        }
+        Ok(history)
+    }
+
+    /// The ring's moves and changes, those forgotten too.
+    pub fn pairs(&self) -> (&[T], &[T]) {
+        (&self.moves, &self.changes)
+    }
+
+    /// How many pairs are known, and where the next one goes.
+    pub fn ring(&self) -> (usize, usize) {
+        (self.count, self.next)
+    }
+
     pub fn clear(&mut self) {
         self.count = 0;
     }
@@ -64,7 +105,9 @@ impl<T: Vectorized> History<T> {
             self.next = (slot + 1) % self.products.len();
             self.count = (self.count + 1).min(self.products.len());
         } else {
-            // The slot held the oldest pair of a full ring, now overwritten.
+            // The slot held the oldest pair of a full ring, now overwritten; what may not be finite is not kept.
+            s.fill(T::ZERO);
+            y.fill(T::ZERO);
             self.count = self.count.min(self.products.len() - 1);
         }
     }

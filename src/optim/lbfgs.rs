@@ -1,13 +1,16 @@
 //! L-BFGS: Newton's method with a curvature learnt from the last few steps.
 //!
 //! Each iteration asks `history.rs` for a direction and `line_search.rs` for a step along it. Begin reading at
-//! [`Lbfgs::minimize`].
+//! [`Lbfgs::advance`](super::Minimiser::advance).
 //!
 //! **Source**: Liu and Nocedal 1989. Defaults are those of SciPy's L-BFGS-B, iterations those of scikit-learn.
 
 use super::history::{History, dot};
 use super::line_search::{Point, Wolfe, search};
-use super::minimum::{Iteration, Report, Stop, begin, largest, rounding};
+use super::minimum::{
+    Iteration, Minimiser, Objective, Report, Stop, begin, check_buffer, check_length, check_number, largest, lead,
+    rounding,
+};
 use super::zeros;
 use crate::error::{Error, Result};
 use crate::kernel::vector;
@@ -75,6 +78,38 @@ impl Options {
     }
 }
 
+/// How far a minimisation has come, in numbers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Progress {
+    /// Iterations done.
+    pub iterations: usize,
+    /// Evaluations of the objective.
+    pub evaluations: usize,
+    /// The objective where it stands.
+    pub value: f64,
+    /// Whether the last iteration gained no more than the tolerance.
+    pub exhausted: bool,
+    /// Pairs of moves and changes remembered.
+    pub pairs: usize,
+    /// Which of the history's places the next pair takes, from 0.
+    pub next: usize,
+}
+
+/// All that a minimisation needs, beside the parameters, to go on between two iterations with the same bits: borrowed from
+/// [`Lbfgs::state`], given to [`Lbfgs::resume`]. The line search remembers nothing from one to the next.
+#[derive(Clone, Debug, PartialEq)]
+pub struct State<B> {
+    /// The gradient where it stands: as many numbers as parameters.
+    pub gradient: B,
+    /// The moves remembered, one after the other: [`history`](Options::history) times as many.
+    pub moves: B,
+    /// How the gradient changed along each: as many.
+    pub changes: B,
+    /// Counts and values.
+    pub progress: Progress,
+}
+
 /// A minimiser for `len` parameters, with all the memory that it will need.
 ///
 /// ```
@@ -100,6 +135,12 @@ pub struct Lbfgs<T> {
     grad: Vec<T>,
     trial: Vec<T>,
     trial_grad: Vec<T>,
+    /// All but what the history knows of itself.
+    progress: Progress,
+    /// The largest absolute value in `grad`.
+    largest: f64,
+    /// Whether there is a point to go on from.
+    begun: bool,
     /// The rounding error of `T`, below which differences tell nothing.
     rounding: f64,
 }
@@ -114,16 +155,45 @@ impl<T: Vectorized> Lbfgs<T> {
     /// parameters.
     pub fn new(len: usize, options: Options) -> Result<Self> {
         options.check()?;
-        let buffer = || zeros(len, 1, "L-BFGS");
+        Self::of(options, History::new(len, options.history)?, zeros(len, 1, "L-BFGS")?)
+    }
+
+    /// A minimiser that goes on from `state`, with the parameters where that was taken.
+    ///
+    /// **Errors** as [`new`](Self::new); if a buffer has another length or holds a number that is not finite, a pair has no positive
+    /// curvature, or a number of the progress is none that a minimisation comes to.
+    pub fn resume(isa: Isa, options: Options, state: State<Vec<T>>) -> Result<Self> {
+        options.check()?;
+        let State { gradient, moves, changes, progress } = state;
+        check_buffer("L-BFGS's gradient", &gradient, gradient.len())?;
+        check_number("L-BFGS's value", progress.value.is_finite(), "a finite number", progress.value)?;
+        check_number("L-BFGS's evaluations", progress.evaluations > 0, "at least 1", 0)?;
+        let ring = (progress.pairs, progress.next);
+        let history = History::resume(isa, gradient.len(), options.history, (moves, changes), ring)?;
+        let largest = largest(&gradient);
+        Ok(Self { progress, largest, begun: true, ..Self::of(options, history, gradient)? })
+    }
+
+    fn of(options: Options, history: History<T>, grad: Vec<T>) -> Result<Self> {
+        let buffer = || zeros(grad.len(), 1, "L-BFGS");
         Ok(Self {
             options,
-            history: History::new(len, options.history)?,
+            history,
             direction: buffer()?,
-            grad: buffer()?,
             trial: buffer()?,
             trial_grad: buffer()?,
+            grad,
+            progress: Progress::default(),
+            largest: 0.0,
+            begun: false,
             rounding: rounding::<T>(),
         })
+    }
+
+    /// All that a minimisation needs to go on from here, beside the parameters. Of use between two iterations.
+    pub fn state(&self) -> State<&[T]> {
+        let ((moves, changes), (pairs, next)) = (self.history.pairs(), self.history.ring());
+        State { gradient: &self.grad, moves, changes, progress: Progress { pairs, next, ..self.progress } }
     }
 
     /// Minimises `objective`, which writes its gradient and gives its value, from `params` on. Allocates nothing.
@@ -143,81 +213,52 @@ impl<T: Vectorized> Lbfgs<T> {
         isa: Isa,
         params: &mut [T],
         mut objective: impl FnMut(&[T], &mut [T]) -> Result<f64>,
-        mut observe: impl FnMut(&Iteration<'_, T>) -> ControlFlow<()>,
+        observe: impl FnMut(&Iteration<'_, T>) -> ControlFlow<()>,
     ) -> Result<Report> {
-        self.history.clear();
-        let mut report = begin(params, &mut self.grad, &mut objective)?;
-        loop {
-            let limit = if report.gradient <= self.options.gradient_tolerance {
-                Some(Stop::Gradient)
-            } else if report.iterations >= self.options.max_iterations {
-                Some(Stop::IterationLimit)
-            } else if report.evaluations >= self.options.max_evaluations {
-                Some(Stop::EvaluationLimit)
-            } else {
-                None
-            };
-            let stop = match limit {
-                None => self.iterate(isa, params, &mut report, &mut objective, &mut observe)?,
-                stop => stop,
-            };
-            if let Some(stopped) = stop {
-                report.stopped = stopped;
-                return Ok(report);
-            }
+        self.begun = false;
+        lead(self, isa, params, &mut objective, observe)
+    }
+
+    /// The reason to stop where it stands, if there is one.
+    fn limit(&self) -> Option<Stop> {
+        let Progress { iterations, evaluations, exhausted, .. } = self.progress;
+        if self.largest <= self.options.gradient_tolerance {
+            Some(Stop::Gradient)
+        } else if exhausted {
+            Some(Stop::Decrease)
+        } else if iterations >= self.options.max_iterations {
+            Some(Stop::IterationLimit)
+        } else if evaluations >= self.options.max_evaluations {
+            Some(Stop::EvaluationLimit)
+        } else {
+            None
         }
     }
 
-    /// One step: direction, line search, and what was learnt. Says why to stop, if there is a reason.
-    fn iterate(
+    /// Direction and line search: the point that it gives, in `trial`, or why there is none.
+    fn find_step(
         &mut self,
         isa: Isa,
-        params: &mut [T],
-        report: &mut Report,
-        objective: &mut impl FnMut(&[T], &mut [T]) -> Result<f64>,
-        observe: &mut impl FnMut(&Iteration<'_, T>) -> ControlFlow<()>,
-    ) -> Result<Option<Stop>> {
-        let point = loop {
-            let slope = self.choose_direction(isa, report.iterations == 0);
-            let start = Point { step: 0.0, value: report.value, slope };
-            if let Some(point) = self.search(isa, params, start, &mut report.evaluations, objective)? {
-                break point;
+        params: &[T],
+        objective: &mut Objective<'_, T>,
+    ) -> Result<ControlFlow<Stop, Point>> {
+        loop {
+            let slope = self.choose_direction(isa, self.progress.iterations == 0);
+            let start = Point { step: 0.0, value: self.progress.value, slope };
+            if let Some(point) = self.search(isa, params, start, objective)? {
+                return Ok(ControlFlow::Continue(point));
             }
             // A search keeps one evaluation back.
-            if report.evaluations + 1 >= self.options.max_evaluations {
-                return Ok(Some(Stop::EvaluationLimit));
+            if self.progress.evaluations + 1 >= self.options.max_evaluations {
+                return Ok(ControlFlow::Break(Stop::EvaluationLimit));
             }
             if self.history.is_empty() {
                 // What the slope promises over the first trial is less than values of this size can show.
-                let invisible = -slope <= self.rounding * report.value.abs().max(1.0);
-                return Ok(Some(if invisible { Stop::Decrease } else { Stop::LineSearch }));
+                let invisible = -slope <= self.rounding * start.value.abs().max(1.0);
+                return Ok(ControlFlow::Break(if invisible { Stop::Decrease } else { Stop::LineSearch }));
             }
             self.history.clear();
-        };
-
-        self.history.push(isa, self.rounding, (params, &self.grad), (&self.trial, &self.trial_grad));
-        params.copy_from_slice(&self.trial);
-        self.grad.copy_from_slice(&self.trial_grad);
-        let gain = report.value - point.value;
-        let scale = report.value.abs().max(point.value.abs()).max(1.0);
-        report.iterations += 1;
-        report.value = point.value;
-        report.gradient = largest(&self.grad);
-        let seen = observe(&Iteration {
-            number: report.iterations,
-            value: report.value,
-            gradient: report.gradient,
-            step: point.step,
-            evaluations: report.evaluations,
-            params,
-        });
-        Ok(if seen.is_break() {
-            Some(Stop::Observer)
-        } else if report.gradient > self.options.gradient_tolerance && gain <= self.options.function_tolerance * scale {
-            Some(Stop::Decrease)
-        } else {
-            None
-        })
+        }
     }
 
     /// Sets the direction and gives the slope along it, which is negative.
@@ -249,10 +290,9 @@ impl<T: Vectorized> Lbfgs<T> {
         isa: Isa,
         params: &[T],
         start: Point,
-        evaluations: &mut usize,
-        objective: &mut impl FnMut(&[T], &mut [T]) -> Result<f64>,
+        objective: &mut Objective<'_, T>,
     ) -> Result<Option<Point>> {
-        let left = self.options.max_evaluations - *evaluations;
+        let left = self.options.max_evaluations - self.progress.evaluations;
         let wolfe = Wolfe {
             decrease: Self::WOLFE.0,
             curvature: Self::WOLFE.1,
@@ -260,11 +300,58 @@ impl<T: Vectorized> Lbfgs<T> {
             rounding: self.rounding,
         };
         search(start, 1.0, wolfe, |step| {
-            *evaluations += 1;
+            self.progress.evaluations += 1;
             self.trial.copy_from_slice(params);
             vector::axpy(isa, T::from_f64(step), &self.direction, &mut self.trial);
             let value = objective(&self.trial, &mut self.trial_grad)?;
             Ok(Point { step, value, slope: dot(isa, &self.trial_grad, &self.direction) })
         })
+    }
+}
+
+impl<T: Vectorized> Minimiser<T> for Lbfgs<T> {
+    fn advance<'p>(
+        &mut self,
+        isa: Isa,
+        params: &'p mut [T],
+        objective: &mut Objective<'_, T>,
+    ) -> Result<ControlFlow<Stop, Iteration<'p, T>>> {
+        check_length(params, &self.grad)?;
+        if !self.begun {
+            self.history.clear();
+            let value = begin(params, &mut self.grad, objective)?;
+            self.progress = Progress { evaluations: 1, value, ..Progress::default() };
+            (self.largest, self.begun) = (largest(&self.grad), true);
+        }
+        if let Some(stop) = self.limit() {
+            return Ok(ControlFlow::Break(stop));
+        }
+        let point = match self.find_step(isa, params, objective)? {
+            ControlFlow::Continue(point) => point,
+            ControlFlow::Break(stop) => return Ok(ControlFlow::Break(stop)),
+        };
+        self.history.push(isa, self.rounding, (params, &self.grad), (&self.trial, &self.trial_grad));
+        params.copy_from_slice(&self.trial);
+        self.grad.copy_from_slice(&self.trial_grad);
+        let Progress { iterations, value, exhausted, .. } = &mut self.progress;
+        let gain = *value - point.value;
+        let scale = value.abs().max(point.value.abs()).max(1.0);
+        *exhausted = gain <= self.options.function_tolerance * scale;
+        *iterations += 1;
+        *value = point.value;
+        self.largest = largest(&self.grad);
+        Ok(ControlFlow::Continue(Iteration {
+            number: self.progress.iterations,
+            value: point.value,
+            gradient: self.largest,
+            step: point.step,
+            evaluations: self.progress.evaluations,
+            params,
+        }))
+    }
+
+    fn report(&self, stopped: Stop) -> Report {
+        let Progress { iterations, evaluations, value, .. } = self.progress;
+        Report { stopped, iterations, evaluations, value, gradient: self.largest }
     }
 }

@@ -18,16 +18,16 @@
 //! where 2 and 3 take 2.4.
 //!
 //! [`bayes`](super::bayes) adds a penalty that is found from the data. All is in `f64`: squared, the condition of `J` leaves nothing
-//! of the 24 bits of an `f32`. Begin reading at [`LevenbergMarquardt::minimize`].
+//! of the 24 bits of an `f32`. Begin reading at [`LevenbergMarquardt::advance`].
 //!
 //! **Source**: Levenberg 1944; Marquardt 1963; the largest so far, More 1978; acceleration and "delayed gratification",
 //! Transtrum and Sethna 2012 (arXiv:1201.5885).
 //!
 //! Row 5 of the house: imports `kernel`, `engine`, `threads`, `memory` and `error`.
 
-use super::bayes::{Evidence, Rows};
+use super::bayes::{Evidence, Regularisation, Rows};
 use super::cholesky::Cholesky;
-use super::minimum::{Iteration, Report, Stop, check_length, check_start, largest};
+use super::minimum::{Iteration, Report, Stop, check_buffer, check_length, check_number, check_start, largest};
 use crate::engine::Engine;
 use crate::error::{Error, Result};
 use crate::kernel::vector;
@@ -124,6 +124,33 @@ const LEAST_SCALE: f64 = 0.1;
 /// Falls smaller than this part of the value are rounding.
 const ROUNDING: f64 = f64::EPSILON / 2.0;
 
+/// How far a minimisation has come, in numbers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Progress {
+    /// Iterations done.
+    pub iterations: usize,
+    /// Evaluations of the problem.
+    pub evaluations: usize,
+    /// The damping of the next step.
+    pub damping: f64,
+    /// Whether the last step gained no more than rounding.
+    pub exhausted: bool,
+    /// What the evidence has found; `None` without it.
+    pub regularisation: Option<Regularisation>,
+}
+
+/// All that a minimisation needs, beside the parameters, to go on between two iterations with the same bits: borrowed from
+/// [`LevenbergMarquardt::state`], given to [`LevenbergMarquardt::resume`]. Gradient and curvature, which are of as many numbers as
+/// there are pairs of parameters, are evaluated again.
+#[derive(Clone, Debug, PartialEq)]
+pub struct State<B> {
+    /// D: as many numbers as parameters.
+    pub scale: B,
+    /// Counts and values.
+    pub progress: Progress,
+}
+
 /// A minimiser for `len` parameters, with all the memory that it will need.
 ///
 /// ```
@@ -167,9 +194,22 @@ pub struct LevenbergMarquardt {
     trial: Vec<f64>,
     /// The inverse of the factor, of which `bayes` takes the trace; empty without it.
     inverse: Vec<f64>,
-    damping: f64,
-    /// Whether the last step gained no more than rounding.
-    exhausted: bool,
+    /// All but what the evidence knows.
+    progress: Progress,
+    /// The problem's value where it stands, without the evidence's penalty.
+    value: f64,
+    known: Known,
+}
+
+/// What is known where the minimisation stands.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Known {
+    /// Nothing: it has not begun.
+    Nothing,
+    /// The state, but not the model there, which is to be evaluated again.
+    State,
+    /// All.
+    Model,
 }
 
 /// What a trial came to.
@@ -208,9 +248,47 @@ impl LevenbergMarquardt {
             second: buffer()?,
             trial: buffer()?,
             inverse: zeros(if bayes.is_some() { square } else { 0 }, &what)?,
-            damping: options.damping,
-            exhausted: false,
+            progress: Progress::default(),
+            value: 0.0,
+            known: Known::Nothing,
         })
+    }
+
+    /// A minimiser that goes on from `state`, with the parameters where that was taken. The first [`advance`](Self::advance) evaluates
+    /// the model there, which is not counted.
+    ///
+    /// **Errors** as [`new`](Self::new); if D or a number of the progress is none that a minimisation comes to, or one has an
+    /// evidence and the other not.
+    pub fn resume(options: Options, bayes: Option<Rows>, state: State<Vec<f64>>) -> Result<Self> {
+        let State { scale, progress } = state;
+        let Progress { evaluations, damping, regularisation, .. } = progress;
+        check_buffer("Levenberg-Marquardt's scale", &scale, scale.len())?;
+        if let Some(index) = scale.iter().position(|scale| *scale <= 0.0) {
+            let name = format!("Levenberg-Marquardt's scale at index {index}");
+            return Err(Error::setting(name, "a number above 0", scale[index]));
+        }
+        let is_damping = damping.is_finite() && damping >= 0.0;
+        check_number("Levenberg-Marquardt's damping", is_damping, "a finite number, at least 0", damping)?;
+        check_number("Levenberg-Marquardt's evaluations", evaluations > 0, "at least 1", evaluations)?;
+        let mut solver = Self { progress, known: Known::State, ..Self::new(scale.len(), options, bayes)? };
+        match (&mut solver.evidence, regularisation) {
+            (Some(evidence), Some(found)) => evidence.resume(found)?,
+            (None, None) => {}
+            (evidence, _) => {
+                let names = ["none", "alpha, beta and gamma"];
+                let (expected, found) =
+                    (names[usize::from(evidence.is_some())], names[usize::from(evidence.is_none())]);
+                return Err(Error::setting("Levenberg-Marquardt's regularisation", expected, found));
+            }
+        }
+        solver.scale = scale;
+        Ok(solver)
+    }
+
+    /// All that a minimisation needs to go on from here, beside the parameters. Of use between two iterations.
+    pub fn state(&self) -> State<&[f64]> {
+        let regularisation = self.evidence.as_ref().map(Evidence::regularisation);
+        State { scale: &self.scale, progress: Progress { regularisation, ..self.progress } }
     }
 
     /// Minimises `problem` from `params` on. Allocates nothing.
@@ -234,51 +312,79 @@ impl LevenbergMarquardt {
         problem: &mut impl Problem,
         mut observe: impl FnMut(&Iteration<'_, f64>, Option<&Evidence>) -> ControlFlow<()>,
     ) -> Result<Report> {
-        check_length(params, &self.gradient)?;
-        let mut value = problem.model(params, &mut self.gradient, &mut self.curvature)?;
-        check_start(value, &self.gradient)?;
-        self.scale.fill(0.0);
-        self.damping = self.options.damping;
-        if let Some(evidence) = &mut self.evidence {
-            evidence.begin(value, vector::squared_norm(engine.isa, params));
-        }
-        let mut report = Report { stopped: Stop::Gradient, iterations: 0, evaluations: 1, value, gradient: 0.0 };
+        self.known = Known::Nothing;
         loop {
-            self.add_decay(engine, params);
-            report.gradient = largest(&self.gradient);
-            if report.gradient <= self.options.gradient_tolerance {
-                report.stopped = Stop::Gradient;
-                return Ok(report);
-            }
-            if report.iterations >= self.options.max_iterations {
-                report.stopped = Stop::IterationLimit;
-                return Ok(report);
-            }
-            if let Some(stop) = self.advance(engine, threads, params, value, &mut report, problem)? {
-                report.stopped = stop;
-                return Ok(report);
-            }
-            params.copy_from_slice(&self.trial);
-            value = problem.model(params, &mut self.gradient, &mut self.curvature)?;
-            report.evaluations += 1;
-            (report.value, report.iterations) = (value, report.iterations + 1);
-            self.weigh(engine, threads, params, value);
-            let seen = observe(
-                &Iteration {
-                    number: report.iterations,
-                    value,
-                    gradient: largest(&self.gradient),
-                    step: 1.0,
-                    evaluations: report.evaluations,
-                    params,
-                },
-                self.evidence.as_ref(),
-            );
-            if seen.is_break() || self.exhausted {
-                report.stopped = if seen.is_break() { Stop::Observer } else { Stop::Decrease };
-                return Ok(report);
+            match self.advance(engine, threads, params, problem)? {
+                ControlFlow::Break(stop) => return Ok(self.report(stop)),
+                ControlFlow::Continue(iteration) => {
+                    if observe(&iteration, self.evidence.as_ref()).is_break() {
+                        return Ok(self.report(Stop::Observer));
+                    }
+                }
             }
         }
+    }
+
+    /// Takes one iteration from `params`, and leaves in it where that ended; or gives the reason to stop. A minimiser without any
+    /// iteration behind it begins at `params`, where it evaluates the model first.
+    ///
+    /// **Shapes**, **determinism** and **errors** as of [`minimize`](Self::minimize); `params` holds what the last iteration left.
+    pub fn advance<'p>(
+        &mut self,
+        engine: Engine,
+        threads: &Threads,
+        params: &'p mut [f64],
+        problem: &mut impl Problem,
+    ) -> Result<ControlFlow<Stop, Iteration<'p, f64>>> {
+        check_length(params, &self.gradient)?;
+        if self.known != Known::Model {
+            self.start(engine, params, problem)?;
+        }
+        let Progress { iterations, exhausted, .. } = self.progress;
+        if exhausted {
+            return Ok(ControlFlow::Break(Stop::Decrease));
+        } else if largest(&self.gradient) <= self.options.gradient_tolerance {
+            return Ok(ControlFlow::Break(Stop::Gradient));
+        } else if iterations >= self.options.max_iterations {
+            return Ok(ControlFlow::Break(Stop::IterationLimit));
+        }
+        if let Some(stop) = self.find_step(engine, threads, params, problem)? {
+            return Ok(ControlFlow::Break(stop));
+        }
+        params.copy_from_slice(&self.trial);
+        // An error leaves half a model.
+        self.known = Known::State;
+        self.value = problem.model(params, &mut self.gradient, &mut self.curvature)?;
+        self.progress.evaluations += 1;
+        self.progress.iterations += 1;
+        self.weigh(engine, threads, params, self.value);
+        let gradient = largest(&self.gradient);
+        self.add_decay(engine, params);
+        self.known = Known::Model;
+        let (value, Progress { iterations: number, evaluations, .. }) = (self.value, self.progress);
+        Ok(ControlFlow::Continue(Iteration { number, value, gradient, step: 1.0, evaluations, params }))
+    }
+
+    /// Where it stands, said to have ended for this reason.
+    pub fn report(&self, stopped: Stop) -> Report {
+        let Progress { iterations, evaluations, .. } = self.progress;
+        Report { stopped, iterations, evaluations, value: self.value, gradient: largest(&self.gradient) }
+    }
+
+    /// Evaluates the model where a minimisation begins or goes on.
+    fn start(&mut self, engine: Engine, params: &[f64], problem: &mut impl Problem) -> Result<()> {
+        self.value = problem.model(params, &mut self.gradient, &mut self.curvature)?;
+        check_start(self.value, &self.gradient)?;
+        if self.known == Known::Nothing {
+            self.scale.fill(0.0);
+            self.progress = Progress { evaluations: 1, damping: self.options.damping, ..Progress::default() };
+            if let Some(evidence) = &mut self.evidence {
+                evidence.begin(self.value, vector::squared_norm(engine.isa, params));
+            }
+        }
+        self.add_decay(engine, params);
+        self.known = Known::Model;
+        Ok(())
     }
 
     /// What the evidence knows; `None` without `bayes`.
@@ -290,7 +396,8 @@ impl LevenbergMarquardt {
         self.evidence.as_ref().map_or(0.0, |evidence| evidence.decay())
     }
 
-    /// Adds the penalty's part to the gradient and the curvature's diagonal, and takes in the diagonal.
+    /// Adds the penalty's part to the gradient and the curvature's diagonal, and takes in the diagonal; that of a model which is
+    /// evaluated again changes nothing in D.
     fn add_decay(&mut self, engine: Engine, params: &[f64]) {
         let (decay, len) = (self.decay(), params.len());
         if decay > 0.0 {
@@ -307,34 +414,32 @@ impl LevenbergMarquardt {
     }
 
     /// Tries steps, each with more damping, until one is better, which is then in `trial`; or says why there is none.
-    fn advance(
+    fn find_step(
         &mut self,
         engine: Engine,
         threads: &Threads,
         params: &[f64],
-        value: f64,
-        report: &mut Report,
         problem: &mut impl Problem,
     ) -> Result<Option<Stop>> {
-        let before = value + 0.5 * self.decay() * vector::squared_norm(engine.isa, params);
+        let before = self.value + 0.5 * self.decay() * vector::squared_norm(engine.isa, params);
         let mut first_promise = None;
         for refused in 0.. {
             let raise = if refused < PATIENCE { self.options.raise } else { LEAP };
-            match self.try_step(engine, threads, params, before, report, problem)? {
+            match self.try_step(engine, threads, params, before, problem)? {
                 Trial::Better(after) => {
-                    self.damping = (self.damping * self.options.lower).max(LEAST_DAMPING);
-                    self.exhausted = before - after <= 2.0 * ROUNDING * before.abs();
+                    self.progress.damping = (self.progress.damping * self.options.lower).max(LEAST_DAMPING);
+                    self.progress.exhausted = before - after <= 2.0 * ROUNDING * before.abs();
                     return Ok(None);
                 }
                 Trial::Worse(promise) => {
                     let first = *first_promise.get_or_insert(promise);
                     let invisible = promise <= ROUNDING * before.abs();
-                    if invisible || self.damping >= MOST_DAMPING {
+                    if invisible || self.progress.damping >= MOST_DAMPING {
                         // If already the first step promised nothing, this is as low as numbers of this size can show.
                         let small = first <= ROUNDING.sqrt() * before.abs();
                         return Ok(Some(if small { Stop::Decrease } else { Stop::LineSearch }));
                     }
-                    self.damping = (self.damping * raise).max(LEAST_DAMPING);
+                    self.progress.damping = (self.progress.damping * raise).max(LEAST_DAMPING);
                 }
             }
         }
@@ -348,11 +453,10 @@ impl LevenbergMarquardt {
         threads: &Threads,
         params: &[f64],
         before: f64,
-        report: &mut Report,
         problem: &mut impl Problem,
     ) -> Result<Trial> {
         let isa = engine.isa;
-        self.damped(self.damping);
+        self.damped(self.progress.damping);
         if !self.cholesky.factor(engine, threads) {
             return Ok(Trial::Worse(f64::INFINITY));
         }
@@ -367,7 +471,7 @@ impl LevenbergMarquardt {
         self.trial.copy_from_slice(params);
         vector::add(isa, &self.step, &mut self.trial);
         if self.options.bend > 0.0 && problem.bend(params, &self.step, &mut self.second)? {
-            report.evaluations += 2;
+            self.progress.evaluations += 2;
             vector::scale(isa, -0.5, &mut self.second);
             self.cholesky.solve(engine, &mut self.second);
             let length = |x: &[f64]| x.iter().zip(&self.scale).map(|(x, d)| d * x * x).sum::<f64>().sqrt();
@@ -377,7 +481,7 @@ impl LevenbergMarquardt {
             }
             vector::add(isa, &self.second, &mut self.trial);
         }
-        report.evaluations += 1;
+        self.progress.evaluations += 1;
         let after = problem.value(&self.trial)? + 0.5 * self.decay() * vector::squared_norm(isa, &self.trial);
         Ok(if after < before { Trial::Better(after) } else { Trial::Worse(promise) })
     }

@@ -1,11 +1,12 @@
-//! What every minimiser of a whole objective says: each iteration, and how it ended.
+//! What every minimiser of a whole objective is: led an iteration at a time, it says what each came to, and how it ended.
 //!
-//! Row 5 of the house: imports `simd` and `error`.
+//! Row 5 of the house: imports `simd` and `error`. Begin reading at [`Minimiser`].
 
 use crate::error::{Error, Result};
-use crate::simd::Vectorized;
+use crate::simd::{Isa, Vectorized};
 use serde::Serialize;
 use std::fmt;
+use std::ops::ControlFlow;
 
 /// Why a minimisation ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -78,16 +79,95 @@ pub struct Report {
     pub gradient: f64,
 }
 
-/// Evaluates the objective where a minimisation begins: the report of none yet.
-pub(super) fn begin<T: Vectorized>(
-    params: &[T],
-    grad: &mut [T],
-    objective: &mut impl FnMut(&[T], &mut [T]) -> Result<f64>,
+/// What is minimised: it writes its gradient at a point, and gives its value there.
+pub type Objective<'a, T> = dyn FnMut(&[T], &mut [T]) -> Result<f64> + 'a;
+
+/// A minimiser of values with gradients that is led one iteration at a time. Between any two it can be saved, and one that was
+/// restored goes on with the same bits.
+///
+/// ```
+/// use deltarule::{optim::{Minimiser, Scg, Stop, scg::Options}, simd::Isa};
+/// use std::ops::ControlFlow::{Break, Continue};
+///
+/// let mut params = [-1.0, 1.0];
+/// let mut bowl = |p: &[f64], grad: &mut [f64]| {
+///     grad.copy_from_slice(&[p[0] - 3.0, 10.0 * p[1]]);
+///     Ok(0.5 * (p[0] - 3.0).powi(2) + 5.0 * p[1] * p[1])
+/// };
+/// let mut scg = Scg::new(2, Options::default())?;
+/// let stop = loop {
+///     match scg.advance(Isa::current(), &mut params, &mut bowl)? {
+///         Continue(iteration) => assert!(iteration.number < 100),
+///         Break(stop) => break stop,
+///     }
+/// };
+/// assert_eq!(stop, Stop::Gradient);
+/// # Ok::<(), deltarule::error::Error>(())
+/// ```
+pub trait Minimiser<T> {
+    /// Takes one iteration from `params`, and leaves in it where that ended; or gives the reason to stop, of which asking again tells
+    /// nothing new. A minimiser without any iteration behind it begins at `params`, where it evaluates the objective first.
+    ///
+    /// **Shapes**: `params` as long as the minimiser was made for, and holding what the last iteration left.
+    ///
+    /// **Errors** of the objective; of another length; of a start that is not finite.
+    fn advance<'p>(
+        &mut self,
+        isa: Isa,
+        params: &'p mut [T],
+        objective: &mut Objective<'_, T>,
+    ) -> Result<ControlFlow<Stop, Iteration<'p, T>>>;
+
+    /// Puts into `params` what the minimisation came to, where that is not the last iteration's.
+    fn settle(&self, params: &mut [T]) {
+        let _ = params;
+    }
+
+    /// Where it stands, said to have ended for this reason.
+    fn report(&self, stopped: Stop) -> Report;
+}
+
+/// Leads a minimiser to its end, or until `observe` breaks.
+pub(super) fn lead<T>(
+    minimiser: &mut impl Minimiser<T>,
+    isa: Isa,
+    params: &mut [T],
+    objective: &mut Objective<'_, T>,
+    mut observe: impl FnMut(&Iteration<'_, T>) -> ControlFlow<()>,
 ) -> Result<Report> {
-    check_length(params, grad)?;
+    let ended = loop {
+        match minimiser.advance(isa, params, objective) {
+            Ok(ControlFlow::Continue(iteration)) if observe(&iteration).is_break() => break Ok(Stop::Observer),
+            Ok(ControlFlow::Continue(_)) => {}
+            Ok(ControlFlow::Break(stop)) => break Ok(stop),
+            Err(error) => break Err(error),
+        }
+    };
+    minimiser.settle(params);
+    ended.map(|stopped| minimiser.report(stopped))
+}
+
+/// The objective where a minimisation begins, its gradient in `grad`.
+pub(super) fn begin<T: Vectorized>(params: &[T], grad: &mut [T], objective: &mut Objective<'_, T>) -> Result<f64> {
     let value = objective(params, grad)?;
     check_start(value, grad)?;
-    Ok(Report { stopped: Stop::Gradient, iterations: 0, evaluations: 1, value, gradient: largest(grad) })
+    Ok(value)
+}
+
+/// Refuses a buffer of a saved state that has another length, or a number that is not finite.
+pub(super) fn check_buffer<T: Vectorized>(what: &str, buffer: &[T], len: usize) -> Result<()> {
+    if buffer.len() != len {
+        return Err(Error::shape(what, len, buffer.len()));
+    }
+    match buffer.iter().position(|x| !x.is_finite()) {
+        None => Ok(()),
+        Some(index) => Err(Error::setting(format!("{what} at index {index}"), "a finite number", buffer[index].real())),
+    }
+}
+
+/// Refuses a number of a saved state that is not in its range.
+pub(super) fn check_number(what: &str, inside: bool, expected: &str, found: impl fmt::Display) -> Result<()> {
+    if inside { Ok(()) } else { Err(Error::setting(what, expected, found)) }
 }
 
 /// Refuses other parameters than as many as the minimiser was made for.

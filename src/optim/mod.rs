@@ -3,7 +3,8 @@
 //! Two families. A first-order [`Method`] turns one gradient into one step ([`Optimizer::step`]) and suits batches;
 //! [`lbfgs`], [`scg`] and [`rprop`] call the whole objective as often as they need and suit full batches of small data;
 //! [`levenberg_marquardt`] also asks for the curvature of a sum of squares and suits networks of up to some thousand parameters, whose
-//! fits it takes digits further. [`perceptron`] is the ancestor of all: a rule without a gradient. A new method is a variant of
+//! fits it takes digits further. Each of these is led an iteration at a time ([`Minimiser::advance`]), and says between any two all
+//! that it needs to go on with the same bits. [`perceptron`] is the ancestor of all: a rule without a gradient. A new method is a variant of
 //! [`Method`] and a line in each `match` of `method.rs` and `rule.rs`, with a file beside `nadam.rs` where it knows more than constants;
 //! outside the library it is an implementation of [`Update`].
 //!
@@ -29,7 +30,7 @@ pub mod scg;
 pub use lbfgs::Lbfgs;
 pub use levenberg_marquardt::LevenbergMarquardt;
 pub use method::Method;
-pub use minimum::{Iteration, Report, Stop};
+pub use minimum::{Iteration, Minimiser, Objective, Report, Stop};
 pub use rprop::Rprop;
 pub use scg::Scg;
 

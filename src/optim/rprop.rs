@@ -1,14 +1,15 @@
 //! Rprop: each parameter has a step of its own, which grows while its slope keeps its sign and shrinks where it changes.
 //!
 //! Only signs of the gradient count, so the method knows no learning rate and no scale; it needs the gradient of all rows, for
-//! the sign of a mini-batch's is noise. Begin reading at [`Rprop::minimize`], then [`Rprop::adapt`].
+//! the sign of a mini-batch's is noise. Begin reading at
+//! [`Rprop::advance`](super::Minimiser::advance), then [`Rprop::adapt`].
 //!
 //! **Source**: Riedmiller and Braun 1993; both variants here are those of Igel and Huesken 2000 and 2003, "Empirical evaluation of the
 //! improved Rprop learning algorithms". FANN's default method is iRPROP-; PyTorch's Rprop is iRPROP-, too.
 //!
 //! Row 5 of the house: imports `kernel`, `simd` and `error`.
 
-use super::minimum::{Iteration, Report, Stop, check_length, check_start, largest};
+use super::minimum::{Iteration, Minimiser, Objective, Report, Stop, begin, check_buffer, check_length, largest, lead};
 use super::zeros;
 use crate::error::{Error, Result};
 use crate::kernel::vector;
@@ -170,10 +171,22 @@ pub struct Rprop<T> {
     options: Options,
     /// The gradient at the point that was evaluated last.
     grad: Vec<T>,
-    /// The state; `params` is the point before the step that is being tried, and between calls where the walk stands.
+    /// The objective there.
+    value: f64,
+    /// The state; `params` is the point before the step that is being tried, and between iterations where the walk stands.
     state: State<Vec<T>>,
-    /// Whether the state is one to go on from.
-    begun: bool,
+    known: Known,
+}
+
+/// What is known where the walk stands.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Known {
+    /// Nothing: it has not begun, or failed.
+    Nothing,
+    /// The state, but neither the value nor the gradient, which are to be evaluated again.
+    State,
+    /// All.
+    Gradient,
 }
 
 impl<T: Vectorized> Rprop<T> {
@@ -191,7 +204,7 @@ impl<T: Vectorized> Rprop<T> {
         let buffer = || zeros(len, 1, "Rprop");
         let (params, best, steps, gradient, moves) = (buffer()?, buffer()?, buffer()?, buffer()?, buffer()?);
         let state = State { params, best, steps, gradient, moves, progress: Progress::default() };
-        Self::of(options, state, false)
+        Self::of(options, state, Known::Nothing)
     }
 
     /// A minimiser that goes on from `state` where [`proceed`](Self::proceed) is called.
@@ -201,35 +214,32 @@ impl<T: Vectorized> Rprop<T> {
     pub fn resume(options: Options, state: State<Vec<T>>) -> Result<Self> {
         let len = state.params.len();
         for (name, buffer) in [
-            ("parameters", &state.params),
-            ("best parameters", &state.best),
-            ("steps", &state.steps),
-            ("gradient", &state.gradient),
-            ("moves", &state.moves),
+            ("Rprop's parameters", &state.params),
+            ("Rprop's best parameters", &state.best),
+            ("Rprop's steps", &state.steps),
+            ("Rprop's gradient", &state.gradient),
+            ("Rprop's moves", &state.moves),
         ] {
-            if buffer.len() != len {
-                return Err(Error::shape(format!("Rprop's {name}"), len, buffer.len()));
-            }
-            let least = if name == "steps" { "a finite number, at least 0" } else { "a finite number" };
-            let good = |x: &T| x.is_finite() && (name != "steps" || *x >= T::ZERO);
-            if let Some(index) = buffer.iter().position(|x| !good(x)) {
-                return Err(Error::setting(format!("Rprop's {name} at index {index}"), least, buffer[index].real()));
-            }
+            check_buffer(name, buffer, len)?;
+        }
+        if let Some(index) = state.steps.iter().position(|step| *step < T::ZERO) {
+            let (name, found) = (format!("Rprop's steps at index {index}"), state.steps[index].real());
+            return Err(Error::setting(name, "a finite number, at least 0", found));
         }
         let Progress { previous_value, best_value, best_gradient, reference, .. } = state.progress;
         if let Some(value) = [previous_value, best_value, best_gradient, reference].into_iter().find(|v| !v.is_finite())
         {
             return Err(Error::setting("Rprop's progress", "finite values", value));
         }
-        Self::of(options, state, true)
+        Self::of(options, state, Known::State)
     }
 
-    fn of(options: Options, state: State<Vec<T>>, begun: bool) -> Result<Self> {
+    fn of(options: Options, state: State<Vec<T>>, known: Known) -> Result<Self> {
         options.check_as(|value| T::from_f64(value).real())?;
-        Ok(Self { options, grad: zeros(state.params.len(), 1, "Rprop")?, state, begun })
+        Ok(Self { options, grad: zeros(state.params.len(), 1, "Rprop")?, value: 0.0, state, known })
     }
 
-    /// All that a minimisation that stopped here needs to go on. Of use between calls that gave a [`Report`].
+    /// All that a minimisation needs to go on from here. Of use between two iterations.
     pub fn state(&self) -> State<&[T]> {
         let State { params, best, steps, gradient, moves, progress } = &self.state;
         State { params, best, steps, gradient, moves, progress: *progress }
@@ -259,7 +269,7 @@ impl<T: Vectorized> Rprop<T> {
         objective: impl FnMut(&[T], &mut [T]) -> Result<f64>,
         observe: impl FnMut(&Iteration<'_, T>) -> ControlFlow<()>,
     ) -> Result<Report> {
-        self.begun = false;
+        self.known = Known::Nothing;
         self.proceed(isa, params, objective, observe)
     }
 
@@ -274,41 +284,31 @@ impl<T: Vectorized> Rprop<T> {
         isa: Isa,
         params: &mut [T],
         mut objective: impl FnMut(&[T], &mut [T]) -> Result<f64>,
-        mut observe: impl FnMut(&Iteration<'_, T>) -> ControlFlow<()>,
+        observe: impl FnMut(&Iteration<'_, T>) -> ControlFlow<()>,
     ) -> Result<Report> {
         check_length(params, &self.grad)?;
-        let goes_on = std::mem::replace(&mut self.begun, false);
+        if self.known == Known::Gradient {
+            self.known = Known::State;
+        }
+        lead(self, isa, params, &mut objective, observe)
+    }
+
+    /// Evaluates the objective where the walk begins or goes on.
+    fn start(&mut self, isa: Isa, params: &mut [T], objective: &mut Objective<'_, T>) -> Result<()> {
+        let goes_on = std::mem::replace(&mut self.known, Known::Nothing) == Known::State;
         if goes_on {
             params.copy_from_slice(&self.state.params);
         } else {
             self.state.best.copy_from_slice(params);
-        }
-        let walked = self.start(isa, goes_on, params, &mut objective).and_then(|value| {
-            let stopped = self.walk(isa, value, params, &mut objective, &mut observe)?;
             self.state.params.copy_from_slice(params);
-            self.begun = true;
-            Ok(stopped)
-        });
-        params.copy_from_slice(&self.state.best);
-        let Progress { iterations, evaluations, best_value: value, best_gradient: gradient, .. } = self.state.progress;
-        walked.map(|stopped| Report { stopped, iterations, evaluations, value, gradient })
-    }
-
-    /// Evaluates the objective where the walk begins or goes on, and gives its value.
-    fn start(
-        &mut self,
-        isa: Isa,
-        goes_on: bool,
-        params: &[T],
-        objective: &mut impl FnMut(&[T], &mut [T]) -> Result<f64>,
-    ) -> Result<f64> {
+        }
         if !vector::all_finite(isa, params) {
             let index = params.iter().position(|p| !p.is_finite()).unwrap_or_default();
             let name = format!("the parameter at the start, index {index}");
             return Err(Error::setting(name, "a finite number", params[index].real()));
         }
-        let value = objective(params, &mut self.grad)?;
-        check_start(value, &self.grad)?;
+        let value = begin(params, &mut self.grad, objective)?;
+        self.value = value;
         if !goes_on {
             self.state.steps.fill(T::from_f64(self.options.initial_step));
             self.state.gradient.fill(T::ZERO);
@@ -323,38 +323,7 @@ impl<T: Vectorized> Rprop<T> {
                 stalled: 0,
             };
         }
-        Ok(value)
-    }
-
-    /// One step after another from `params`, where the objective is `value`, until there is a reason to stop.
-    fn walk(
-        &mut self,
-        isa: Isa,
-        mut value: f64,
-        params: &mut [T],
-        objective: &mut impl FnMut(&[T], &mut [T]) -> Result<f64>,
-        observe: &mut impl FnMut(&Iteration<'_, T>) -> ControlFlow<()>,
-    ) -> Result<Stop> {
-        loop {
-            let Progress { iterations, best_value, best_gradient, stalled, .. } = self.state.progress;
-            // A gradient that vanishes higher up, on a plateau, is not what was looked for.
-            if value <= best_value && best_gradient <= self.options.gradient_tolerance {
-                return Ok(Stop::Gradient);
-            } else if stalled >= self.options.patience {
-                return Ok(Stop::Decrease);
-            } else if iterations >= self.options.max_iterations {
-                return Ok(Stop::IterationLimit);
-            }
-            self.adapt(value > self.state.progress.previous_value);
-            let Some((next, step)) = self.take(isa, params, objective)? else { return Ok(Stop::LineSearch) };
-            self.state.progress.previous_value = std::mem::replace(&mut value, next);
-            let gradient = largest(&self.grad);
-            self.count(value, gradient, params);
-            let Progress { iterations: number, evaluations, .. } = self.state.progress;
-            if observe(&Iteration { number, value, gradient, step, evaluations, params }).is_break() {
-                return Ok(Stop::Observer);
-            }
-        }
+        Ok(())
     }
 
     /// The new steps, and what they make of the gradient; `rose` says whether the last ones raised the objective.
@@ -391,12 +360,7 @@ impl<T: Vectorized> Rprop<T> {
     }
 
     /// Takes the step, or as much of it as leads to finite numbers; the value there and the share of the step.
-    fn take(
-        &mut self,
-        isa: Isa,
-        params: &mut [T],
-        objective: &mut impl FnMut(&[T], &mut [T]) -> Result<f64>,
-    ) -> Result<Option<(f64, f64)>> {
+    fn take(&mut self, isa: Isa, params: &mut [T], objective: &mut Objective<'_, T>) -> Result<Option<(f64, f64)>> {
         let (half, least) = (T::from_f64(0.5), least_step::<T>(self.options.min_step));
         let State { params: before, steps, moves, progress, .. } = &mut self.state;
         before.copy_from_slice(params);
@@ -428,6 +392,55 @@ impl<T: Vectorized> Rprop<T> {
         } else {
             progress.stalled += 1;
         }
+    }
+}
+
+impl<T: Vectorized> Minimiser<T> for Rprop<T> {
+    fn advance<'p>(
+        &mut self,
+        isa: Isa,
+        params: &'p mut [T],
+        objective: &mut Objective<'_, T>,
+    ) -> Result<ControlFlow<Stop, Iteration<'p, T>>> {
+        check_length(params, &self.grad)?;
+        if self.known != Known::Gradient {
+            self.start(isa, params, objective)?;
+        }
+        self.known = Known::Gradient;
+        let Progress { iterations, best_value, best_gradient, stalled, .. } = self.state.progress;
+        // A gradient that vanishes higher up, on a plateau, is not what was looked for.
+        if self.value <= best_value && best_gradient <= self.options.gradient_tolerance {
+            return Ok(ControlFlow::Break(Stop::Gradient));
+        } else if stalled >= self.options.patience {
+            return Ok(ControlFlow::Break(Stop::Decrease));
+        } else if iterations >= self.options.max_iterations {
+            return Ok(ControlFlow::Break(Stop::IterationLimit));
+        }
+        // An error leaves a step half taken.
+        self.known = Known::Nothing;
+        self.adapt(self.value > self.state.progress.previous_value);
+        let taken = self.take(isa, params, objective)?;
+        let Some((value, step)) = taken else {
+            self.known = Known::State;
+            return Ok(ControlFlow::Break(Stop::LineSearch));
+        };
+        self.known = Known::Gradient;
+        self.state.progress.previous_value = std::mem::replace(&mut self.value, value);
+        let gradient = largest(&self.grad);
+        self.count(value, gradient, params);
+        self.state.params.copy_from_slice(params);
+        let Progress { iterations: number, evaluations, .. } = self.state.progress;
+        Ok(ControlFlow::Continue(Iteration { number, value, gradient, step, evaluations, params }))
+    }
+
+    /// The lowest point.
+    fn settle(&self, params: &mut [T]) {
+        params.copy_from_slice(&self.state.best);
+    }
+
+    fn report(&self, stopped: Stop) -> Report {
+        let Progress { iterations, evaluations, best_value: value, best_gradient: gradient, .. } = self.state.progress;
+        Report { stopped, iterations, evaluations, value, gradient }
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! Each iteration measures the curvature along its direction by one difference of gradients, adds a damping `lambda` where it is
 //! not positive, and takes the quadratic model's own step; how well the model foretold the value decides the next `lambda`. Two
-//! evaluations an iteration, whatever the objective does. Begin reading at [`Scg::minimize`].
+//! evaluations an iteration, whatever the objective does. Begin reading at [`Scg::advance`](super::Minimiser::advance).
 //!
 //! **Source**: Moller 1993 (Neural Networks 6, 525-533), whose constants and names these are. Three things the paper leaves open
 //! are settled here: it restarts after as many *accepted* steps as there are parameters (a step refused uses up no direction);
@@ -11,7 +11,10 @@
 //! Row 5 of the house: imports `kernel`, `simd` and `error`.
 
 use super::history::dot;
-use super::minimum::{Iteration, Report, Stop, begin, largest, rounding};
+use super::minimum::{
+    Iteration, Minimiser, Objective, Report, Stop, begin, check_buffer, check_length, check_number, largest, lead,
+    rounding,
+};
 use super::zeros;
 use crate::error::{Error, Result};
 use crate::kernel::vector;
@@ -64,6 +67,36 @@ impl Options {
     }
 }
 
+/// How far a minimisation has come, in numbers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Progress {
+    /// Iterations done: steps accepted.
+    pub iterations: usize,
+    /// Evaluations of the objective.
+    pub evaluations: usize,
+    /// The objective where it stands.
+    pub value: f64,
+    /// The damping.
+    pub lambda: f64,
+    /// Accepted steps since the direction was the steepest.
+    pub since_restart: usize,
+}
+
+/// All that a minimisation needs, beside the parameters, to go on between two iterations with the same bits: borrowed from
+/// [`Scg::state`], given to [`Scg::resume`]. The paper's flag of success is always set there, and the curvature not yet measured.
+///
+/// Each buffer has as many numbers as there are parameters.
+#[derive(Clone, Debug, PartialEq)]
+pub struct State<B> {
+    /// The direction of the next step.
+    pub direction: B,
+    /// The gradient where it stands.
+    pub gradient: B,
+    /// Counts and values.
+    pub progress: Progress,
+}
+
 /// A minimiser for `len` parameters, with all the memory that it will need.
 ///
 /// ```
@@ -88,22 +121,29 @@ pub struct Scg<T> {
     grad: Vec<T>,
     trial: Vec<T>,
     trial_grad: Vec<T>,
+    progress: Progress,
+    /// The largest absolute value in `grad`.
+    largest: f64,
+    /// The curvature along the direction, without damping.
+    curvature: f64,
+    /// Whether the curvature is that of a new direction, to be measured; so it always is between two iterations.
+    fresh: bool,
+    /// Whether the first trial from this point promised more than rounding.
+    promised: bool,
+    /// Whether there is a point to go on from.
+    begun: bool,
     /// The rounding error of `T`, below which differences tell nothing.
     rounding: f64,
 }
 
-/// What an iteration hands to the next.
-struct State {
-    /// The damping, and what of it the last direction's curvature has in it already (the paper's lambda with a bar).
-    lambda: f64,
-    /// The curvature along the direction, damped; and without damping.
-    curvature: f64,
-    /// Whether the curvature is that of a new direction, to be measured.
-    fresh: bool,
-    /// Accepted steps since the direction was the steepest.
-    since_restart: usize,
-    /// Whether the first trial from this point promised more than rounding.
-    promised: bool,
+/// What a round came to.
+enum Round {
+    /// A step of this many lengths of the direction.
+    Moved(f64),
+    /// A step refused: another follows.
+    Refused,
+    /// The end.
+    Stopped(Stop),
 }
 
 /// How much the damping shrinks where the model foretold at least this part of the fall, and below which part it grows.
@@ -120,16 +160,51 @@ impl<T: Vectorized> Scg<T> {
     /// **Errors** if an option is outside its range or memory is short: it needs [`BUFFERS`](Self::BUFFERS) times that of the
     /// parameters.
     pub fn new(len: usize, options: Options) -> Result<Self> {
-        options.check()?;
         let buffer = || zeros(len, 1, "scaled conjugate gradients");
+        Self::of(options, buffer()?, buffer()?)
+    }
+
+    /// A minimiser that goes on from `state`, with the parameters where that was taken.
+    ///
+    /// **Errors** as [`new`](Self::new); if the buffers differ in length or hold a number that is not finite, or a number of the progress
+    /// is none that a minimisation comes to.
+    pub fn resume(options: Options, state: State<Vec<T>>) -> Result<Self> {
+        let State { direction, gradient, progress } = state;
+        let Progress { evaluations, value, lambda, since_restart, .. } = progress;
+        let len = gradient.len();
+        check_buffer("SCG's gradient", &gradient, len)?;
+        check_buffer("SCG's direction", &direction, len)?;
+        check_number("SCG's value", value.is_finite(), "a finite number", value)?;
+        check_number("SCG's lambda", lambda.is_finite() && lambda >= 0.0, "a finite number, at least 0", lambda)?;
+        check_number("SCG's evaluations", evaluations > 0, "at least 1", evaluations)?;
+        let most = len.saturating_sub(1);
+        check_number("SCG's steps since a restart", since_restart <= most, &format!("at most {most}"), since_restart)?;
+        let largest = largest(&gradient);
+        Ok(Self { progress, largest, begun: true, ..Self::of(options, direction, gradient)? })
+    }
+
+    fn of(options: Options, direction: Vec<T>, grad: Vec<T>) -> Result<Self> {
+        options.check()?;
+        let buffer = || zeros(grad.len(), 1, "scaled conjugate gradients");
         Ok(Self {
             options,
-            direction: buffer()?,
-            grad: buffer()?,
+            direction,
             trial: buffer()?,
             trial_grad: buffer()?,
+            grad,
+            progress: Progress::default(),
+            largest: 0.0,
+            curvature: 0.0,
+            fresh: true,
+            promised: false,
+            begun: false,
             rounding: rounding::<T>(),
         })
+    }
+
+    /// All that a minimisation needs to go on from here, beside the parameters. Of use between two iterations.
+    pub fn state(&self) -> State<&[T]> {
+        State { direction: &self.direction, gradient: &self.grad, progress: self.progress }
     }
 
     /// Minimises `objective`, which writes its gradient and gives its value, from `params` on. Allocates nothing.
@@ -148,135 +223,104 @@ impl<T: Vectorized> Scg<T> {
         isa: Isa,
         params: &mut [T],
         mut objective: impl FnMut(&[T], &mut [T]) -> Result<f64>,
-        mut observe: impl FnMut(&Iteration<'_, T>) -> ControlFlow<()>,
+        observe: impl FnMut(&Iteration<'_, T>) -> ControlFlow<()>,
     ) -> Result<Report> {
-        let mut report = begin(params, &mut self.grad, &mut objective)?;
-        let mut state =
-            State { lambda: self.options.lambda, curvature: 0.0, fresh: true, since_restart: 0, promised: false };
-        self.steepest(isa);
-        report.stopped = loop {
-            if report.gradient <= self.options.gradient_tolerance {
-                break Stop::Gradient;
-            }
-            if report.iterations >= self.options.max_iterations {
-                break Stop::IterationLimit;
-            }
-            // A round takes up to two.
-            if report.evaluations + 2 > self.options.max_evaluations {
-                break Stop::EvaluationLimit;
-            }
-            if let Some(stop) = self.round(isa, params, &mut report, &mut state, &mut objective, &mut observe)? {
-                break stop;
-            }
-        };
-        Ok(report)
+        self.begun = false;
+        lead(self, isa, params, &mut objective, observe)
     }
 
-    /// One round of the paper's: curvature, step, comparison. Says why to stop, if there is a reason.
-    fn round(
-        &mut self,
-        isa: Isa,
-        params: &mut [T],
-        report: &mut Report,
-        state: &mut State,
-        objective: &mut impl FnMut(&[T], &mut [T]) -> Result<f64>,
-        observe: &mut impl FnMut(&Iteration<'_, T>) -> ControlFlow<()>,
-    ) -> Result<Option<Stop>> {
+    /// One round of the paper's: curvature, step, comparison.
+    fn round(&mut self, isa: Isa, params: &mut [T], objective: &mut Objective<'_, T>) -> Result<Round> {
         let length = dot(isa, &self.direction, &self.direction);
         let slope = -dot(isa, &self.grad, &self.direction);
         // A slope below 0 makes a step backwards, which is as good.
         if slope == 0.0 || !slope.is_finite() || length == 0.0 || !length.is_finite() {
             // Rounding, or numbers whose squares overflow: nothing better than the steepest descent is known.
-            if state.since_restart == 0 {
-                return Ok(Some(if slope == 0.0 || length == 0.0 { Stop::Decrease } else { Stop::LineSearch }));
+            if self.progress.since_restart == 0 {
+                let is_flat = slope == 0.0 || length == 0.0;
+                return Ok(Round::Stopped(if is_flat { Stop::Decrease } else { Stop::LineSearch }));
             }
-            self.restart(isa, state);
-            return Ok(None);
+            self.restart(isa);
+            return Ok(Round::Refused);
         }
-        if state.fresh {
+        if self.fresh {
             let distance = self.options.sigma.max(if self.rounding > 1e-10 { self.rounding.sqrt() } else { 0.0 });
             let sigma = distance / length.sqrt();
             self.move_along(isa, params, sigma);
-            report.evaluations += 1;
+            self.progress.evaluations += 1;
             let value = objective(&self.trial, &mut self.trial_grad)?;
             let change = dot(isa, &self.trial_grad, &self.direction) + slope;
             // What is not finite so near by says nothing of the curvature; the damping alone makes the step.
             let finite = value.is_finite() && change.is_finite();
-            state.curvature = if finite { change / sigma } else { 0.0 };
+            self.curvature = if finite { change / sigma } else { 0.0 };
         }
-        let mut damped = state.curvature + state.lambda * length;
+        let mut damped = self.curvature + self.progress.lambda * length;
         if damped <= 0.0 {
             // The paper's: a damping of twice what would make it 0.
-            let raised = 2.0 * (state.lambda - damped / length);
-            damped = state.lambda * length - damped;
-            state.lambda = raised;
+            let raised = 2.0 * (self.progress.lambda - damped / length);
+            damped = self.progress.lambda * length - damped;
+            self.progress.lambda = raised;
         }
         let step = slope / damped;
         // Half the fall that the model foretells, below which the values' rounding hides it.
-        let invisible = 0.5 * slope * step <= self.rounding * report.value.abs();
-        if state.fresh {
-            state.promised = !invisible;
+        let invisible = 0.5 * slope * step <= self.rounding * self.progress.value.abs();
+        if self.fresh {
+            self.promised = !invisible;
         }
         self.move_along(isa, params, step);
-        report.evaluations += 1;
+        self.progress.evaluations += 1;
         let value = objective(&self.trial, &mut self.trial_grad)?;
         let finite = value.is_finite() && vector::all_finite(isa, &self.trial_grad);
-        let comparison = if finite { 2.0 * damped * (report.value - value) / (slope * slope) } else { -1.0 };
-        let accepted = finite && value <= report.value && comparison >= 0.0;
+        let comparison = if finite { 2.0 * damped * (self.progress.value - value) / (slope * slope) } else { -1.0 };
+        let accepted = finite && value <= self.progress.value && comparison >= 0.0;
         if comparison < POOR || !accepted {
-            state.lambda += damped * (1.0 - comparison) / length;
+            self.progress.lambda += damped * (1.0 - comparison) / length;
         } else if comparison >= GOOD {
-            state.lambda *= SHRINK;
+            self.progress.lambda *= SHRINK;
         }
-        if !accepted || value == report.value {
-            state.fresh = false;
-            return Ok(self.refused(isa, invisible, state));
+        if !accepted || value == self.progress.value {
+            self.fresh = false;
+            return Ok(self.refused(isa, invisible).map_or(Round::Refused, Round::Stopped));
         }
 
         let new = dot(isa, &self.trial_grad, &self.trial_grad);
         let across = dot(isa, &self.trial_grad, &self.grad);
         params.copy_from_slice(&self.trial);
         std::mem::swap(&mut self.grad, &mut self.trial_grad);
-        state.since_restart += 1;
-        if state.since_restart >= self.grad.len() {
-            self.restart(isa, state);
-        } else {
-            // p <- r + beta p, with r the negative gradient.
-            vector::scale(isa, T::from_f64((new - across) / slope), &mut self.direction);
-            vector::axpy(isa, T::from_f64(-1.0), &self.grad, &mut self.direction);
+        // Growing by what a model foretold too much of, it might leave the numbers; a state that is saved holds only such.
+        self.progress.lambda = self.progress.lambda.min(f64::MAX);
+        self.progress.since_restart += 1;
+        // p <- r + beta p, with r the negative gradient.
+        vector::scale(isa, T::from_f64((new - across) / slope), &mut self.direction);
+        vector::axpy(isa, T::from_f64(-1.0), &self.grad, &mut self.direction);
+        // A direction that is not finite would be dropped in the next round.
+        if self.progress.since_restart >= self.grad.len() || !vector::all_finite(isa, &self.direction) {
+            self.restart(isa);
         }
-        state.fresh = true;
-        report.iterations += 1;
-        report.value = value;
-        report.gradient = largest(&self.grad);
-        let seen = observe(&Iteration {
-            number: report.iterations,
-            value,
-            gradient: report.gradient,
-            step,
-            evaluations: report.evaluations,
-            params,
-        });
-        Ok(seen.is_break().then_some(Stop::Observer))
+        self.fresh = true;
+        self.progress.iterations += 1;
+        self.progress.value = value;
+        self.largest = largest(&self.grad);
+        Ok(Round::Moved(step))
     }
 
     /// After a step refused: more damping, or where that only hides the step, the steepest descent, or the end.
-    fn refused(&mut self, isa: Isa, invisible: bool, state: &mut State) -> Option<Stop> {
+    fn refused(&mut self, isa: Isa, invisible: bool) -> Option<Stop> {
         if !invisible {
             return None;
         }
-        if state.since_restart == 0 {
-            return Some(if state.promised { Stop::LineSearch } else { Stop::Decrease });
+        if self.progress.since_restart == 0 {
+            return Some(if self.promised { Stop::LineSearch } else { Stop::Decrease });
         }
         // What the damping grew to hid the step; of the new direction it says nothing.
-        state.lambda = self.options.lambda;
-        self.restart(isa, state);
+        self.progress.lambda = self.options.lambda;
+        self.restart(isa);
         None
     }
 
-    fn restart(&mut self, isa: Isa, state: &mut State) {
+    fn restart(&mut self, isa: Isa) {
         self.steepest(isa);
-        (state.since_restart, state.fresh) = (0, true);
+        (self.progress.since_restart, self.fresh) = (0, true);
     }
 
     fn steepest(&mut self, isa: Isa) {
@@ -288,5 +332,49 @@ impl<T: Vectorized> Scg<T> {
     fn move_along(&mut self, isa: Isa, params: &[T], step: f64) {
         self.trial.copy_from_slice(params);
         vector::axpy(isa, T::from_f64(step), &self.direction, &mut self.trial);
+    }
+}
+
+impl<T: Vectorized> Minimiser<T> for Scg<T> {
+    fn advance<'p>(
+        &mut self,
+        isa: Isa,
+        params: &'p mut [T],
+        objective: &mut Objective<'_, T>,
+    ) -> Result<ControlFlow<Stop, Iteration<'p, T>>> {
+        check_length(params, &self.grad)?;
+        if !self.begun {
+            let value = begin(params, &mut self.grad, objective)?;
+            self.progress = Progress { evaluations: 1, value, lambda: self.options.lambda, ..Progress::default() };
+            self.restart(isa);
+            (self.largest, self.begun) = (largest(&self.grad), true);
+        }
+        loop {
+            let Progress { iterations, evaluations, .. } = self.progress;
+            let round = if self.largest <= self.options.gradient_tolerance {
+                Round::Stopped(Stop::Gradient)
+            } else if iterations >= self.options.max_iterations {
+                Round::Stopped(Stop::IterationLimit)
+            } else if evaluations + 2 > self.options.max_evaluations {
+                // A round takes up to two.
+                Round::Stopped(Stop::EvaluationLimit)
+            } else {
+                self.round(isa, params, objective)?
+            };
+            match round {
+                Round::Refused => {}
+                Round::Stopped(stop) => return Ok(ControlFlow::Break(stop)),
+                Round::Moved(step) => {
+                    let Progress { iterations: number, evaluations, value, .. } = self.progress;
+                    let gradient = self.largest;
+                    return Ok(ControlFlow::Continue(Iteration { number, value, gradient, step, evaluations, params }));
+                }
+            }
+        }
+    }
+
+    fn report(&self, stopped: Stop) -> Report {
+        let Progress { iterations, evaluations, value, .. } = self.progress;
+        Report { stopped, iterations, evaluations, value, gradient: self.largest }
     }
 }

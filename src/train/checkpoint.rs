@@ -1,7 +1,7 @@
 //! Checkpoints: a training's state in a file, from which it continues with the same bits.
 //!
 //! ```text
-//! tensors     params, moments, before, ...: each buffer of the state, of one dimension
+//! tensors     params, moments, before, ...: each buffer of the state, of one dimension; those that are f64 in any training as F64
 //! metadata    deltarule_checkpoint = {"format":1,"sha256":"...","checkpoint":{...}}
 //! sha256      over the text of "checkpoint", then the buffers in the order in which it lists them, as little-endian bytes
 //! ```
@@ -23,9 +23,10 @@ use crate::loss::LossFn;
 use crate::memory;
 use crate::network::Network;
 use crate::network::objective::{Batch, Objective};
-use crate::sealed::{self, Kind, Tensor, Tensors, bytes_of, hex};
+use crate::sealed::{self, Kind, Tensor, Tensors, hex};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
+use std::collections::BTreeMap;
 use std::fmt;
 use std::io::ErrorKind;
 use std::ops::ControlFlow;
@@ -33,7 +34,7 @@ use std::path::Path;
 
 const FORMAT: u32 = 1;
 const KIND: Kind = Kind { key: "deltarule_checkpoint", field: "checkpoint", formats: &[FORMAT] };
-/// The largest file that is read: that of a model, and the buffers beside the parameters, of which there are at most seven.
+/// The largest file that is read: of L-BFGS, whose state is the longest with 23 numbers for each parameter, that of 700 million in f64.
 const LIMIT: u64 = 128 << 30;
 /// Numbers that are hashed at a time.
 const HASHED: usize = 1 << 13;
@@ -76,7 +77,10 @@ impl Identity {
         } = trainer;
         let solver = match solver {
             Solver::Steps(method) => method.to_string(),
-            other => other.name().into(),
+            Solver::Rprop(options) => constants(solver, options),
+            Solver::LevenbergMarquardt(options) | Solver::Bayes(options) => constants(solver, options),
+            // Of their options a training sets none.
+            Solver::Lbfgs | Solver::Scg | Solver::Perceptron => solver.name().into(),
         };
         let gemm = engine.backend.blas().map_or_else(
             || engine.backend.to_string(),
@@ -137,6 +141,13 @@ impl Identity {
             Some((name, saved, asked)) => Err(mismatch(path, name, &shown(saved), &shown(asked))),
         }
     }
+}
+
+/// A whole-batch solver with its constants; its iterations are the training's epochs, which have a field of their own.
+fn constants(solver: &Solver, options: &impl Serialize) -> String {
+    let mut options = serde_json::to_value(options).unwrap_or_default();
+    options.as_object_mut().and_then(|options| options.remove("max_iterations"));
+    format!("{} {options}", solver.name())
 }
 
 /// What stands for a number of epochs that decides nothing.
@@ -222,6 +233,9 @@ struct Document {
     standing: Standing,
     /// Names and lengths.
     buffers: Vec<(String, usize)>,
+    /// The same of those in `f64`, which come after.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    wide: Vec<(String, usize)>,
 }
 
 /// A state, and which training it is of.
@@ -251,20 +265,27 @@ impl<T: Float> Checkpoint<T> {
         let envelope = sealed::envelope(&KIND, &metadata).map_err(damaged)?;
         let document = serde_json::from_str::<Document>(envelope.document);
         let document = document.map_err(|e| damaged(format!("its description is damaged: {e}")))?;
-        let Document { dtype, identity, standing, buffers: names } = document;
+        let Document { dtype, identity, standing, buffers: names, wide: wide_names } = document;
         if dtype != T::NAME {
             return Err(mismatch(path, "dtype", &dtype, T::NAME));
         }
         let read = || {
             let mut tensors = Tensors::open(bytes, &envelope)?;
-            let read = |(name, length): (String, usize)| Ok((name.clone(), tensors.numbers(&name, &[length])?));
-            let buffers = names.into_iter().map(read).collect::<std::result::Result<_, String>>()?;
+            let (buffers, wide) = (read_all(&mut tensors, names)?, read_all(&mut tensors, wide_names)?);
             tensors.finish()?;
-            Ok(buffers)
+            Ok((buffers, wide))
         };
-        let buffers = read().map_err(damaged)?;
-        Ok(Self { identity, saved: Saved { standing, buffers } })
+        let (buffers, wide) = read().map_err(damaged)?;
+        Ok(Self { identity, saved: Saved { standing, buffers, wide } })
     }
+}
+
+/// The tensors of these names and lengths.
+fn read_all<T: Float>(
+    tensors: &mut Tensors<'_>,
+    names: Vec<(String, usize)>,
+) -> std::result::Result<BTreeMap<String, Vec<T>>, String> {
+    names.into_iter().map(|(name, length)| Ok((name.clone(), tensors.numbers(&name, &[length])?))).collect()
 }
 
 /// A checkpoint as the bytes of its file.
@@ -272,14 +293,14 @@ impl<T: Float> Checkpoint<T> {
 /// **Errors**: a state that could not be read again; no memory.
 pub fn to_bytes<T: Float>(identity: &Identity, snapshot: &Snapshot<'_, T>) -> Result<Vec<u8>> {
     let unwritable = |why: &dyn fmt::Display| Error::Unsupported(format!("the checkpoint cannot be written: {why}"));
-    let numbers: usize = snapshot.buffers.iter().map(|(_, buffer)| buffer.len()).sum();
     // The tensors, and the file that they are put into.
-    memory::require("the bytes of a checkpoint", 2 * (numbers * size_of::<T>()) as u128)?;
+    memory::require("the bytes of a checkpoint", 2 * snapshot.bytes())?;
     let document = Document {
         dtype: T::NAME.into(),
         identity: identity.clone(),
         standing: snapshot.standing.clone(),
-        buffers: snapshot.buffers.iter().map(|(name, buffer)| ((*name).into(), buffer.len())).collect(),
+        buffers: lengths(&snapshot.buffers),
+        wide: lengths(&snapshot.wide),
     };
     let text = serde_json::to_string(&document).map_err(|e| unwritable(&e))?;
     // Nothing may be written that cannot be read, as a loss that is not finite.
@@ -287,11 +308,16 @@ pub fn to_bytes<T: Float>(identity: &Identity, snapshot: &Snapshot<'_, T>) -> Re
     if serde_json::to_string(&read).map_err(|e| unwritable(&e))? != text {
         return Err(unwritable(&"its state would be read as another"));
     }
-    let tensor = |(name, buffer): &(&str, &[T])| -> Tensor {
-        ((*name).into(), vec![buffer.len()], bytes_of(buffer.len(), buffer.iter()))
-    };
-    let tensors: Vec<_> = snapshot.buffers.iter().map(tensor).collect();
-    sealed::seal::<T>(&KIND, FORMAT, &text, &tensors).map_err(|e| unwritable(&e))
+    let tensors: Vec<_> = tensors(&snapshot.buffers).chain(tensors(&snapshot.wide)).collect();
+    sealed::seal(&KIND, FORMAT, &text, &tensors).map_err(|e| unwritable(&e))
+}
+
+fn lengths<T>(buffers: &[(&str, &[T])]) -> Vec<(String, usize)> {
+    buffers.iter().map(|(name, buffer)| ((*name).into(), buffer.len())).collect()
+}
+
+fn tensors<T: Float>(buffers: &[(&str, &[T])]) -> impl Iterator<Item = Tensor> {
+    buffers.iter().map(|(name, buffer)| Tensor::new(name, vec![buffer.len()], buffer.iter()))
 }
 
 /// Writes a checkpoint, whole or not at all, in place of the one before.
@@ -331,7 +357,7 @@ pub enum Start {
 pub struct Checkpointing<'a> {
     /// The file.
     pub path: &'a Path,
-    /// After every so many epochs, and where the training ends or is interrupted.
+    /// After every so many epochs (iterations of a solver that looks at all rows), and where the training ends or is interrupted.
     pub every: usize,
     /// What becomes of a file that is already there.
     pub found: Found,
@@ -391,15 +417,12 @@ impl<L: LossFn + fmt::Display> Trainer<L> {
         let Run { held_back, inputs, measure, mut observe, interrupt, save, resume } = run;
         let mut inputs = inputs;
         let Checkpointing { path, every, found, told } = checkpointing;
-        self.check_can_be_saved()?;
         if save.is_some() || resume.is_some() {
             return Err(Error::Unsupported("a run with a checkpoint that saves or resumes elsewhere too".into()));
         }
         file::check_writable(path, if found == Found::Refuse { Existing::Keep } else { Existing::Replace })?;
         // All at once: the buffers of the state, and the file with them.
-        let buffers = 5 + if let Solver::Steps(method) = self.solver { method.moments() } else { 0 };
-        let bytes = 2 * (buffers * net.params().len()) as u128 * size_of::<T>() as u128;
-        memory::require("the bytes of a checkpoint", bytes)?;
+        memory::require("the bytes of a checkpoint", 2 * self.state_bytes::<T>(net.params().len()))?;
         let mut identity = Identity::of(self, net, &training, held_back.as_ref(), measure);
         if let Some(inputs) = inputs.as_deref_mut() {
             identity.set_inputs(sha256_of_inputs(inputs, training.x.nrows(), net.spec().inputs())?);

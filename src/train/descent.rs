@@ -134,7 +134,7 @@ impl<T: Float> State<T> {
         ];
         buffers.extend(self.average.as_ref().map(|average| ("average", &average.params[..])));
         buffers.retain(|(_, buffer)| !buffer.is_empty());
-        Snapshot { standing: &self.standing, buffers }
+        Snapshot { standing: &self.standing, buffers, wide: Vec::new() }
     }
 }
 
@@ -350,7 +350,7 @@ fn resumed<T: Float, A: ActivationFn, L>(
     let length = net.params().len();
     let mut standing = saved.standing.clone();
     standing.check(trainer.epochs, batches, is_judged)?;
-    standing.reopen(&trainer.stopping);
+    standing.reopen(&trainer.stopping, true);
     let params = saved.take("params", length)?;
     let moments = match method.moments() {
         0 => Vec::new(),

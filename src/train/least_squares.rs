@@ -4,9 +4,10 @@
 //! its digits before the first step. Rows and parameters are copied into it once; the parameters are rounded back for those who
 //! look on, and at the end. Begin reading at [`fit`].
 
+use super::course::{Course, WholeBatch};
 use super::divergence::{check_finite, not_finite};
 use super::run::Run;
-use super::whole_batch::Course;
+use super::state::Minimisation;
 use super::{History, Trainer};
 use crate::activation::ActivationFn;
 use crate::error::{Error, Result};
@@ -15,13 +16,14 @@ use crate::kernel::vector;
 use crate::loss::LossFn;
 use crate::memory::zeros;
 use crate::network::curvature::{Curvature, check_objective};
-use crate::network::objective::{Batch, Objective, total_weight};
+use crate::network::objective::{Batch, Objective, Value, penalty, total_weight};
 use crate::network::workspace::Workspace;
 use crate::network::{Network, Spec, pass};
-use crate::optim::LevenbergMarquardt;
-use crate::optim::bayes::Rows;
-use crate::optim::levenberg_marquardt::{Options, Problem};
+use crate::optim::bayes::{Evidence, Regularisation, Rows};
+use crate::optim::levenberg_marquardt::{Options, Problem, State};
+use crate::optim::{LevenbergMarquardt, Stop};
 use ndarray::{ArrayView2, ArrayViewMut2};
+use std::ops::ControlFlow;
 
 /// How far along a step the outputs are looked at for their bend, on either side: Transtrum and Sethna's 0.1. The second difference
 /// then has an error of some 1e-14 of the outputs.
@@ -35,25 +37,65 @@ pub(super) fn fit<'a, T: Float, A: ActivationFn, L: LossFn>(
     training: Batch<'a, T>,
     run: Run<'a, T>,
 ) -> Result<History> {
-    let mut course = Course::new(trainer, net, training, run)?;
-    let (spec, params) = net.parts_mut();
-    let (count, outputs) = training.y.dim();
+    let (course, mut saved) = Course::new(trainer, net, training, run)?;
+    let (len, (count, outputs)) = (net.params().len(), training.y.dim());
     let weight = total_weight(training.weights, count)?;
     let options = Options { max_iterations: trainer.epochs, ..options };
     let rows = bayes.then_some(Rows { weight, outputs });
-    let mut solver = LevenbergMarquardt::new(spec.parameters(), options, rows)?;
+    let (solver, wide) = match &mut saved {
+        None => (LevenbergMarquardt::new(len, options, rows)?, widened(net.params(), "the parameters in f64")?),
+        Some(saved) => {
+            let Some(Minimisation::LevenbergMarquardt(progress)) = saved.standing.minimisation else {
+                let expected = format!("one of {}", trainer.solver.name());
+                return Err(Error::shape("saved state", expected, "one of another solver"));
+            };
+            let (params, wide) = (saved.take("params", len)?, saved.take_wide("position", len)?);
+            let state = State { scale: saved.take_wide("scale", len)?, progress };
+            let solver = LevenbergMarquardt::resume(options, rows, state)?;
+            saved.check_empty()?;
+            net.params_mut().copy_from_slice(&params);
+            (solver, wide)
+        }
+    };
+    let (spec, params) = net.parts_mut();
     let data = Wide::new(&training)?;
-    let mut fit = Fit::new(trainer, spec, data.batch())?;
-    let mut wide = widened(params, "the parameters in f64")?;
-    let mut regularisation = Vec::new();
-    let report = solver.minimize(trainer.engine, &trainer.threads, &mut wide, &mut fit, |iteration, evidence| {
-        regularisation.extend(evidence.map(|evidence| evidence.regularisation()));
-        params.iter_mut().zip(iteration.params).for_each(|(p, &w)| *p = T::from_f64(w));
-        course.see(spec, iteration, params)
-    })?;
-    let mut history = course.end(&report, params)?;
-    history.regularisation = regularisation;
-    Ok(history)
+    let fit = Fit::new(trainer, spec, data.batch())?;
+    course.lead(spec, params, &mut Fitting { trainer, solver, fit, wide })
+}
+
+/// The solver at work on a network's objective.
+struct Fitting<'a, A, L> {
+    trainer: &'a Trainer<L>,
+    solver: LevenbergMarquardt,
+    fit: Fit<'a, A, L>,
+    /// Where it stands, of which the network has what its type can hold.
+    wide: Vec<f64>,
+}
+
+impl<T: Float, A: ActivationFn, L: LossFn> WholeBatch<T> for Fitting<'_, A, L> {
+    fn advance(&mut self, params: &mut [T]) -> Result<ControlFlow<Stop, Value>> {
+        let Self { trainer, solver, fit, wide } = self;
+        Ok(match solver.advance(trainer.engine, &trainer.threads, wide, fit)? {
+            ControlFlow::Break(stop) => ControlFlow::Break(stop),
+            ControlFlow::Continue(iteration) => {
+                params.iter_mut().zip(iteration.params).for_each(|(p, &w)| *p = T::from_f64(w));
+                let penalty = penalty(fit.spec, iteration.params, &trainer.objective, trainer.engine, None);
+                ControlFlow::Continue(Value { loss: iteration.value - penalty, penalty })
+            }
+        })
+    }
+
+    fn regularisation(&self) -> Option<Regularisation> {
+        self.solver.evidence().map(Evidence::regularisation)
+    }
+
+    fn minimisation(&self) -> Option<Minimisation> {
+        Some(Minimisation::LevenbergMarquardt(self.solver.state().progress))
+    }
+
+    fn wide(&self) -> Vec<(&'static str, &[f64])> {
+        vec![("position", &self.wide), ("scale", self.solver.state().scale)]
+    }
 }
 
 /// Refuses what these methods have no meaning for, naming it.

@@ -5,6 +5,7 @@
 mod averaging;
 pub mod checkpoint;
 mod clip;
+mod course;
 mod descent;
 mod divergence;
 mod exact;
@@ -382,9 +383,6 @@ impl<L: LossFn> Trainer<L> {
                 return Err(Error::setting("the figure to be monitored", format!("one of {count}, from 0"), index));
             }
         }
-        if run.save.is_some() || run.resume.is_some() {
-            self.check_can_be_saved()?;
-        }
         if run.inputs.is_some() {
             if !matches!(self.solver, Solver::Steps(_)) {
                 return Err(Error::Unsupported(format!(
@@ -400,17 +398,6 @@ impl<L: LossFn> Trainer<L> {
         match &run.save {
             Some(Saving { every: 0, .. }) => Err(Error::setting("epochs between two states saved", "at least 1", 0)),
             _ => Ok(()),
-        }
-    }
-
-    /// Refuses solvers whose state is not saved.
-    fn check_can_be_saved(&self) -> Result<()> {
-        match self.solver {
-            Solver::Steps(_) => Ok(()),
-            _ => {
-                let solver = self.solver.name();
-                Err(Error::Unsupported(format!("{solver} in the middle of its way cannot be saved or continued")))
-            }
         }
     }
 

@@ -69,6 +69,20 @@ impl<L> Trainer<L> {
         }
     }
 
+    /// The bytes of a state that is saved, of a network of so many parameters.
+    pub(super) fn state_bytes<T: Float>(&self, parameters: usize) -> u128 {
+        // The parameters, the best of them, and what each solver's state says that it holds.
+        let (buffers, wide) = match self.solver {
+            Solver::Steps(method) => (5 + method.moments(), 0),
+            Solver::Lbfgs => (3 + 2 * lbfgs::Options::default().history, 0),
+            Solver::Scg => (4, 0),
+            Solver::Rprop(_) => (6, 0),
+            Solver::LevenbergMarquardt(_) | Solver::Bayes(_) => (2, 2),
+            Solver::Perceptron => (1, 0),
+        };
+        parameters as u128 * (buffers * size_of::<T>() + wide * size_of::<f64>()) as u128
+    }
+
     /// Refuses a training that does not fit into memory.
     pub(super) fn require_memory<T: Float, A: ActivationFn>(
         &self,

@@ -67,7 +67,7 @@ impl<T> fmt::Debug for Run<'_, T> {
 
 /// Who keeps a training's state, and how often.
 pub struct Saving<'a, T> {
-    /// After every so many epochs, and where the training ends or is interrupted.
+    /// After every so many epochs (iterations of a solver that looks at all rows), and where the training ends or is interrupted.
     pub every: usize,
     /// Takes the state; an error ends the training.
     pub save: &'a mut dyn FnMut(&Snapshot<'_, T>) -> Result<()>,
@@ -79,9 +79,14 @@ impl<T> fmt::Debug for Saving<'_, T> {
     }
 }
 
-/// Tells of the last epoch, after which `observe` or an interrupt may end the training.
+/// Tells of the last epoch, after which `observe` or an interrupt may end the training. What has ended it already stays the reason:
+/// whoever resumes an interrupted one goes on.
 pub(super) fn tell(standing: &mut Standing, observe: &mut Option<&mut Observer<'_>>, interrupt: Option<&AtomicBool>) {
-    if observe.as_mut().is_some_and(|observe| observe(&standing.last_epoch()).is_break()) {
+    let asked = observe.as_mut().is_some_and(|observe| observe(&standing.last_epoch()).is_break());
+    if standing.stopped.is_some() {
+        return;
+    }
+    if asked {
         standing.stopped = Some(Stopped::Observer);
     } else if interrupt.is_some_and(|flag| flag.load(Ordering::Relaxed)) {
         standing.stopped = Some(Stopped::Interrupted);

@@ -1,13 +1,13 @@
 //! Solvers that look at all rows before each move, by values and gradients.
 //!
-//! Begin reading at [`fit`]. Levenberg-Marquardt, which asks for more, is in `least_squares.rs` and shares the [`Course`].
+//! Row 6 of the house: imports everything below. Begin reading at [`fit`]. Levenberg-Marquardt, which asks for more, is in
+//! `least_squares.rs`; what becomes of an iteration, in `course.rs`.
 
+use super::course::{Course, WholeBatch};
 use super::divergence::{check_finite, not_finite};
-use super::judge::Jury;
-use super::required::copied;
-use super::run::{Observer, Run, tell};
-use super::state::Standing;
-use super::{History, Solver, Stopped, Trainer};
+use super::run::Run;
+use super::state::{Minimisation, Saved};
+use super::{History, Solver, Trainer};
 use crate::activation::ActivationFn;
 use crate::error::{Error, Result};
 use crate::float::Float;
@@ -15,108 +15,30 @@ use crate::loss::LossFn;
 use crate::network::objective::{Batch, Value, penalty};
 use crate::network::workspace::Workspace;
 use crate::network::{Network, Spec, pass};
-use crate::optim::{Iteration, Lbfgs, Report, Rprop, Scg, Stop, lbfgs, rprop, scg};
+use crate::optim::{Lbfgs, Minimiser, Rprop, Scg, Stop, lbfgs, rprop, scg};
+use crate::simd::Isa;
 use std::ops::ControlFlow;
-use std::sync::atomic::AtomicBool;
-use std::time::Instant;
 
-/// What all minimisers of a whole objective share: who judges an iteration, who is told of it, and what is kept.
-pub(super) struct Course<'a, T, L> {
-    trainer: &'a Trainer<L>,
-    jury: Jury<'a, 'a, T, L>,
-    standing: Standing,
-    /// The best parameters by the rows held back; empty without them.
-    best: Vec<T>,
-    observe: Option<&'a mut Observer<'a>>,
-    interrupt: Option<&'a AtomicBool>,
-    begun: Instant,
-    /// What the judges failed of.
-    broken: Option<Error>,
-}
-
-impl<'a, T: Float, L: LossFn> Course<'a, T, L> {
-    pub fn new<A: ActivationFn>(
-        trainer: &'a Trainer<L>,
-        net: &Network<T, A>,
-        training: Batch<'a, T>,
-        run: Run<'a, T>,
-    ) -> Result<Self> {
-        let Run { held_back, measure, observe, interrupt, .. } = run;
-        let jury = Jury::new(trainer, net.spec(), training, held_back, measure)?;
-        let best = copied(if jury.judges() { net.params() } else { &[] }, "the best parameters")?;
-        let standing = Standing::new();
-        Ok(Self { trainer, jury, standing, best, observe, interrupt, begun: Instant::now(), broken: None })
-    }
-
-    /// Takes in an iteration, which ended at `params`, whatever numbers it is in; says whether to go on.
-    pub fn see<N: Float, A: ActivationFn>(
-        &mut self,
-        spec: &Spec<A>,
-        iteration: &Iteration<'_, N>,
-        params: &[T],
-    ) -> ControlFlow<()> {
-        let heard = match self.jury.hear(spec, params, (iteration.number, 1)) {
-            Ok(heard) => heard,
-            Err(error) => {
-                self.broken = Some(error);
-                return ControlFlow::Break(());
-            }
-        };
-        let judges = self.jury.judges();
-        let penalty = penalty(spec, iteration.params, &self.trainer.objective, self.trainer.engine, None);
-        let value = Value { loss: iteration.value - penalty, penalty };
-        let standing = &mut self.standing;
-        standing.seconds = self.begun.elapsed().as_secs_f64();
-        // Without rows held back, the solver's own tolerances say when there is nothing left to gain.
-        if standing.end_epoch(self.trainer, value, heard, judges) && judges {
-            self.best.copy_from_slice(params);
-        }
-        tell(standing, &mut self.observe, self.interrupt);
-        if standing.stopped.is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
-    }
-
-    /// After the minimisation: what happened, with the best parameters in `params` where rows judged them.
-    pub fn end(self, report: &Report, params: &mut [T]) -> Result<History> {
-        if let Some(error) = self.broken {
-            return Err(error);
-        }
-        let mut history = self.standing.history;
-        history.stopped = self.standing.stopped.unwrap_or(match report.stopped {
-            Stop::LineSearch => Stopped::LineSearch,
-            stop if stop.converged() => Stopped::Converged,
-            _ => Stopped::Epochs,
-        });
-        if self.jury.judges() && history.kept > 0 {
-            params.copy_from_slice(&self.best);
-        }
-        Ok(history)
-    }
-}
-
-/// A minimiser of values with gradients is called with the start, the objective and who observes it.
-type Objective<'a, T> = &'a mut dyn FnMut(&[T], &mut [T]) -> Result<f64>;
-type Seen<'a, T> = &'a mut dyn FnMut(&Iteration<'_, T>) -> ControlFlow<()>;
-
-/// Trains by a minimiser that asks for values and gradients: a new one is an arm below, and a figure in `required.rs`.
+/// Trains by a minimiser that asks for values and gradients: a new one is an arm below, a [`Kept`], and figures in `required.rs`.
 pub(super) fn fit<'a, T: Float, A: ActivationFn, L: LossFn>(
     trainer: &'a Trainer<L>,
     net: &mut Network<T, A>,
     training: Batch<'a, T>,
     run: Run<'a, T>,
 ) -> Result<History> {
-    let (len, isa, max_iterations) = (net.spec().parameters(), trainer.engine.isa, trainer.epochs);
+    let max_iterations = trainer.epochs;
     match trainer.solver {
         Solver::Scg => {
-            let mut scg = Scg::new(len, scg::Options { max_iterations, ..Default::default() })?;
-            minimise(trainer, net, training, run, |p, f, seen| scg.minimize(isa, p, f, seen))
+            let options = scg::Options { max_iterations, ..Default::default() };
+            minimise::<T, A, L, Scg<T>>(trainer, options, net, training, run)
         }
         Solver::Rprop(options) => {
-            let mut rprop = Rprop::new(len, rprop::Options { max_iterations, ..options })?;
-            minimise(trainer, net, training, run, |p, f, seen| rprop.minimize(isa, p, f, seen))
+            let options = rprop::Options { max_iterations, ..options };
+            minimise::<T, A, L, Rprop<T>>(trainer, options, net, training, run)
         }
         Solver::Lbfgs => {
-            let mut lbfgs = Lbfgs::new(len, lbfgs::Options { max_iterations, ..Default::default() })?;
-            minimise(trainer, net, training, run, |p, f, seen| lbfgs.minimize(isa, p, f, seen))
+            let options = lbfgs::Options { max_iterations, ..Default::default() };
+            minimise::<T, A, L, Lbfgs<T>>(trainer, options, net, training, run)
         }
         Solver::Steps(_) | Solver::Perceptron | Solver::LevenbergMarquardt(_) | Solver::Bayes(_) => {
             unreachable!("the trainer gives these to others")
@@ -124,32 +46,175 @@ pub(super) fn fit<'a, T: Float, A: ActivationFn, L: LossFn>(
     }
 }
 
-/// Gives `minimiser` the network's objective, and the training its course.
-fn minimise<'a, T: Float, A: ActivationFn, L: LossFn>(
+/// Gives a minimiser the network's objective, and the training its course.
+fn minimise<'a, T: Float, A: ActivationFn, L: LossFn, M: Kept<T>>(
     trainer: &'a Trainer<L>,
+    options: M::Options,
     net: &mut Network<T, A>,
     training: Batch<'a, T>,
     run: Run<'a, T>,
-    minimiser: impl FnOnce(&mut [T], Objective<'_, T>, Seen<'_, T>) -> Result<Report>,
 ) -> Result<History> {
-    let mut workspace = Workspace::new(net.spec(), training.x.nrows(), trainer.engine, trainer.threads.clone())?;
-    let mut course = Course::new(trainer, net, training, run)?;
-    let (spec, params) = net.parts_mut();
-    let isa = trainer.engine.isa;
-
-    // Minimisers shorten steps into what is not finite; before the first there is nothing to shorten.
-    let mut begun = false;
-    let mut objective = |params: &[T], gradient: &mut [T]| {
-        let value =
-            pass::value_and_gradient(spec, params, training.view(), &trainer.objective, &mut workspace, gradient)?;
-        if !std::mem::replace(&mut begun, true) {
-            if !value.objective().is_finite() {
-                return Err(not_finite(&workspace, value, (1, 1)));
-            }
-            check_finite("gradient", isa, spec, gradient, (1, 1))?;
+    let workspace = Workspace::new(net.spec(), training.x.nrows(), trainer.engine, trainer.threads.clone())?;
+    let (course, mut saved) = Course::new(trainer, net, training, run)?;
+    let minimiser = match &mut saved {
+        None => M::new(net.params().len(), options)?,
+        Some(saved) => {
+            let params = saved.take("params", net.params().len())?;
+            let minimiser = M::resume(trainer.engine.isa, options, &params, saved)?;
+            saved.check_empty()?;
+            net.params_mut().copy_from_slice(&params);
+            minimiser
         }
-        Ok(value.objective())
     };
-    let report = minimiser(params, &mut objective, &mut |iteration| course.see(spec, iteration, iteration.params))?;
-    course.end(&report, params)
+    let (spec, params) = net.parts_mut();
+    let mut solver = Minimising { trainer, spec, training, workspace, minimiser, begun: saved.is_some() };
+    course.lead(spec, params, &mut solver)
+}
+
+/// A minimiser at work on a network's objective.
+struct Minimising<'a, 'n, T, A, L, M> {
+    trainer: &'a Trainer<L>,
+    spec: &'n Spec<A>,
+    training: Batch<'a, T>,
+    workspace: Workspace<T>,
+    minimiser: M,
+    /// Whether the objective was finite once.
+    begun: bool,
+}
+
+impl<T: Float, A: ActivationFn, L: LossFn, M: Kept<T>> WholeBatch<T> for Minimising<'_, '_, T, A, L, M> {
+    fn advance(&mut self, params: &mut [T]) -> Result<ControlFlow<Stop, Value>> {
+        let Self { trainer, spec, training, workspace, minimiser, begun } = self;
+        let (isa, objective) = (trainer.engine.isa, &trainer.objective);
+        // Minimisers shorten steps into what is not finite; before the first there is nothing to shorten.
+        let mut evaluate = |params: &[T], gradient: &mut [T]| {
+            let value = pass::value_and_gradient(spec, params, training.view(), objective, workspace, gradient)?;
+            if !std::mem::replace(begun, true) {
+                if !value.objective().is_finite() {
+                    return Err(not_finite(workspace, value, (1, 1)));
+                }
+                check_finite("gradient", isa, spec, gradient, (1, 1))?;
+            }
+            Ok(value.objective())
+        };
+        Ok(match minimiser.advance(isa, params, &mut evaluate)? {
+            ControlFlow::Break(stop) => ControlFlow::Break(stop),
+            ControlFlow::Continue(iteration) => {
+                let penalty = penalty(spec, iteration.params, objective, trainer.engine, None);
+                ControlFlow::Continue(Value { loss: iteration.value - penalty, penalty })
+            }
+        })
+    }
+
+    fn settle(&self, params: &mut [T]) {
+        self.minimiser.settle(params);
+    }
+
+    fn minimisation(&self) -> Option<Minimisation> {
+        Some(self.minimiser.minimisation())
+    }
+
+    fn buffers(&self) -> Vec<(&'static str, &[T])> {
+        self.minimiser.buffers()
+    }
+}
+
+/// A minimiser whose state is kept: how it comes out of a saved state, and into one.
+trait Kept<T: Float>: Minimiser<T> + Sized {
+    type Options;
+    fn new(len: usize, options: Self::Options) -> Result<Self>;
+    /// The one that was saved at `params`.
+    fn resume(isa: Isa, options: Self::Options, params: &[T], saved: &mut Saved<T>) -> Result<Self>;
+    fn minimisation(&self) -> Minimisation;
+    fn buffers(&self) -> Vec<(&'static str, &[T])>;
+}
+
+fn of_another<T>(solver: &Solver) -> Result<T> {
+    Err(Error::shape("saved state", format!("one of {}", solver.name()), "one of another solver"))
+}
+
+impl<T: Float> Kept<T> for Lbfgs<T> {
+    type Options = lbfgs::Options;
+
+    fn new(len: usize, options: Self::Options) -> Result<Self> {
+        Lbfgs::new(len, options)
+    }
+
+    fn resume(isa: Isa, options: Self::Options, params: &[T], saved: &mut Saved<T>) -> Result<Self> {
+        let Some(Minimisation::Lbfgs(progress)) = saved.standing.minimisation else {
+            return of_another(&Solver::Lbfgs);
+        };
+        let (len, remembered) = (params.len(), options.history.saturating_mul(params.len()));
+        let state = lbfgs::State {
+            gradient: saved.take("gradient", len)?,
+            moves: saved.take("moves", remembered)?,
+            changes: saved.take("changes", remembered)?,
+            progress,
+        };
+        Lbfgs::resume(isa, options, state)
+    }
+
+    fn minimisation(&self) -> Minimisation {
+        Minimisation::Lbfgs(self.state().progress)
+    }
+
+    fn buffers(&self) -> Vec<(&'static str, &[T])> {
+        let lbfgs::State { gradient, moves, changes, .. } = self.state();
+        vec![("gradient", gradient), ("moves", moves), ("changes", changes)]
+    }
+}
+
+impl<T: Float> Kept<T> for Scg<T> {
+    type Options = scg::Options;
+
+    fn new(len: usize, options: Self::Options) -> Result<Self> {
+        Scg::new(len, options)
+    }
+
+    fn resume(_: Isa, options: Self::Options, params: &[T], saved: &mut Saved<T>) -> Result<Self> {
+        let Some(Minimisation::Scg(progress)) = saved.standing.minimisation else { return of_another(&Solver::Scg) };
+        let (direction, gradient) = (saved.take("direction", params.len())?, saved.take("gradient", params.len())?);
+        Scg::resume(options, scg::State { direction, gradient, progress })
+    }
+
+    fn minimisation(&self) -> Minimisation {
+        Minimisation::Scg(self.state().progress)
+    }
+
+    fn buffers(&self) -> Vec<(&'static str, &[T])> {
+        let scg::State { direction, gradient, .. } = self.state();
+        vec![("direction", direction), ("gradient", gradient)]
+    }
+}
+
+impl<T: Float> Kept<T> for Rprop<T> {
+    type Options = rprop::Options;
+
+    fn new(len: usize, options: Self::Options) -> Result<Self> {
+        Rprop::new(len, options)
+    }
+
+    fn resume(_: Isa, options: Self::Options, params: &[T], saved: &mut Saved<T>) -> Result<Self> {
+        let Some(Minimisation::Rprop(progress)) = saved.standing.minimisation else {
+            return of_another(&Solver::Rprop(options));
+        };
+        let state = rprop::State {
+            params: params.to_vec(),
+            best: saved.take("lowest", params.len())?,
+            steps: saved.take("steps", params.len())?,
+            gradient: saved.take("gradient", params.len())?,
+            moves: saved.take("moves", params.len())?,
+            progress,
+        };
+        Rprop::resume(options, state)
+    }
+
+    fn minimisation(&self) -> Minimisation {
+        Minimisation::Rprop(self.state().progress)
+    }
+
+    fn buffers(&self) -> Vec<(&'static str, &[T])> {
+        let rprop::State { best, steps, gradient, moves, .. } = self.state();
+        vec![("lowest", best), ("steps", steps), ("gradient", gradient), ("moves", moves)]
+    }
 }

@@ -1,7 +1,6 @@
 //! From `--checkpoint`, `--every` and `--resume` to the library's checkpoint, and what is said of it.
 
-use super::solver;
-use crate::args::{Checkpoints, Solver, Train};
+use crate::args::{Checkpoints, Train};
 use crate::report::{count, say};
 use deltarule::train::Stopped;
 use deltarule::train::checkpoint::{Checkpointing, Found, Start};
@@ -9,17 +8,10 @@ use deltarule::{Error, Result};
 use std::io;
 use std::path::Path;
 
-/// Refuses, before any work is done, a checkpoint that is there and that nothing is said of, and solvers that have none.
+/// Refuses, before any work is done, a checkpoint that is there and that nothing is said of.
 pub fn check(args: &Train, path: &Path) -> Result<()> {
-    use Solver::{Bayes, Lbfgs, Lm, Perceptron, Rprop, Scg};
     if args.checkpoints.every == 0 {
         return Err(Error::setting("--every", "at least 1 epoch", 0));
-    }
-    if matches!(args.solver, Lbfgs | Rprop | Scg | Lm | Bayes | Perceptron) {
-        let solver = solver::name(args.solver);
-        return Err(Error::Unsupported(format!(
-            "--checkpoint has no meaning for --solver {solver}, which cannot be continued in the middle of its way"
-        )));
     }
     if path.is_file() && !args.checkpoints.resume && !args.force {
         let reason = "exists already (--resume continues it, --force replaces it)";

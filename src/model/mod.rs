@@ -5,15 +5,18 @@
 //! `certificate.rs` is what a gradient check of it found, which its file can carry.
 
 mod certificate;
+mod declared;
 mod design;
 mod evaluation;
 mod format;
+mod incremental;
 mod measures;
 #[cfg(feature = "pictures")]
 mod pictures;
 mod predictions;
 mod recipe;
 mod source;
+mod warm;
 mod weighing;
 
 use crate::activation::Activation;
@@ -26,11 +29,13 @@ use crate::memory;
 use crate::network::Network;
 use crate::network::workspace::rows_at_a_time;
 pub use certificate::{Certificate, CertifiedTensor};
+pub use declared::Declared;
 pub use evaluation::{ColumnEvaluation, Evaluation};
 pub use format::{certify_file, peek_dtype, read};
+pub use incremental::Incremental;
 use ndarray::{Array2, ArrayView2, s};
 pub use predictions::Predictions;
-pub use recipe::{Fitted, Recipe, With};
+pub use recipe::{Fitted, Judged, Recipe, Validation, With};
 use serde::{Deserialize, Serialize};
 pub use source::{Groups, Source};
 

@@ -78,7 +78,7 @@ fn images_and_gaps_are_judged_too() {
                 &["--validation-labels", "--labels"],
             ),
             ("train i --labels l --validation v.csv --validation-labels l", 3, &["v.csv", "--labels"]),
-            ("train t.csv --target y --validation gaps.csv", 3, &["gaps.csv:3", "missing"]),
+            ("train t.csv --target y --validation gaps.csv", 3, &["gaps.csv:4: column 'y'", "missing"]),
         ],
     );
 }
@@ -203,7 +203,7 @@ fn a_warm_start_is_resumed_and_refuses_what_contradicts_the_model() {
         ("--hidden 8", 2, &["units of layer 1", "expected 7", "found 8"]),
         ("--activation tanh", 2, &["activation of layer 1", "relu", "tanh"]),
         ("--norm layer", 2, &["norm of layer 1", "none", "layer"]),
-        ("--loss hinge", 2, &["loss", "hinge"]),
+        ("--loss hinge", 2, &["hinge", "identity", "sigmoid"]),
         ("--dtype f64", 2, &["--dtype", "f32", "f64"]),
         ("--task regress", 2, &["--task", "classify", "regress"]),
         ("--target a", 2, &["--target", "'y'", "'a'"]),
@@ -213,7 +213,7 @@ fn a_warm_start_is_resumed_and_refuses_what_contradicts_the_model() {
         ("--categorical a", 2, &["--warm-start", "--categorical"]),
         ("--groups a", 2, &["--groups", "'a'"]),
         ("--cv 3", 2, &["--warm-start", "--cv"]),
-        ("--solver perceptron", 2, &["hidden layers", "expected 1", "found 0"]),
+        ("--solver perceptron", 2, &["output activation", "step", "sigmoid"]),
     ];
     for (rest, code, says) in lines {
         refuses(&folder, &[(&train(rest), code, says)]);

@@ -15,7 +15,8 @@ use crate::train::{Averaging, History, Saved, Solver, Stopping};
 /// The first call decides what the columns hold, their means and deviations, and the classes; all of that stays. What a first batch lacks of
 /// them is named in [`Recipe::declared`]. From call to call go on the parameters, what the optimiser remembers, the number of the epoch
 /// (by which the order of the rows, the noise and the schedule go) and the average. Calls with the same rows come to the bits of a
-/// [`fit`](Recipe::fit) of as many epochs that nothing ends early.
+/// [`fit`](Recipe::fit) of as many epochs that nothing ends early. Where calls have other numbers of batches, a schedule that goes by
+/// steps takes those before for as many as the present one.
 ///
 /// ```
 /// use deltarule::data::csv;

@@ -1,7 +1,7 @@
 //! A model: the whole pipeline from raw rows to labelled predictions, in one file.
 //!
 //! Row 6 of the house: imports everything below. Begin reading at [`Recipe::fit`], which makes a [`Model`];
-//! `format.rs` saves and loads it;
+//! `incremental.rs` learns in many calls; `format.rs` saves and loads a model;
 //! `certificate.rs` is what a gradient check of it found, which its file can carry.
 
 mod certificate;

@@ -382,7 +382,7 @@ fn print_report<T: Float>(fitted: &Fitted<T>, training: &Evaluation, test: Optio
         ));
     }
     report::watched(&history.watched).iter().for_each(|line| say(line));
-    if let Some(Judged { rows, data, is_held_back }) = &fitted.judged {
+    if let (Some(Judged { rows, data, is_held_back }), 1..) = (&fitted.judged, history.kept) {
         let whence = if *is_held_back { "held back".into() } else { format!("of {data}") };
         let kept = history.kept;
         say(&format!(

@@ -8,7 +8,7 @@ mod solver;
 
 use super::{AnyModel, Outcome, existing, machine, widths, with_model};
 use crate::args::{self, Dtype, Train};
-use crate::input::{self, Target};
+use crate::input::Target;
 use crate::progress::Progress;
 use crate::report::{self, EvaluationJson, say};
 use crate::signals::Signals;
@@ -44,7 +44,7 @@ pub fn run(args: &Train) -> Result<Outcome> {
         (None, None, Some(_)) => Target::Unknown,
         (None, None, None) => Target::Missing,
     };
-    let mut source = open(args, target, &recipe, dtype)?;
+    let mut source = begin::open(args, target, &recipe, dtype)?;
     if recipe.features.missing == Missing::Drop {
         let ignored = known.as_ref().map_or_else(|| recipe.ignored(), |(input, _)| begin::unused(&source, input));
         begin::drop_incomplete(&mut source, &ignored)?;
@@ -55,25 +55,6 @@ pub fn run(args: &Train) -> Result<Outcome> {
         (None, Dtype::F32) => train::<f32>(args, cv, &recipe, &source, None),
         (None, Dtype::F64) => train::<f64>(args, cv, &recipe, &source, None),
     }
-}
-
-/// Opens the data; their rows stay in the file if that was asked for, or if they would not fit into memory.
-fn open(args: &Train, target: Target<'_>, recipe: &Recipe, dtype: Dtype) -> Result<Source> {
-    let steps = matches!(recipe.trainer.solver, Solver::Steps(_));
-    if args.stream && !steps {
-        let expected = "one that takes mini-batches with --stream, for others need all rows at once";
-        return Err(Error::setting("--solver", expected, solver::name(args.solver)));
-    }
-    let bytes = if dtype == Dtype::F32 { size_of::<f32>() } else { size_of::<f64>() };
-    let weights = args.weight_column.as_deref();
-    if args.stream {
-        return input::open_in_place(&args.data, &args.reading, target, weights);
-    }
-    if steps && input::is_too_large(&args.data, bytes) {
-        say("the rows do not fit into memory: each mini-batch is read from the file (--stream)");
-        return input::open_in_place(&args.data, &args.reading, target, weights);
-    }
-    input::open(&args.data, &args.reading, target, weights)
 }
 
 /// Trains, measures, reports and writes.

@@ -1,4 +1,4 @@
-//! What a training begins with beside its data: a model to go on with, and rows of one's own to be judged by.
+//! What a training begins with: its data, perhaps a model to go on with, and rows of one's own to be judged by.
 
 use crate::args::{Dtype, Reading, Train};
 use crate::commands::AnyModel;
@@ -7,6 +7,7 @@ use crate::input::{self, Target};
 use crate::report::{self, say};
 use deltarule::data::Missing;
 use deltarule::model::{Input, Recipe, Source};
+use deltarule::train::Solver;
 use deltarule::{Error, Result};
 use std::path::Path;
 
@@ -26,6 +27,25 @@ pub fn dtype(args: &Train, start: Option<&AnyModel>) -> Result<Dtype> {
         }
         _ => Ok(known),
     }
+}
+
+/// Opens the data; their rows stay in the file if that was asked for, or if they would not fit into memory.
+pub fn open(args: &Train, target: Target<'_>, recipe: &Recipe, dtype: Dtype) -> Result<Source> {
+    let steps = matches!(recipe.trainer.solver, Solver::Steps(_));
+    if args.stream && !steps {
+        let expected = "one that takes mini-batches with --stream, for others need all rows at once";
+        return Err(Error::setting("--solver", expected, solver::name(args.solver)));
+    }
+    let bytes = if dtype == Dtype::F32 { size_of::<f32>() } else { size_of::<f64>() };
+    let weights = args.weight_column.as_deref();
+    if args.stream {
+        return input::open_in_place(&args.data, &args.reading, target, weights);
+    }
+    if steps && input::is_too_large(&args.data, bytes) {
+        say("the rows do not fit into memory: each mini-batch is read from the file (--stream)");
+        return input::open_in_place(&args.data, &args.reading, target, weights);
+    }
+    input::open(&args.data, &args.reading, target, weights)
 }
 
 /// The columns of `source` that a model with this input does not look at.

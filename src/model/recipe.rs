@@ -183,7 +183,6 @@ impl Recipe {
     /// ```
     /// use deltarule::data::csv;
     /// use deltarule::model::{Recipe, Source, With};
-    /// use std::path::Path;
     ///
     /// let table = |text: &str| csv::read_from(text.as_bytes(), "t.csv", &csv::Options::default());
     /// let first = Source::table(table("a,y\n1,no\n2,no\n8,yes\n9,yes\n")?, &["y"], None)?;

@@ -33,7 +33,7 @@ pub enum Command {
 }
 
 /// How a data file is read.
-#[derive(Args, Debug)]
+#[derive(Args, Clone, Debug)]
 pub struct Reading {
     /// Whether the first line names the columns
     #[arg(long, value_enum, default_value_t = Header::Auto, help_heading = "Reading")]
@@ -232,23 +232,27 @@ pub struct Train {
     /// The column that says how much each row counts, in training and in figures; it is no input
     #[arg(long, value_name = "COL", help_heading = "Reading")]
     pub weight_column: Option<String>,
-    /// What to do with missing cells
-    #[arg(long, value_enum, default_value_t = Missing::Error, help_heading = "Reading")]
-    pub missing: Missing,
+    /// What to do with missing cells [default: error]
+    #[arg(long, value_enum, help_heading = "Reading")]
+    pub missing: Option<Missing>,
     /// Leave the rows of an IDX or NPY file in it and read each mini-batch when its turn comes: the same bits, in memory
     /// of some hundred bytes a row; happens by itself where the rows would not fit
     #[arg(long, help_heading = "Reading")]
     pub stream: bool,
 
-    /// Units of each hidden layer, first to last, or 'none'
-    #[arg(long, value_name = "N,…", default_value = "100", help_heading = "Network")]
-    pub hidden: String,
-    /// The hidden layers' activation, or one for each: identity, sigmoid, tanh, relu, leaky_relu, elu, selu, softplus, silu, gelu, gelu_tanh, exponential
-    #[arg(long, value_name = "NAME,…", default_value = "relu", help_heading = "Network")]
-    pub activation: String,
-    /// What is done to a hidden layer's weighted sums before its activation
-    #[arg(long, value_enum, default_value_t = Norm::None, help_heading = "Network")]
-    pub norm: Norm,
+    /// Train this model further: from its parameters, with its network, preprocessing, classes and type of numbers; options that would change
+    /// them are refused
+    #[arg(long, value_name = "MODEL", conflicts_with_all = ["cv", "init", "categorical", "ignore"], help_heading = "Network")]
+    pub warm_start: Option<PathBuf>,
+    /// Units of each hidden layer, first to last, or 'none' [default: 100]
+    #[arg(long, value_name = "N,…", help_heading = "Network")]
+    pub hidden: Option<String>,
+    /// The hidden layers' activation, or one for each: identity, sigmoid, tanh, relu, leaky_relu, elu, selu, softplus, silu, gelu, gelu_tanh, exponential [default: relu]
+    #[arg(long, value_name = "NAME,…", help_heading = "Network")]
+    pub activation: Option<String>,
+    /// What is done to a hidden layer's weighted sums before its activation [default: none]
+    #[arg(long, value_enum, help_heading = "Network")]
+    pub norm: Option<Norm>,
     /// The output layer's activation: one of these, step, exponential (a rate) or softmax; chosen by the loss and the task if not given
     #[arg(long, value_name = "NAME", help_heading = "Network")]
     pub output_activation: Option<String>,
@@ -311,8 +315,15 @@ pub struct Train {
     #[arg(long, value_name = "F", default_value_t = 1e-4, help_heading = "Training")]
     pub tolerance: f64,
     /// Hold back this share of the training rows, stop when their loss stalls, keep the best parameters
-    #[arg(long, value_name = "SHARE", help_heading = "Training")]
+    #[arg(long, value_name = "SHARE", group = "judging", help_heading = "Training")]
     pub early_stopping: Option<f64>,
+    /// Judge the training by the rows of this file instead of some held back: stop when their loss stalls, keep the best parameters; they are
+    /// encoded by what was learnt from DATA, and have the same columns (in any order) and classes
+    #[arg(long, value_name = "FILE", group = "judging", conflicts_with = "cv", help_heading = "Training")]
+    pub validation: Option<PathBuf>,
+    /// The labels or targets of --validation, if it is IDX or NPY
+    #[arg(long, value_name = "FILE", requires = "validation", help_heading = "Training")]
+    pub validation_labels: Option<PathBuf>,
     /// Hold the gradient of the first step, and of every N-th after it, against central differences, and stop where one is wrong (exit code 1); for the mini-batch solvers
     #[arg(long, value_name = "N", help_heading = "Training")]
     pub watch_gradients: Option<usize>,

@@ -132,6 +132,8 @@ pub fn flag(setting: &str) -> &str {
         "delimiter" => "--delimiter",
         "target" => "--target",
         "weight column" => "--weight-column",
+        "missing" => "--missing",
+        "task" => "--task",
         "class weights" => "--class-weight",
         "inputs" => "--inputs",
         other => other,

@@ -147,12 +147,16 @@ pub(super) fn levels(table: &Table, column: usize, declared: bool) -> Result<Vec
         let message = format!("expected at most {MAX_LEVELS} categories, found {}", distinct.len());
         return Err(table.column_fault(column, message));
     }
-    let mut levels: Vec<String> = distinct.into_iter().map(str::to_string).collect();
+    Ok(ordered(distinct.into_iter().map(str::to_string).collect()))
+}
+
+/// Distinct values in the order of the encoded columns: by number if all are whole numbers, else by text.
+pub(super) fn ordered(mut levels: Vec<String>) -> Vec<String> {
     levels.sort_unstable();
     if levels.iter().all(|level| level.parse::<i128>().is_ok()) {
         levels.sort_by_key(|level| level.parse::<i128>().unwrap_or_default());
     }
-    Ok(levels)
+    levels
 }
 
 /// Whether a column of numbers reads like class numbers: whole, at most `limit` of them, and repeating.

@@ -12,6 +12,7 @@ mod array;
 pub mod cell;
 mod column;
 pub mod csv;
+mod declared;
 pub mod features;
 pub mod idx;
 mod input;

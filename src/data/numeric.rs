@@ -21,7 +21,7 @@ use std::collections::{BTreeMap, HashMap};
 const PLACES: usize = 5;
 
 /// What the target of a matrix is called: its file names none.
-const CLASS_NAME: &str = "label";
+pub(crate) const CLASS_NAME: &str = "label";
 const NUMBER_NAME: &str = "target";
 
 /// What a column is called.

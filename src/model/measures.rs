@@ -28,17 +28,17 @@ pub(super) struct Measures<'a> {
 }
 
 impl<'a> Measures<'a> {
-    /// For a target and the network's last activation; the rows trained on are measured only if there are any given.
+    /// For a target and the network's last activation, of rows each with what they are of; those trained on are measured only if there
+    /// are any given.
     ///
     /// **Errors** name file, line, column and value.
     pub fn new(
-        source: &Source,
         target: &Target,
         output: Option<Activation>,
-        training: Option<&'a Weighed>,
-        held_back: Option<&'a Weighed>,
+        training: Option<(&Source, &'a Weighed)>,
+        held_back: Option<(&Source, &'a Weighed)>,
     ) -> Result<Self> {
-        let truth = |rows: &'a Weighed| {
+        let truth = |(source, rows): (&Source, &'a Weighed)| {
             let numbers = match target.number_columns() {
                 [] => Array2::zeros((rows.rows().len(), 0)),
                 _ => source.numbers(target, rows.rows())?,

@@ -1,13 +1,15 @@
 //! A model: the whole pipeline from raw rows to labelled predictions, in one file.
 //!
 //! Row 6 of the house: imports everything below. Begin reading at [`Recipe::fit`], which makes a [`Model`];
-//! `format.rs` saves and loads it;
+//! `incremental.rs` learns in many calls; `format.rs` saves and loads a model;
 //! `certificate.rs` is what a gradient check of it found, which its file can carry.
 
 mod certificate;
+mod declared;
 mod design;
 mod evaluation;
 mod format;
+mod incremental;
 mod measures;
 #[cfg(feature = "pictures")]
 mod pictures;
@@ -15,6 +17,7 @@ mod predictions;
 mod recipe;
 mod source;
 mod suited;
+mod warm;
 mod weighing;
 
 use crate::activation::Activation;
@@ -27,11 +30,13 @@ use crate::memory;
 use crate::network::Network;
 use crate::network::workspace::rows_at_a_time;
 pub use certificate::{Certificate, CertifiedTensor};
+pub use declared::Declared;
 pub use evaluation::{ColumnEvaluation, Evaluation};
 pub use format::{certify_file, peek_dtype, read};
+pub use incremental::Incremental;
 use ndarray::{Array2, ArrayView2, s};
 pub use predictions::Predictions;
-pub use recipe::{Fitted, Recipe, With};
+pub use recipe::{Fitted, Judged, Recipe, Validation, With};
 use serde::{Deserialize, Serialize};
 pub use source::{Groups, Source};
 pub use suited::narrowed;

@@ -1,11 +1,14 @@
 //! How a model is made from raw rows: the choices of a person, and defaults for all of them.
 
+use super::declared::Declared;
 use super::design;
 use super::measures::Measures;
 use super::source::InFile;
+use super::warm;
 use super::weighing::Weighed;
 use super::{Input, Model, Provenance, Source};
 use crate::activation::Activation;
+use crate::data::cell::count;
 use crate::data::{ClassWeights, Parting, Target, Task, Warning, features, split};
 use crate::error::{Error, Result};
 use crate::float::Float;
@@ -19,7 +22,7 @@ use crate::network::{Network, Norm, Spec};
 use crate::rng::{Rng, stream};
 use crate::schedule::Schedule;
 use crate::train::checkpoint::Checkpointing;
-use crate::train::{History, Inputs, Measure, Observer, Run, Solver, Trainer};
+use crate::train::{History, Inputs, Measure, Observer, Run, Saved, Saving, Snapshot, Solver, Trainer};
 use ndarray::Array2;
 use std::fmt;
 use std::sync::atomic::AtomicBool;
@@ -56,7 +59,9 @@ pub struct Recipe {
     pub label_smoothing: f64,
     /// How much the rows of each class count, on top of the weights that a [`Source`] has for its rows; alike if not given.
     pub class_weights: Option<ClassWeights>,
-    /// How those rows are chosen, and how rows are parted wherever this recipe is measured; a column of groups is no input.
+    /// Classes and categories to be expected beside those of the rows.
+    pub declared: Declared,
+    /// How the rows held back are chosen, and how rows are parted wherever this recipe is measured; a column of groups is no input.
     pub parting: Parting,
 }
 
@@ -80,6 +85,7 @@ impl Default for Recipe {
             measures_training: false,
             label_smoothing: 0.0,
             class_weights: None,
+            declared: Declared::default(),
             parting: Parting::Random,
         }
     }
@@ -94,13 +100,41 @@ pub struct Fitted<T> {
     pub history: History,
     /// The names of the figures.
     pub figures: Vec<&'static str>,
+    /// The rows that judged the training, if any did.
+    pub judged: Option<Judged>,
     /// What was odd about the data.
     pub warnings: Vec<Warning>,
+}
+
+/// Which rows judged a training after each epoch.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Judged {
+    /// How many.
+    pub rows: usize,
+    /// The file that they are from.
+    pub data: String,
+    /// Whether they were held back from the rows to train on; else they were given.
+    pub is_held_back: bool,
+}
+
+/// Rows of one's own that judge a training, in place of some held back.
+///
+/// They are encoded by what was learnt from the rows trained on, which they have no part in: no mean, no category and no class comes
+/// from them. Of a table columns are matched as those of any rows to predict: by name, in any order, with others between them, or by
+/// position without a header. They may have weights, and lie in a file.
+#[derive(Clone, Copy, Debug)]
+pub struct Validation<'a> {
+    /// What they are rows of.
+    pub source: &'a Source,
+    /// Which; those of weight 0 are left out.
+    pub rows: &'a [usize],
 }
 
 /// What accompanies the making of a model.
 #[derive(Default)]
 pub struct With<'a> {
+    /// Rows that judge the training: then none are held back.
+    pub validation: Option<Validation<'a>>,
     /// Told of each epoch, and may end the training.
     pub observe: Option<&'a mut Observer<'a>>,
     /// Ends the training after the step, or the epoch of a whole-batch solver, in which it becomes true.
@@ -133,37 +167,113 @@ impl Recipe {
     /// of an interrupted training is that of the steps done.
     /// **Errors** as there; also those of [`Trainer::run_checkpointed`].
     pub fn fit_with<T: Float>(&self, source: &Source, rows: &[usize], with: With<'_>) -> Result<Fitted<T>> {
-        let (mut input, mut target, mut warnings) = self.infer(source)?;
-        let (training, judged) = self.hold_back(source, &target, &source.counted(rows)?)?;
+        self.fit_begun(source, rows, with, Begin::default())
+    }
+
+    /// Trains a model further (a warm start): from its parameters, with its preprocessing, classes and all; what an optimiser remembers
+    /// begins anew. [`Recipe::of`] is a recipe for it.
+    ///
+    /// A share of rows held back or tested on is the one that the model was not trained on only if `source`, seed and shares are those
+    /// of its own training: else such rows may be known to it.
+    ///
+    /// **Determinism** as [`fit_with`](Self::fit_with). **Errors** as there; also another network, task, target or preprocessing
+    /// than the model's, naming the layer or setting and both values; rows that lack one of its columns; a category or class that
+    /// it has not seen, with file, line, column and value.
+    ///
+    /// ```
+    /// use deltarule::data::csv;
+    /// use deltarule::model::{Recipe, Source, With};
+    ///
+    /// let table = |text: &str| csv::read_from(text.as_bytes(), "t.csv", &csv::Options::default());
+    /// let first = Source::table(table("a,y\n1,no\n2,no\n8,yes\n9,yes\n")?, &["y"], None)?;
+    /// let model = Recipe::default().fit_with::<f32>(&first, &[0, 1, 2, 3], With::default())?.model;
+    /// let more = Source::table(table("y,a\nno,3\nyes,7\n")?, &["y"], None)?;
+    /// let fitted = Recipe::of(&model).fit_from(&model, &more, &[0, 1], With::default())?;
+    /// assert_eq!(fitted.model.input, model.input);
+    /// let unseen = Source::table(table("a,y\n3,no\n7,perhaps\n")?, &["y"], None)?;
+    /// let error = Recipe::of(&model).fit_from(&model, &unseen, &[0, 1], With::default()).unwrap_err();
+    /// assert!(error.to_string().starts_with("t.csv:3: column 'y': class 'perhaps' was not seen in training"));
+    /// # Ok::<(), deltarule::Error>(())
+    /// ```
+    pub fn fit_from<T: Float>(
+        &self,
+        model: &Model<T>,
+        source: &Source,
+        rows: &[usize],
+        with: With<'_>,
+    ) -> Result<Fitted<T>> {
+        self.fit_begun(source, rows, with, Begin { model: Some(model), state: None })
+    }
+
+    /// All of [`fit_with`](Self::fit_with), from wherever it begins.
+    pub(super) fn fit_begun<T: Float>(
+        &self,
+        source: &Source,
+        rows: &[usize],
+        with: With<'_>,
+        begin: Begin<'_, T>,
+    ) -> Result<Fitted<T>> {
+        let With { validation, observe, interrupt, checkpoint } = with;
+        let (mut input, mut target, mut warnings) = match begin.model {
+            None => self.infer(source)?,
+            Some(model) => {
+                warm::check_recipe(self, source, model)?;
+                (model.input.clone(), model.target.clone(), Vec::new())
+            }
+        };
+        let counted = source.counted(rows)?;
+        if counted.is_empty() {
+            return Err(Error::data(source.name(), "no rows to train on"));
+        }
+        let (training, judged) = match &validation {
+            None => self.hold_back(source, &target, &counted)?,
+            Some(validation) => (counted, self.validation_rows(validation)?),
+        };
+        let judges = validation.map_or(source, |validation| validation.source);
         let training = Weighed::new(source, &target, training)?;
-        warnings.extend(source.fit(&mut input, &mut target, training.rows(), training.weights.as_deref())?);
-        warnings.dedup();
+        if begin.model.is_none() {
+            warnings.extend(source.fit(&mut input, &mut target, training.rows(), training.weights.as_deref())?);
+            warnings.dedup();
+        }
         let factors = self.class_weights.as_ref().map(|weights| training.factors(weights, &target)).transpose()?;
         let (spec, loss) = design::network(self, &input, &target)?;
         design::check_labels(self, &target, loss)?;
-        let mut means = Vec::new();
+        begin.model.map_or(Ok(()), |model| warm::check_network(&spec, loss, model))?;
+        let mut means = begin.model.map_or(Vec::new(), |model| model.provenance.means.clone());
         if loss == Loss::Poisson {
             design::check_counts(source, &target, training.rows())?;
-            design::check_counts(source, &target, &judged)?;
-            means = target.keep_as_they_are();
+            design::check_counts(judges, &target, &judged)?;
+            if begin.model.is_none() {
+                means = target.keep_as_they_are();
+            }
         }
         let in_memory = judged.len() + if source.is_in_file() { 0 } else { training.rows().len() };
         self.require_memory::<T>(&spec, (training.rows().len(), judged.len()), in_memory)?;
         let seed = self.trainer.seed;
-        let mut network = Network::<T>::new(spec, self.init, &mut Rng::with_stream(seed, stream::WEIGHTS))?;
-        if let (Some(init), Some(bad)) = (self.init, network.params().iter().find(|w| !w.is_finite())) {
-            return Err(Error::setting(format!("init {}", init.name()), format!("weights finite in {}", T::NAME), bad));
-        }
-        if let Some(last) = network.spec().blocks().last().cloned() {
-            // From the rates of all rows together, as standardised targets start from their mean: rates of 1 would take long to a million.
-            for (bias, mean) in network.params_mut()[last.bias].iter_mut().zip(&means).filter(|(_, mean)| **mean > 0.0)
-            {
-                *bias = T::from_f64(libm::log(*mean));
-            }
-        }
+        let network = match begin.model {
+            Some(model) => model.network.clone(),
+            None => self.first_network(spec, &means)?,
+        };
         let mut trainer = self.trainer.clone();
         trainer.objective.loss = loss;
 
+        let judged = match judged.is_empty() {
+            true => None,
+            false => Some(Weighed::new(judges, &target, judged)?),
+        };
+        let told = judged.as_ref().map(|judged| Judged {
+            rows: judged.rows().len(),
+            data: judges.name().into(),
+            is_held_back: validation.is_none(),
+        });
+        let mut words = describe(&trainer, self.label_smoothing) + &self.describe_weights(source);
+        if let Some(Judged { rows, data, is_held_back: false }) = &told {
+            words += &format!("; judged on {} of {data}", count(*rows, "row"));
+        }
+        if let (Some(model), None) = (begin.model, &begin.state) {
+            let (hash, epochs) = (model.parameters_sha256(), model.provenance.epochs);
+            words += &format!("; from parameters {}... of {}", &hash[..12], count(epochs, "epoch"));
+        }
         let provenance = Provenance {
             version: env!("CARGO_PKG_VERSION").into(),
             data: source.name().into(),
@@ -171,7 +281,7 @@ impl Recipe {
             class_counts: training.class_counts(&target),
             class_shares: training.class_shares(&target),
             seed,
-            training: describe(&trainer, self.label_smoothing) + &self.describe_weights(source),
+            training: words,
             epochs: 0,
             means,
         };
@@ -182,23 +292,27 @@ impl Recipe {
             let cols = learnt.y.ncols();
             smooth_labels(learnt.y.as_slice_mut().expect("row-major, as it was made"), cols, self.label_smoothing)?;
         }
-        let judged = match judged.is_empty() {
-            true => None,
-            false => Some(Weighed::new(source, &model.target, judged)?),
-        };
-        let measured = self.measures_training.then_some(&training);
+        let measured = self.measures_training.then_some((source, &training));
         let measures = (self.monitor.is_some() || self.measures_training)
-            .then(|| Measures::new(source, &model.target, model.output(), measured, judged.as_ref()))
+            .then(|| {
+                Measures::new(&model.target, model.output(), measured, judged.as_ref().map(|judged| (judges, judged)))
+            })
             .transpose()?;
         if let Some(name) = &self.monitor {
             trainer.stopping.monitor = Measures::monitor(&model.target, name)?;
         }
         let judged =
-            judged.as_ref().map(|rows| Rows::new(&model, source, rows, factors.as_deref(), true)).transpose()?;
+            judged.as_ref().map(|rows| Rows::new(&model, judges, rows, factors.as_deref(), true)).transpose()?;
         let Model { input, network, .. } = &mut model;
         let mut in_file = InFile::new(input, source, training.rows());
         let inputs: Option<&mut dyn Inputs<T>> = if source.is_in_file() { Some(&mut in_file) } else { None };
-        let With { observe, interrupt, checkpoint } = with;
+        let mut ended = None;
+        let mut keep = |snapshot: &Snapshot<'_, T>| {
+            ended = Some(snapshot.to_saved());
+            Ok(())
+        };
+        // The state at the end alone is of use.
+        let save = begin.state.is_some().then_some(Saving { every: usize::MAX, save: &mut keep });
         let observe = observe.map(|observe| -> &mut Observer<'_> { observe });
         let run = Run {
             inputs,
@@ -206,16 +320,20 @@ impl Recipe {
             measure: measures.as_ref().map(|measures| measures as &dyn Measure<T>),
             observe,
             interrupt,
-            ..Run::default()
+            save,
+            resume: begin.state.as_ref().and_then(|state| (**state).clone()),
         };
         let history = match checkpoint {
             None => trainer.run(network, learnt.batch(), run)?,
             Some(state) => trainer.run_checkpointed(network, learnt.batch(), run, state)?,
         };
+        if let Some(state) = begin.state {
+            *state = ended;
+        }
         require_finite(&model.network, history.training.len())?;
         model.provenance.epochs = history.training.len();
         let figures = Measures::names_of(&model.target);
-        Ok(Fitted { model, history, figures, warnings })
+        Ok(Fitted { model, history, figures, judged: told, warnings })
     }
 
     /// What the inputs of `source` hold and what is to be predicted, judged over all rows.
@@ -223,7 +341,7 @@ impl Recipe {
     /// **Errors** name file, line, column and value.
     pub fn infer(&self, source: &Source) -> Result<(Input, Target, Vec<Warning>)> {
         let options = features::Options { ignore: self.ignored(), ..self.features.clone() };
-        source.infer(self.task, &options)
+        self.declared.infer(source, self.task, options)
     }
 
     /// The columns that are no inputs: those to leave out, and the one that groups the rows.
@@ -257,6 +375,35 @@ impl Recipe {
         )
     }
 
+    /// The network before training.
+    fn first_network<T: Float>(&self, spec: Spec, means: &[f64]) -> Result<Network<T>> {
+        let mut rng = Rng::with_stream(self.trainer.seed, stream::WEIGHTS);
+        let mut network = Network::<T>::new(spec, self.init, &mut rng)?;
+        if let (Some(init), Some(bad)) = (self.init, network.params().iter().find(|w| !w.is_finite())) {
+            return Err(Error::setting(format!("init {}", init.name()), format!("weights finite in {}", T::NAME), bad));
+        }
+        if let Some(last) = network.spec().blocks().last().cloned() {
+            // From the rates of all rows together, as standardised targets start from their mean: rates of 1 would take long to a million.
+            for (bias, mean) in network.params_mut()[last.bias].iter_mut().zip(means).filter(|(_, mean)| **mean > 0.0) {
+                *bias = T::from_f64(libm::log(*mean));
+            }
+        }
+        Ok(network)
+    }
+
+    /// Rows of one's own that count.
+    fn validation_rows(&self, validation: &Validation<'_>) -> Result<Vec<usize>> {
+        if let Some(share) = self.held_back {
+            let expected = "none beside rows of one's own to validate on";
+            return Err(Error::setting("held-back share", expected, share));
+        }
+        let rows = validation.source.counted(validation.rows)?;
+        if rows.is_empty() {
+            return Err(Error::data(validation.source.name(), "no rows to validate on"));
+        }
+        Ok(rows)
+    }
+
     /// The rows to train on, and those to stop on.
     fn hold_back(&self, source: &Source, target: &Target, rows: &[usize]) -> Result<(Vec<usize>, Vec<usize>)> {
         let Some(share) = self.held_back else { return Ok((rows.to_vec(), Vec::new())) };
@@ -279,6 +426,20 @@ impl Recipe {
             _ => String::new(),
         };
         rows + &self.class_weights.as_ref().map_or(String::new(), |weights| format!("; classes by {weights}"))
+    }
+}
+
+/// Where a training begins, and what becomes of its state.
+pub(super) struct Begin<'a, T> {
+    /// The model whose parameters, preprocessing and target it goes on with; without, all is made anew.
+    pub model: Option<&'a Model<T>>,
+    /// The state that it continues, if there is one yet, and where that of its end goes.
+    pub state: Option<&'a mut Option<Saved<T>>>,
+}
+
+impl<T> Default for Begin<'_, T> {
+    fn default() -> Self {
+        Self { model: None, state: None }
     }
 }
 

@@ -196,6 +196,32 @@ impl Source {
     /// **Errors** name file, line, column and value.
     pub fn infer(&self, task: Option<Task>, options: &features::Options) -> Result<(Input, Target, Vec<Warning>)> {
         match self {
+            Self::Table { table, targets, .. } => {
+                let (input, warnings) = self.infer_input(options)?;
+                Ok((input, Target::infer(table, targets, task)?, warnings))
+            }
+            Self::Images { labels, .. } => {
+                let labels = self.known(labels)?;
+                if task == Some(Task::Regress) {
+                    return Err(Error::setting("task", "classify, for images with labels", "regress"));
+                }
+                let target = Target::infer_array(labels, Some(Task::Classify))?;
+                let (input, warnings) = self.infer_input(options)?;
+                Ok((input, target, warnings))
+            }
+            Self::Matrix { targets, .. } => {
+                let target = Target::infer_array(self.known(targets)?, task)?;
+                let (input, warnings) = self.infer_input(options)?;
+                Ok((input, target, warnings))
+            }
+        }
+    }
+
+    /// What the inputs hold, judged over all rows, without a look at what is to be predicted.
+    ///
+    /// **Errors** name file, line, column and value.
+    pub(super) fn infer_input(&self, options: &features::Options) -> Result<(Input, Vec<Warning>)> {
+        match self {
             Self::Table { table, targets, weights } => {
                 if targets.is_empty() {
                     return Err(Error::data(table.name(), "no target column was named"));
@@ -203,22 +229,23 @@ impl Source {
                 self.weights(&(0..table.rows()).collect::<Vec<_>>())?;
                 let apart: Vec<usize> = targets.iter().chain(weights).copied().collect();
                 let (features, warnings) = Features::infer(table, &apart, options)?;
-                Ok((Input::Table(features), Target::infer(table, targets, task)?, warnings))
+                Ok((Input::Table(features), warnings))
             }
-            Self::Images { images, labels } => {
-                let labels = self.known(labels)?;
-                if task == Some(Task::Regress) {
-                    return Err(Error::setting("task", "classify, for images with labels", "regress"));
-                }
-                let target = Target::infer_array(labels, Some(Task::Classify))?;
+            Self::Images { images, .. } => {
                 let (height, width) = image_size(images);
-                Ok((Input::Images { height, width }, target, Vec::new()))
+                Ok((Input::Images { height, width }, Vec::new()))
             }
-            Self::Matrix { matrix, targets } => {
-                let target = Target::infer_array(self.known(targets)?, task)?;
-                let features = Features::infer_matrix(matrix, options)?;
-                Ok((Input::Table(features), target, Vec::new()))
+            Self::Matrix { matrix, .. } => Ok((Input::Table(Features::infer_matrix(matrix, options)?), Vec::new())),
+        }
+    }
+
+    /// What the columns to predict are called; labels of images and targets of a matrix have no name but that of their kind.
+    pub(super) fn target_names(&self) -> Vec<&str> {
+        match self {
+            Self::Table { table, targets, .. } => {
+                targets.iter().map(|&column| table.columns()[column].as_str()).collect()
             }
+            Self::Images { .. } | Self::Matrix { .. } => vec![numeric::CLASS_NAME],
         }
     }
 

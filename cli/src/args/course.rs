@@ -24,8 +24,8 @@ pub struct Course {
     /// Keep the mean of the parameters after each epoch from this one on (stochastic weight averaging)
     #[arg(long, value_name = "EPOCH", help_heading = "Course")]
     pub swa: Option<usize>,
-    /// Stop when this figure of the rows held back no longer improves, in place of their loss: accuracy, balanced_accuracy, log_loss, hamming_loss, f1_macro, f1_micro, r2, rmse or mae, whichever the task has
-    #[arg(long, value_name = "NAME", requires = "early_stopping", help_heading = "Course")]
+    /// Stop when this figure of the rows held back, or of --validation, no longer improves, in place of their loss: accuracy, balanced_accuracy, log_loss, hamming_loss, f1_macro, f1_micro, r2, rmse or mae, whichever the task has
+    #[arg(long, value_name = "NAME", requires = "judging", help_heading = "Course")]
     pub monitor: Option<String>,
     /// Stop after the epoch whose loss (of the rows held back, if there are any) is at most this
     #[arg(long, value_name = "F", help_heading = "Course")]

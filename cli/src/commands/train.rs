@@ -1,20 +1,21 @@
 //! `deltarule train`: from a data file to a model, its pictures, and honest figures.
 
+mod begin;
 mod checkpoints;
 mod course;
 mod folds;
 mod solver;
 
-use super::{Outcome, existing, machine, widths};
+use super::{AnyModel, Outcome, existing, machine, widths, with_model};
 use crate::args::{self, Dtype, Train};
-use crate::input::{self, Target};
+use crate::input::Target;
 use crate::progress::Progress;
 use crate::report::{self, EvaluationJson, say};
 use crate::signals::Signals;
 use deltarule::data::{ClassWeights, Missing, Task, Warning, features, split};
 use deltarule::file::{self, Existing};
 use deltarule::float::Float;
-use deltarule::model::{Evaluation, Fitted, Recipe, Source, With};
+use deltarule::model::{Evaluation, Fitted, Judged, Model, Recipe, Source, Validation, With};
 use deltarule::network::noise::Noise;
 use deltarule::picture::{self, spark::spark};
 use deltarule::prelude::*;
@@ -31,46 +32,29 @@ pub fn run(args: &Train) -> Result<Outcome> {
     check_outputs(args)?;
     let cv = args.cv.as_deref().map(folds::parse_cv).transpose()?;
     let parting = folds::parting(args, cv)?;
-    let recipe = Recipe { parting, ..recipe(args)? };
-    let target = match (&args.target, &args.reading.labels) {
-        (Some(columns), _) => Target::Named(columns),
-        (None, Some(_)) => Target::Unknown,
-        (None, None) => Target::Missing,
+    let start = args.warm_start.as_deref().map(AnyModel::load).transpose()?;
+    let dtype = begin::dtype(args, start.as_ref())?;
+    let base = start.as_ref().map_or_else(Recipe::default, |any| with_model!(any, model => Recipe::of(model)));
+    let recipe = Recipe { parting, ..recipe(args, base)? };
+    let known = start.as_ref().map(|any| with_model!(any, model => (model.input.clone(), model.target.clone())));
+    let names = known.as_ref().map_or(Vec::new(), |(_, target)| target.names());
+    let target = match (&args.target, &known, &args.reading.labels) {
+        (Some(columns), _, _) => Target::Named(columns),
+        (None, Some((input, _)), _) => Target::of_model(input, &names),
+        (None, None, Some(_)) => Target::Unknown,
+        (None, None, None) => Target::Missing,
     };
-    let mut source = open(args, target, &recipe)?;
+    let mut source = begin::open(args, target, &recipe, dtype)?;
     if recipe.features.missing == Missing::Drop {
-        let rows = source.rows();
-        let dropped = source.drop_incomplete(&recipe.ignored())?;
-        say(&format!("{dropped} of {} left out for missing cells", report::count(rows, "row")));
+        let ignored = known.as_ref().map_or_else(|| recipe.ignored(), |(input, _)| begin::unused(&source, input));
+        begin::drop_incomplete(&mut source, &ignored)?;
     }
-    match dtype(args) {
-        Dtype::F32 => train::<f32>(args, cv, &recipe, &source),
-        Dtype::F64 => train::<f64>(args, cv, &recipe, &source),
+    match (start, dtype) {
+        (Some(AnyModel::F32(model)), _) => train::<f32>(args, cv, &recipe, &source, Some(&model)),
+        (Some(AnyModel::F64(model)), _) => train::<f64>(args, cv, &recipe, &source, Some(&model)),
+        (None, Dtype::F32) => train::<f32>(args, cv, &recipe, &source, None),
+        (None, Dtype::F64) => train::<f64>(args, cv, &recipe, &source, None),
     }
-}
-
-/// The type of the network's numbers: what was asked for, or what suits the solver.
-fn dtype(args: &Train) -> Dtype {
-    args.dtype.unwrap_or(if solver::is_least_squares(args.solver) { Dtype::F64 } else { Dtype::F32 })
-}
-
-/// Opens the data; their rows stay in the file if that was asked for, or if they would not fit into memory.
-fn open(args: &Train, target: Target<'_>, recipe: &Recipe) -> Result<Source> {
-    let steps = matches!(recipe.trainer.solver, Solver::Steps(_));
-    if args.stream && !steps {
-        let expected = "one that takes mini-batches with --stream, for others need all rows at once";
-        return Err(Error::setting("--solver", expected, solver::name(args.solver)));
-    }
-    let bytes = if dtype(args) == Dtype::F32 { size_of::<f32>() } else { size_of::<f64>() };
-    let weights = args.weight_column.as_deref();
-    if args.stream {
-        return input::open_in_place(&args.data, &args.reading, target, weights);
-    }
-    if steps && input::is_too_large(&args.data, bytes) {
-        say("the rows do not fit into memory: each mini-batch is read from the file (--stream)");
-        return input::open_in_place(&args.data, &args.reading, target, weights);
-    }
-    input::open(&args.data, &args.reading, target, weights)
 }
 
 /// Trains, measures, reports and writes.
@@ -79,13 +63,22 @@ fn train<T: Float + Into<f64>>(
     cv: Option<(usize, usize)>,
     recipe: &Recipe,
     source: &Source,
+    start: Option<&Model<T>>,
 ) -> Result<Outcome> {
     // Once over all rows, for the split's strata; each training does it again, and says the same.
-    let (input, target, warnings) = recipe.infer(source)?;
+    let (input, target, warnings) = match start {
+        None => recipe.infer(source)?,
+        Some(model) => (model.input.clone(), model.target.clone(), Vec::new()),
+    };
     let mut said = Said::default();
     said.warn(&warnings);
     let rows = report::counted(source)?;
     say(&format!("{}: {}, {}", source.name(), report::count(rows.len(), "row"), report::inputs(&input)));
+    let validation = begin::validation(args, recipe, &input, &target)?;
+    if let (Some(path), Some(model)) = (&args.warm_start, start) {
+        let epochs = report::count(model.provenance.epochs, "epoch");
+        say(&format!("going on with {}, which was trained for {epochs}", path.display()));
+    }
     if let Some((folds, repetitions)) = cv {
         let (measured, seconds, mut watched) =
             cross_validate::<T>(args, recipe, source, (&target, &rows), (folds, repetitions), &mut said)?;
@@ -96,7 +89,7 @@ fn train<T: Float + Into<f64>>(
             "parameters_sha256": null,
         });
         if !outputs(args).is_empty() {
-            let fitted = fit::<T>(args, recipe, source, &rows, ("all rows  ", None), &mut said)?;
+            let fitted = fit::<T>(args, (recipe, None), (source, &rows), None, ("all rows  ", None), &mut said)?;
             write_outputs(args, &fitted)?;
             object["parameters_sha256"] = fitted.model.parameters_sha256().into();
             watched.extend(fitted.history.watched);
@@ -120,7 +113,8 @@ fn train<T: Float + Into<f64>>(
     };
     let started = Instant::now();
     let signals = Signals::listen()?;
-    let fitted = fit::<T>(args, recipe, source, &training, ("", Some(&signals)), &mut said)?;
+    let judging = validation.as_ref().map(|(source, rows)| Validation { source, rows });
+    let fitted = fit(args, (recipe, start), (source, &training), judging, ("", Some(&signals)), &mut said)?;
     let seconds = started.elapsed().as_secs_f64();
     let on_training = fitted.model.evaluate(source, &training)?;
     let on_test = if test.is_empty() { None } else { Some(fitted.model.evaluate(source, &test)?) };
@@ -163,7 +157,7 @@ fn cross_validate<T: Float>(
         for part in split::folds(groups.strata(), folds, 1, &mut rng)? {
             let part = part.among(rows);
             let prefix = format!("fold {}/{}  ", measured.len() + 1, folds.saturating_mul(repetitions));
-            let fitted = fit::<T>(args, recipe, source, &part.train, (&prefix, None), said)?;
+            let fitted = fit::<T>(args, (recipe, None), (source, &part.train), None, (&prefix, None), said)?;
             measured.push(fitted.model.evaluate(source, &part.test)?);
             watched.extend(fitted.history.watched);
         }
@@ -188,9 +182,9 @@ impl Said {
 
 fn fit<T: Float>(
     args: &Train,
-    recipe: &Recipe,
-    source: &Source,
-    rows: &[usize],
+    (recipe, start): (&Recipe, Option<&Model<T>>),
+    (source, rows): (&Source, &[usize]),
+    validation: Option<Validation<'_>>,
     (prefix, signals): (&str, Option<&Signals>),
     said: &mut Said,
 ) -> Result<Fitted<T>> {
@@ -202,12 +196,16 @@ fn fit<T: Float>(
     };
     let mut told = |start| checkpoints::say_start(&args.checkpoints, start);
     let with = With {
+        validation,
         observe: Some(&mut observe),
         interrupt: signals.map(Signals::asked),
         // A fold has no state of its own.
         checkpoint: signals.and_then(|_| checkpoints::of(args, &mut told)),
     };
-    let fitted = recipe.fit_with::<T>(source, rows, with);
+    let fitted = match start {
+        None => recipe.fit_with::<T>(source, rows, with),
+        Some(model) => recipe.fit_from(model, source, rows, with),
+    };
     progress.finish();
     let fitted = fitted?;
     checkpoints::say_end(&args.checkpoints, fitted.history.stopped);
@@ -226,7 +224,8 @@ fn check_outputs(args: &Train) -> Result<()> {
     let pictures = [&args.plot, &args.diagram, &args.weights];
     pictures.into_iter().flatten().try_for_each(|path| picture::check_name(path))?;
     let outputs = outputs(args);
-    let inputs: Vec<&Path> = args.reading.labels.iter().chain([&args.data]).map(AsRef::as_ref).collect();
+    let others = [&args.reading.labels, &args.validation, &args.validation_labels, &args.warm_start];
+    let inputs: Vec<&Path> = others.into_iter().flatten().chain([&args.data]).map(AsRef::as_ref).collect();
     super::check_outputs(&outputs, &inputs, existing(args.force))?;
     if let Some(path) = &args.checkpoints.checkpoint {
         checkpoints::check(args, path)?;
@@ -239,35 +238,47 @@ fn check_outputs(args: &Train) -> Result<()> {
     Ok(())
 }
 
-/// The library's recipe for these flags.
-fn recipe(args: &Train) -> Result<Recipe> {
+/// The library's recipe for these flags; what they leave open is that of `base`.
+fn recipe(args: &Train, base: Recipe) -> Result<Recipe> {
     solver::check_options(args)?;
     let (engine, threads) = machine(&args.machine)?;
     let (solver, default_rate) = solver::of(args.solver, &args.constants)?;
-    let hidden = if args.solver == args::Solver::Perceptron { Vec::new() } else { widths("--hidden", &args.hidden)? };
-    let activations = args.activation.split(',').map(Activation::parse).collect::<Result<Vec<_>>>()?;
+    let hidden = match &args.hidden {
+        _ if args.solver == args::Solver::Perceptron => Vec::new(),
+        Some(hidden) => widths("--hidden", hidden)?,
+        None => base.hidden,
+    };
+    let activations = match &args.activation {
+        Some(names) => names.split(',').map(Activation::parse).collect::<Result<Vec<_>>>()?,
+        // One is for all; as many as a model to go on with has hidden layers are for no other number.
+        None if [1, hidden.len()].contains(&base.activations.len()) => base.activations,
+        None => vec![Activation::Relu],
+    };
     let parse = |name: &Option<String>| name.as_deref().map(Activation::parse).transpose();
     let mut recipe = Recipe {
-        task: args.task.map(|task| match task {
+        task: (args.task.map(|task| match task {
             args::Task::Classify => Task::Classify,
             args::Task::Regress => Task::Regress,
-        }),
+        }))
+        .or(base.task),
         hidden,
         norm: match args.norm {
-            args::Norm::None => Norm::None,
-            args::Norm::Layer => Norm::Layer,
+            Some(args::Norm::None) => Norm::None,
+            Some(args::Norm::Layer) => Norm::Layer,
+            None => base.norm,
         },
-        output: parse(&args.output_activation)?,
-        loss: args.loss.as_deref().map(Loss::parse).transpose()?,
-        init: solver::init(args, &activations)?,
+        output: parse(&args.output_activation)?.or(base.output),
+        loss: args.loss.as_deref().map(Loss::parse).transpose()?.or(base.loss),
+        init: if args.warm_start.is_some() { None } else { solver::init(args, &activations)? },
         activations,
         features: features::Options {
             categorical: args.categorical.clone(),
             ignore: args.ignore.clone(),
             missing: match args.missing {
-                args::Missing::Error => Missing::Error,
-                args::Missing::Mean => Missing::Mean,
-                args::Missing::Drop => Missing::Drop,
+                Some(args::Missing::Error) => Missing::Error,
+                Some(args::Missing::Mean) => Missing::Mean,
+                Some(args::Missing::Drop) => Missing::Drop,
+                None => base.features.missing,
             },
         },
         trainer: Trainer {
@@ -353,6 +364,14 @@ fn print_report<T: Float>(fitted: &Fitted<T>, training: &Evaluation, test: Optio
         ));
     }
     report::watched(&history.watched).iter().for_each(|line| say(line));
+    if let (Some(Judged { rows, data, is_held_back }), 1..) = (&fitted.judged, history.kept) {
+        let whence = if *is_held_back { "held back".into() } else { format!("of {data}") };
+        let kept = history.kept;
+        say(&format!(
+            "judged on {} {whence}: those of epoch {kept} are the parameters kept",
+            report::count(*rows, "row")
+        ));
+    }
     say("");
     say(&report::table("training", training));
     match test {
@@ -387,6 +406,9 @@ fn describe<T: Float>(
         "interval": judged.interval,
         "parameters_sha256": fitted.model.parameters_sha256(),
     });
+    if let Some(Judged { rows, data, is_held_back }) = &fitted.judged {
+        object["validation"] = json!({ "rows": rows, "data": data, "held_back": is_held_back });
+    }
     if !judged.targets.is_empty() {
         object["targets"] = json!(judged.targets);
     }

@@ -22,6 +22,11 @@ pub fn parting(args: &Train, cv: Option<(usize, usize)>) -> Result<Parting> {
         (None, args::SplitBy::Ordered) => Parting::Ordered,
         (None, args::SplitBy::Random) => Parting::Random,
     };
+    if let (Some(_), 0.0, true) = (&args.validation, args.test, parting != Parting::Random) {
+        let flag = if args.groups.is_some() { "--groups" } else { "--split ordered" };
+        let expected = "above 0 with --validation, for else no rows are parted";
+        return Err(Error::setting("--test", expected, format!("0 and {flag}")));
+    }
     match cv {
         Some((folds, repetitions)) if repetitions > 1 && parting != Parting::Random => {
             let flag = if args.groups.is_some() { "--groups" } else { "--split ordered" };

@@ -19,7 +19,7 @@ use crate::network::{Network, Norm, Spec};
 use crate::rng::{Rng, stream};
 use crate::schedule::Schedule;
 use crate::train::checkpoint::Checkpointing;
-use crate::train::{History, Inputs, Measure, Observer, Run, Solver, Trainer};
+use crate::train::{History, Inputs, Measure, Observer, RangeTest, RateRange, Run, Solver, Trainer};
 use ndarray::Array2;
 use std::fmt;
 use std::sync::atomic::AtomicBool;
@@ -133,6 +133,62 @@ impl Recipe {
     /// of an interrupted training is that of the steps done.
     /// **Errors** as there; also those of [`Trainer::run_checkpointed`].
     pub fn fit_with<T: Float>(&self, source: &Source, rows: &[usize], with: With<'_>) -> Result<Fitted<T>> {
+        let Prepared { mut model, mut trainer, training, factors, learnt, judged, warnings } =
+            self.prepare(source, rows)?;
+        let measured = self.measures_training.then_some(&training);
+        let measures = (self.monitor.is_some() || self.measures_training)
+            .then(|| Measures::new(source, &model.target, model.output(), measured, judged.as_ref()))
+            .transpose()?;
+        if let Some(name) = &self.monitor {
+            trainer.stopping.monitor = Measures::monitor(&model.target, name)?;
+        }
+        let judged =
+            judged.as_ref().map(|rows| Rows::new(&model, source, rows, factors.as_deref(), true)).transpose()?;
+        let Model { input, network, .. } = &mut model;
+        let mut in_file = InFile::new(input, source, training.rows());
+        let inputs: Option<&mut dyn Inputs<T>> = if source.is_in_file() { Some(&mut in_file) } else { None };
+        let With { observe, interrupt, checkpoint } = with;
+        let observe = observe.map(|observe| -> &mut Observer<'_> { observe });
+        let run = Run {
+            inputs,
+            held_back: judged.as_ref().map(Rows::batch),
+            measure: measures.as_ref().map(|measures| measures as &dyn Measure<T>),
+            observe,
+            interrupt,
+            ..Run::default()
+        };
+        let history = match checkpoint {
+            None => trainer.run(network, learnt.batch(), run)?,
+            Some(state) => trainer.run_checkpointed(network, learnt.batch(), run, state)?,
+        };
+        require_finite(&model.network, history.training.len())?;
+        model.provenance.epochs = history.training.len();
+        let figures = Measures::names_of(&model.target);
+        Ok(Fitted { model, history, figures, warnings })
+    }
+
+    /// The learning-rate range test ([`Trainer::find_rate`]) of the training that [`fit`](Self::fit) would make of the same rows: with their
+    /// preprocessing, weights and smoothed labels, without those held back, from the same initial weights. Says, too, what was odd about
+    /// the data.
+    ///
+    /// **Determinism**: the same source, rows and recipe give the same bits, for any number of threads.
+    /// **Errors** as those of both.
+    pub fn find_rate<T: Float>(
+        &self,
+        source: &Source,
+        rows: &[usize],
+        range: RateRange,
+        interrupt: Option<&AtomicBool>,
+    ) -> Result<(RangeTest, Vec<Warning>)> {
+        let Prepared::<T> { model, trainer, training, learnt, warnings, .. } = self.prepare(source, rows)?;
+        let mut in_file = InFile::new(&model.input, source, training.rows());
+        let inputs: Option<&mut dyn Inputs<T>> = if source.is_in_file() { Some(&mut in_file) } else { None };
+        let found = trainer.find_rate(&model.network, learnt.batch(), range, inputs, interrupt)?;
+        Ok((found, warnings))
+    }
+
+    /// The model before its training, and what it will learn from.
+    fn prepare<T: Float>(&self, source: &Source, rows: &[usize]) -> Result<Prepared<T>> {
         let (mut input, mut target, mut warnings) = self.infer(source)?;
         let (training, judged) = self.hold_back(source, &target, &source.counted(rows)?)?;
         let training = Weighed::new(source, &target, training)?;
@@ -175,7 +231,7 @@ impl Recipe {
             epochs: 0,
             means,
         };
-        let mut model = Model { input, network, target, loss, provenance, certificate: None };
+        let model = Model { input, network, target, loss, provenance, certificate: None };
         // Rows that lie in a file stay there; their targets are a few numbers each.
         let mut learnt = Rows::new(&model, source, &training, factors.as_deref(), false)?;
         if self.label_smoothing > 0.0 {
@@ -186,36 +242,7 @@ impl Recipe {
             true => None,
             false => Some(Weighed::new(source, &model.target, judged)?),
         };
-        let measured = self.measures_training.then_some(&training);
-        let measures = (self.monitor.is_some() || self.measures_training)
-            .then(|| Measures::new(source, &model.target, model.output(), measured, judged.as_ref()))
-            .transpose()?;
-        if let Some(name) = &self.monitor {
-            trainer.stopping.monitor = Measures::monitor(&model.target, name)?;
-        }
-        let judged =
-            judged.as_ref().map(|rows| Rows::new(&model, source, rows, factors.as_deref(), true)).transpose()?;
-        let Model { input, network, .. } = &mut model;
-        let mut in_file = InFile::new(input, source, training.rows());
-        let inputs: Option<&mut dyn Inputs<T>> = if source.is_in_file() { Some(&mut in_file) } else { None };
-        let With { observe, interrupt, checkpoint } = with;
-        let observe = observe.map(|observe| -> &mut Observer<'_> { observe });
-        let run = Run {
-            inputs,
-            held_back: judged.as_ref().map(Rows::batch),
-            measure: measures.as_ref().map(|measures| measures as &dyn Measure<T>),
-            observe,
-            interrupt,
-            ..Run::default()
-        };
-        let history = match checkpoint {
-            None => trainer.run(network, learnt.batch(), run)?,
-            Some(state) => trainer.run_checkpointed(network, learnt.batch(), run, state)?,
-        };
-        require_finite(&model.network, history.training.len())?;
-        model.provenance.epochs = history.training.len();
-        let figures = Measures::names_of(&model.target);
-        Ok(Fitted { model, history, figures, warnings })
+        Ok(Prepared { model, trainer, training, factors, learnt, judged, warnings })
     }
 
     /// What the inputs of `source` hold and what is to be predicted, judged over all rows.
@@ -280,6 +307,19 @@ impl Recipe {
         };
         rows + &self.class_weights.as_ref().map_or(String::new(), |weights| format!("; classes by {weights}"))
     }
+}
+
+/// A model before its training.
+struct Prepared<T> {
+    model: Model<T>,
+    trainer: Trainer,
+    /// The rows trained on, and what the classes of each count.
+    training: Weighed,
+    factors: Option<Vec<Vec<f64>>>,
+    /// The same as the network reads them.
+    learnt: Rows<T>,
+    judged: Option<Weighed>,
+    warnings: Vec<Warning>,
 }
 
 /// Rows as a network reads them.

@@ -3,6 +3,7 @@
 mod checkpoints;
 mod course;
 mod folds;
+mod rates;
 mod solver;
 
 use super::{Outcome, existing, machine, widths};
@@ -19,7 +20,7 @@ use deltarule::network::noise::Noise;
 use deltarule::picture::{self, spark::spark};
 use deltarule::prelude::*;
 use deltarule::rng::stream;
-use deltarule::train::{Epoch, Stopped, Watched};
+use deltarule::train::{Epoch, RateRange, Stopped, Watched};
 use deltarule::{Error, Result, memory};
 use serde_json::{Value, json};
 use std::collections::HashSet;
@@ -32,6 +33,7 @@ pub fn run(args: &Train) -> Result<Outcome> {
     let cv = args.cv.as_deref().map(folds::parse_cv).transpose()?;
     let parting = folds::parting(args, cv)?;
     let recipe = Recipe { parting, ..recipe(args)? };
+    let range = rates::range(args, &recipe)?;
     let target = match (&args.target, &args.reading.labels) {
         (Some(columns), _) => Target::Named(columns),
         (None, Some(_)) => Target::Unknown,
@@ -44,8 +46,8 @@ pub fn run(args: &Train) -> Result<Outcome> {
         say(&format!("{dropped} of {} left out for missing cells", report::count(rows, "row")));
     }
     match dtype(args) {
-        Dtype::F32 => train::<f32>(args, cv, &recipe, &source),
-        Dtype::F64 => train::<f64>(args, cv, &recipe, &source),
+        Dtype::F32 => train::<f32>(args, (cv, range), &recipe, &source),
+        Dtype::F64 => train::<f64>(args, (cv, range), &recipe, &source),
     }
 }
 
@@ -76,7 +78,7 @@ fn open(args: &Train, target: Target<'_>, recipe: &Recipe) -> Result<Source> {
 /// Trains, measures, reports and writes.
 fn train<T: Float + Into<f64>>(
     args: &Train,
-    cv: Option<(usize, usize)>,
+    (cv, range): (Option<(usize, usize)>, Option<RateRange>),
     recipe: &Recipe,
     source: &Source,
 ) -> Result<Outcome> {
@@ -120,6 +122,10 @@ fn train<T: Float + Into<f64>>(
     };
     let started = Instant::now();
     let signals = Signals::listen()?;
+    if let Some(range) = range {
+        rates::run::<T>(args, (recipe, range), (source, &training), &signals, |warnings| said.warn(warnings))?;
+        return Ok(signals.exit_code().map_or(Outcome::Done, Outcome::Interrupted));
+    }
     let fitted = fit::<T>(args, recipe, source, &training, ("", Some(&signals)), &mut said)?;
     let seconds = started.elapsed().as_secs_f64();
     let on_training = fitted.model.evaluate(source, &training)?;

@@ -14,6 +14,7 @@ mod measures;
 #[cfg(feature = "pictures")]
 mod pictures;
 mod predictions;
+mod prepared;
 mod recipe;
 mod source;
 mod suited;

@@ -9,8 +9,25 @@ use crate::error::{Error, Result};
 use crate::float::Float;
 use crate::picture::curve::{Curve, Panel, Series};
 use crate::picture::diagram::{Column, Diagram, Edges};
+use crate::picture::rates::Rates;
 use crate::picture::weights::{Scale, Weights};
-use crate::train::Watched;
+use crate::train::{RangeTest, Watched};
+
+impl RangeTest {
+    /// The loss over the learning rates, the rate suggested and that of the steepest fall, as the text of an SVG file.
+    pub fn svg(&self) -> String {
+        let [mut rates, mut losses, mut smoothed] = [const { Vec::new() }; 3];
+        for step in &self.tried {
+            rates.push(step.rate);
+            losses.push(step.loss);
+            smoothed.push(step.smoothed);
+        }
+        let marks = [self.suggestion().map(|rate| ("suggested", rate)), self.steepest().map(|rate| ("steepest", rate))];
+        let marks: Vec<_> = marks.into_iter().flatten().collect();
+        let title = "Learning-rate range test";
+        Rates { title, rates: &rates, losses: &losses, smoothed: &smoothed, marks: &marks }.svg()
+    }
+}
 
 impl<T> Fitted<T> {
     /// The loss over the epochs of the training, and under it the errors of the gradients that were watched, as the text of an

@@ -1,34 +1,19 @@
 //! The loss over the epochs, one line for the training part and one for whatever else was watched; under it, if asked for, values
 //! of another kind.
 //!
-//! A million epochs have more points than a screen has columns, so a long series is thinned: each of four hundred
-//! stretches keeps its first, lowest, highest and last value, which is what the full line would have painted, and its
-//! first gap. The picture shows what happened and says so: gaps stay gaps and are counted, and each line names its
-//! lowest value and the epoch of it.
+//! The picture shows what happened and says so: gaps stay gaps and are counted, and each line names its lowest value and the
+//! epoch of it.
 //!
-//! Imports the axis and the sheet. Begin with [`Curve::svg`].
+//! Imports the area, the axis and the sheet. Begin with [`Curve::svg`].
 
-use super::axis::{Axis, Label};
+use super::area::{Area, FOOT, HEIGHT, LINE, MARGIN, WIDTH};
+use super::axis::Axis;
 use super::svg::{self, COLOURS, Escaped, Number, Svg, counted, figure, shorten};
 
-/// The longest series drawn point by point.
-const POINTS: usize = 2000;
-
-/// The stretches of a longer one: each keeps at most five points.
-const STRETCHES: usize = POINTS / 5;
-
-const WIDTH: f64 = 720.0;
-/// Of the area between the axes.
-const HEIGHT: f64 = 300.0;
 /// Of that of the panel below.
 const PANEL_HEIGHT: f64 = 90.0;
-/// Under an area: the numbers of its axis, and what they count.
-const FOOT: f64 = 56.0;
 /// Over the panel's area: what its values are.
 const HEAD: f64 = 30.0;
-const MARGIN: f64 = 24.0;
-/// From one line of the legend to the next.
-const LINE: f64 = 19.0;
 
 /// One line of the picture.
 #[derive(Clone, Debug)]
@@ -64,17 +49,6 @@ pub struct Panel<'a> {
     pub values: &'a [f64],
 }
 
-/// The area between the axes.
-struct Area<'a> {
-    left: f64,
-    top: f64,
-    height: f64,
-    epochs: Axis,
-    losses: Axis,
-    /// What its values are, and what they are counted by.
-    names: [&'a str; 2],
-}
-
 impl Curve<'_> {
     /// The picture as the text of an SVG file.
     pub fn svg(&self) -> String {
@@ -88,23 +62,18 @@ impl Curve<'_> {
         let empty = fitting.is_none();
         let losses = fitting.unwrap_or_else(|| Axis::linear(0.0, 1.0));
         let longest = self.series.iter().map(|series| series.values.len()).max().unwrap_or(0);
-        let label = |tick: &super::axis::Tick| match &tick.label {
-            Label::Unlabelled => 0.0,
-            Label::Number(text) => svg::width(text, svg::TEXT),
-            Label::Power(power) => svg::width(&format!("10{power}"), svg::TEXT),
-        };
         let panel = self.below.as_ref().map(|panel| {
             let errors = Axis::fitting(panel.values.iter().copied(), Some(true));
             (panel, errors.unwrap_or_else(|| Axis::linear(0.0, 1.0)))
         });
         let ticks = losses.ticks.iter().chain(panel.iter().flat_map(|(_, axis)| &axis.ticks));
-        let left = MARGIN + ticks.map(label).fold(0.0, f64::max) + 8.0;
+        let left = Area::left_of(ticks);
         let top = 78.0 + LINE * self.series.len() as f64;
-        let area = Area { left, top, height: HEIGHT, epochs: Axis::epochs(longest), losses, names };
+        let area = Area { left, top, height: HEIGHT, across: Axis::epochs(longest), at: None, losses, names };
         let below = panel.map(|(panel, losses)| {
-            let (top, epochs) = (top + HEIGHT + FOOT + HEAD, Axis::epochs(panel.values.len()));
+            let (top, across) = (top + HEIGHT + FOOT + HEAD, Axis::epochs(panel.values.len()));
             let names = [panel.name, panel.count];
-            (panel, Area { left, top, height: PANEL_HEIGHT, epochs, losses, names })
+            (panel, Area { left, top, height: PANEL_HEIGHT, across, at: None, losses, names })
         });
 
         let bottom = below.as_ref().map_or(top + HEIGHT, |(_, area)| area.top + area.height);
@@ -169,115 +138,9 @@ fn legend(
     ));
 }
 
-impl Area<'_> {
-    fn width(&self) -> f64 {
-        WIDTH - MARGIN - self.left
-    }
-
-    fn x(&self, epoch: usize) -> f64 {
-        self.left + self.width() * self.epochs.place((epoch + 1) as f64).unwrap_or(0.0)
-    }
-
-    fn y(&self, value: f64) -> f64 {
-        self.top + self.height * (1.0 - self.losses.place(value).unwrap_or(0.0))
-    }
-
-    /// The axes, their grid and their labels.
-    fn draw(&self, svg: &mut Svg) {
-        let (left, right, top, bottom) = (self.left, self.left + self.width(), self.top, self.top + self.height);
-        for tick in &self.losses.ticks {
-            let y = bottom - self.height * tick.place;
-            if tick.label == Label::Unlabelled {
-                svg.line((left - 3.0, y), (left, y), "axis");
-                continue;
-            }
-            svg.line((left, y), (right, y), "grid");
-            svg.line((left - 5.0, y), (left, y), "axis");
-            match &tick.label {
-                Label::Power(power) => svg.put(format_args!(
-                    "<text x=\"{}\" y=\"{}\" class=\"end\">10<tspan class=\"tiny\" dy=\"-5\">{}</tspan></text>",
-                    Number(left - 9.0),
-                    Number(y + 4.0),
-                    power.to_string().replace('-', "\u{2212}")
-                )),
-                Label::Number(text) => svg.text(left - 9.0, y + 4.0, "end", text),
-                Label::Unlabelled => {}
-            }
-        }
-        for tick in &self.epochs.ticks {
-            let x = left + self.width() * tick.place;
-            svg.line((x, bottom), (x, bottom + 5.0), "axis");
-            if let Label::Number(text) = &tick.label {
-                // The last number stays on the sheet.
-                let x = x.min(WIDTH - 4.0 - svg::width(text, svg::TEXT) / 2.0);
-                svg.text(x, bottom + 19.0, "middle", text);
-            }
-        }
-        svg.line((left, top), (left, bottom), "axis");
-        svg.line((left, bottom), (right, bottom), "axis");
-        let [values, count] = self.names;
-        let kind = if self.losses.log { ", logarithmic" } else { "" };
-        svg.text(MARGIN, top - 14.0, "quiet", &format!("{}{kind}", shorten(values, WIDTH - 2.0 * MARGIN - 80.0)));
-        svg.text(left + self.width() / 2.0, bottom + 40.0, "quiet middle", count);
-    }
-
-    /// The line through the values: a new piece after every gap, a dash where a value stands alone.
-    fn path(&self, values: &[f64]) -> String {
-        let mut path = String::new();
-        // The epochs drawn since the last gap.
-        let mut drawn = 0;
-        let dash = |drawn: usize| if drawn == 1 { "m-2 0h4" } else { "" };
-        for (epoch, value) in self.thinned(values) {
-            if self.losses.shows(value) {
-                path += &format!("{}{:.1} {:.1}", if drawn == 0 { 'M' } else { 'L' }, self.x(epoch), self.y(value));
-                drawn += 1;
-            } else {
-                path += dash(drawn);
-                drawn = 0;
-            }
-        }
-        path + dash(drawn)
-    }
-
-    /// At most [`POINTS`] epochs and their values, in order, gaps among them.
-    fn thinned(&self, values: &[f64]) -> Vec<(usize, f64)> {
-        if values.len() <= POINTS {
-            return values.iter().copied().enumerate().collect();
-        }
-        let mut points = Vec::with_capacity(POINTS);
-        let start = |stretch: usize| stretch * values.len() / STRETCHES;
-        for stretch in 0..STRETCHES {
-            let range = start(stretch)..start(stretch + 1);
-            let mut shown = range.clone().filter(|&epoch| self.losses.shows(values[epoch]));
-            let by_value = |a: &usize, b: &usize| values[*a].total_cmp(&values[*b]);
-            let lowest = shown.clone().min_by(by_value);
-            let highest = shown.clone().max_by(by_value);
-            let gap = range.clone().find(|&epoch| !self.losses.shows(values[epoch]));
-            let mut kept =
-                [shown.clone().next(), lowest, highest, shown.next_back(), gap].map(|epoch| epoch.unwrap_or(range.end));
-            kept.sort_unstable();
-            for (place, &epoch) in kept.iter().enumerate() {
-                if epoch < range.end && (place == 0 || kept[place - 1] != epoch) {
-                    points.push((epoch, values[epoch]));
-                }
-            }
-        }
-        points
-    }
-
-    /// The epoch, from 0, of the lowest value shown, and that value; the first of several.
-    fn lowest(&self, values: &[f64]) -> Option<(usize, f64)> {
-        let shown = values.iter().copied().enumerate().filter(|&(_, value)| self.losses.shows(value));
-        shown.min_by(|a, b| a.1.total_cmp(&b.1))
-    }
-
-    fn gaps(&self, values: &[f64]) -> usize {
-        values.iter().filter(|&&value| !self.losses.shows(value)).count()
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use super::super::area::{POINTS, STRETCHES};
     use super::super::svg::tests::{assert_texts_fit, elements, texts};
     use super::*;
 
@@ -329,8 +192,9 @@ mod tests {
         let points = lines(&svg)[0].1;
         assert!((1000..=POINTS).contains(&points), "{points} points");
         assert!(svg.len() < 50_000, "{} bytes", svg.len());
-        let (epochs, losses) = (Axis::epochs(values.len()), Axis::linear(0.0, 9.0));
-        let area = Area { left: 0.0, top: 0.0, height: HEIGHT, epochs, losses, names: ["loss", "epoch"] };
+        let (across, losses) = (Axis::epochs(values.len()), Axis::linear(0.0, 9.0));
+        let names = ["loss", "epoch"];
+        let area = Area { left: 0.0, top: 0.0, height: HEIGHT, across, at: None, losses, names };
         let kept = area.thinned(&values);
         assert!(kept.is_sorted_by(|a, b| a.0 < b.0));
         for epoch in [0, 123_456, 654_321, 777_777, 999_999] {

@@ -1,19 +1,21 @@
-//! Pictures: the loss over the epochs, the network, and what its first layer looks for.
+//! Pictures: the loss over the epochs or over learning rates, the network, and what its first layer looks for.
 //!
 //! They take plain slices and return the text of an SVG file: they know no network, no training and no file. Each is
 //! complete in itself (one style sheet, no script, no link), readable without colour vision (blue against orange), and
 //! the same bytes for the same input.
 //!
 //! Two things were measured and left out. *PNG*: a rasteriser (resvg with text) would add 32 crates to the command's
-//! 99, two minutes of compiling on one core, and a font to embed. *A plotting crate* (plotters): it would draw one of the
-//! three pictures, without a style sheet, and leave thinning and hostile names to us; the axis is a page.
+//! 99, two minutes of compiling on one core, and a font to embed. *A plotting crate* (plotters): it would draw one kind of
+//! them, without a style sheet, and leave thinning and hostile names to us; the axis is a page.
 //!
-//! Row 5 of the house, behind the feature `pictures`: imports `error`. Begin with [`curve`]; `svg` is what all three write
-//! with.
+//! Row 5 of the house, behind the feature `pictures`: imports `error`. Begin with [`curve`]; `svg` is what all of them
+//! write with.
 
+mod area;
 mod axis;
 pub mod curve;
 pub mod diagram;
+pub mod rates;
 pub mod spark;
 mod svg;
 pub mod weights;

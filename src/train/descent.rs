@@ -24,6 +24,7 @@ use crate::network::{Network, Spec, pass};
 use crate::optim::{Method, Optimizer};
 use crate::rng::{Rng, stream};
 use crate::schedule::Progress;
+use std::ops::Range;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
@@ -139,7 +140,7 @@ impl<T: Float> State<T> {
 }
 
 /// Everything that a step needs, allocated before the first.
-struct Descent<'a, 'd, T, L> {
+pub(super) struct Descent<'a, 'd, T, L> {
     trainer: &'a Trainer<L>,
     training: Batch<'d, T>,
     /// Where the inputs of the rows are read, if not in `training`.
@@ -156,7 +157,7 @@ struct Descent<'a, 'd, T, L> {
 }
 
 impl<'a, 'd, T: Float, L: LossFn> Descent<'a, 'd, T, L> {
-    fn new<A: ActivationFn>(
+    pub(super) fn new<A: ActivationFn>(
         trainer: &'a Trainer<L>,
         method: Method,
         net: &mut Network<T, A>,
@@ -209,14 +210,9 @@ impl<'a, 'd, T: Float, L: LossFn> Descent<'a, 'd, T, L> {
         params: &mut [T],
         interrupt: Option<&AtomicBool>,
     ) -> Result<Option<Value>> {
-        let count = self.order.len();
-        let (size, batches) = (self.trainer.batch.min(count), self.batches());
+        let (count, batches) = (self.order.len(), self.batches());
         let number = self.state.standing.epoch + 1;
-        if self.trainer.shuffle {
-            // From the identity, so that an epoch's order depends on its number alone.
-            self.order.iter_mut().enumerate().for_each(|(i, o)| *o = i);
-            Rng::with_stream(self.trainer.seed, stream::SHUFFLE + number as u64).shuffle(&mut self.order);
-        }
+        self.put_in_order();
         let standing = &mut self.state.standing;
         if let Some(watch) = &self.watch {
             standing.history.watched.reserve(watch.most(batches));
@@ -225,12 +221,7 @@ impl<'a, 'd, T: Float, L: LossFn> Descent<'a, 'd, T, L> {
             standing.history.rates.push(0.0);
         }
         while self.state.standing.batch < batches {
-            let b = self.state.standing.batch;
-            let rows = b * size..count.min((b + 1) * size);
-            let weight = match self.training.weights {
-                None => rows.len() as f64,
-                Some(_) => self.batch_weight(rows.clone()),
-            };
+            let (rows, weight) = self.batch_to_come();
             let at = Progress {
                 step: self.number_of_step() - 1,
                 steps: (self.trainer.epochs * batches) as u64,
@@ -262,9 +253,59 @@ impl<'a, 'd, T: Float, L: LossFn> Descent<'a, 'd, T, L> {
         Ok(Some(Value { loss: loss / total, penalty: penalty / total }))
     }
 
-    fn batch_weight(&self, rows: std::ops::Range<usize>) -> f64 {
-        let weights = self.training.weights.unwrap_or_default();
-        rows.map(|r| weights[if self.trainer.shuffle { self.order[r] } else { r }].real()).sum()
+    /// Takes one step after another, each of a batch that weighs something, at the rates that `rate` finds: it is told the loss of the
+    /// last batch, first of none, and ends them with none. Epochs pass as in a training.
+    ///
+    /// **Errors** as in a training.
+    pub(super) fn steps<A: ActivationFn>(
+        &mut self,
+        spec: &Spec<A>,
+        params: &mut [T],
+        mut rate: impl FnMut(Option<f64>) -> Option<f64>,
+    ) -> Result<()> {
+        let (batches, mut last) = (self.batches(), None);
+        while let Some(rate) = rate(last.take()) {
+            while last.is_none() {
+                if self.state.standing.batch == 0 {
+                    self.put_in_order();
+                }
+                let (rows, weight) = self.batch_to_come();
+                if weight > 0.0 {
+                    last = Some(self.step(spec, params, rows, rate)?.loss);
+                }
+                let standing = &mut self.state.standing;
+                standing.batch += 1;
+                if standing.batch == batches {
+                    (standing.epoch, standing.batch) = (standing.epoch + 1, 0);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Puts the rows into the order of the epoch that begins.
+    fn put_in_order(&mut self) {
+        if self.trainer.shuffle {
+            // From the identity, so that an epoch's order depends on its number alone.
+            self.order.iter_mut().enumerate().for_each(|(i, o)| *o = i);
+            let number = self.state.standing.epoch as u64 + 1;
+            Rng::with_stream(self.trainer.seed, stream::SHUFFLE + number).shuffle(&mut self.order);
+        }
+    }
+
+    /// The rows of the batch to come, as places in the order, and what they weigh.
+    fn batch_to_come(&self) -> (Range<usize>, f64) {
+        let (b, count) = (self.state.standing.batch, self.order.len());
+        let size = self.trainer.batch.min(count);
+        let rows = b * size..count.min((b + 1) * size);
+        let weight = match self.training.weights {
+            None => rows.len() as f64,
+            Some(weights) => {
+                let row = |r: usize| if self.trainer.shuffle { self.order[r] } else { r };
+                rows.clone().map(|r| weights[row(r)].real()).sum()
+            }
+        };
+        (rows, weight)
     }
 
     /// One step on the rows at `rows` of the order.
@@ -272,7 +313,7 @@ impl<'a, 'd, T: Float, L: LossFn> Descent<'a, 'd, T, L> {
         &mut self,
         spec: &Spec<A>,
         params: &mut [T],
-        rows: std::ops::Range<usize>,
+        rows: Range<usize>,
         rate: f64,
     ) -> Result<Value> {
         // Noise, as order, depends on the epoch's number and the batch's alone.

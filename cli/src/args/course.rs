@@ -3,6 +3,30 @@
 use clap::Args;
 use std::path::PathBuf;
 
+/// What a range test has no use for: it writes no model, ends by itself, and sets the rates.
+const NOT_WITH_FIND_RATE: [&str; 20] = [
+    "validation",
+    "warm_start",
+    "cv",
+    "checkpoint",
+    "model",
+    "history",
+    "diagram",
+    "weights",
+    "rate",
+    "schedule",
+    "warm_up",
+    "ema",
+    "swa",
+    "monitor",
+    "target_loss",
+    "time_limit",
+    "epochs",
+    "patience",
+    "tolerance",
+    "watch_gradients",
+];
+
 /// The course of a training by mini-batches; what a solver has no use for is refused by name.
 #[derive(Args, Clone, Debug, Default)]
 pub struct Course {
@@ -33,6 +57,11 @@ pub struct Course {
     /// Stop after the epoch that is over later than so many seconds
     #[arg(long, value_name = "SECONDS", help_heading = "Course")]
     pub time_limit: Option<f64>,
+    /// Train nothing: try all learning rates from FROM to TO on a copy of the network, one more for each of STEPS mini-batches, and suggest one
+    /// that teaches; --plot draws the losses [default range: 1e-7,10,100]
+    #[arg(long, value_name = "FROM,TO[,STEPS]", num_args = 0..=1, require_equals = true, default_missing_value = "1e-7,10,100",
+          conflicts_with_all = NOT_WITH_FIND_RATE, help_heading = "Course")]
+    pub find_rate: Option<String>,
     /// Write each epoch's rate, losses and figures of the rows trained on and held back here (CSV)
     #[arg(long, value_name = "FILE", help_heading = "Output")]
     pub history: Option<PathBuf>,

@@ -4,6 +4,7 @@ mod begin;
 mod checkpoints;
 mod course;
 mod folds;
+mod rates;
 mod solver;
 
 use super::{AnyModel, Outcome, existing, machine, widths, with_model};
@@ -20,7 +21,7 @@ use deltarule::network::noise::Noise;
 use deltarule::picture::{self, spark::spark};
 use deltarule::prelude::*;
 use deltarule::rng::stream;
-use deltarule::train::{Epoch, Stopped, Watched};
+use deltarule::train::{Epoch, RateRange, Stopped, Watched};
 use deltarule::{Error, Result, memory};
 use serde_json::{Value, json};
 use std::collections::HashSet;
@@ -36,6 +37,7 @@ pub fn run(args: &Train) -> Result<Outcome> {
     let dtype = begin::dtype(args, start.as_ref())?;
     let base = start.as_ref().map_or_else(Recipe::default, |any| with_model!(any, model => Recipe::of(model)));
     let recipe = Recipe { parting, ..recipe(args, base)? };
+    let range = rates::range(args, &recipe)?;
     let known = start.as_ref().map(|any| with_model!(any, model => (model.input.clone(), model.target.clone())));
     let names = known.as_ref().map_or(Vec::new(), |(_, target)| target.names());
     let target = match (&args.target, &known, &args.reading.labels) {
@@ -50,17 +52,17 @@ pub fn run(args: &Train) -> Result<Outcome> {
         begin::drop_incomplete(&mut source, &ignored)?;
     }
     match (start, dtype) {
-        (Some(AnyModel::F32(model)), _) => train::<f32>(args, cv, &recipe, &source, Some(&model)),
-        (Some(AnyModel::F64(model)), _) => train::<f64>(args, cv, &recipe, &source, Some(&model)),
-        (None, Dtype::F32) => train::<f32>(args, cv, &recipe, &source, None),
-        (None, Dtype::F64) => train::<f64>(args, cv, &recipe, &source, None),
+        (Some(AnyModel::F32(model)), _) => train::<f32>(args, (cv, range), &recipe, &source, Some(&model)),
+        (Some(AnyModel::F64(model)), _) => train::<f64>(args, (cv, range), &recipe, &source, Some(&model)),
+        (None, Dtype::F32) => train::<f32>(args, (cv, range), &recipe, &source, None),
+        (None, Dtype::F64) => train::<f64>(args, (cv, range), &recipe, &source, None),
     }
 }
 
 /// Trains, measures, reports and writes.
 fn train<T: Float + Into<f64>>(
     args: &Train,
-    cv: Option<(usize, usize)>,
+    (cv, range): (Option<(usize, usize)>, Option<RateRange>),
     recipe: &Recipe,
     source: &Source,
     start: Option<&Model<T>>,
@@ -113,6 +115,10 @@ fn train<T: Float + Into<f64>>(
     };
     let started = Instant::now();
     let signals = Signals::listen()?;
+    if let Some(range) = range {
+        rates::run::<T>(args, (recipe, range), (source, &training), &signals, |warnings| said.warn(warnings))?;
+        return Ok(signals.exit_code().map_or(Outcome::Done, Outcome::Interrupted));
+    }
     let judging = validation.as_ref().map(|(source, rows)| Validation { source, rows });
     let fitted = fit(args, (recipe, start), (source, &training), judging, ("", Some(&signals)), &mut said)?;
     let seconds = started.elapsed().as_secs_f64();
@@ -250,6 +256,7 @@ fn recipe(args: &Train, base: Recipe) -> Result<Recipe> {
     };
     let activations = match &args.activation {
         Some(names) => names.split(',').map(Activation::parse).collect::<Result<Vec<_>>>()?,
+        None if args.warm_start.is_none() && solver::is_least_squares(args.solver) => vec![Activation::Tanh],
         // One is for all; as many as a model to go on with has hidden layers are for no other number.
         None if [1, hidden.len()].contains(&base.activations.len()) => base.activations,
         None => vec![Activation::Relu],

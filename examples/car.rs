@@ -44,13 +44,16 @@ fn main() -> deltarule::Result<()> {
     );
     println!("scikit-learn: {SCIKIT_LEARN} with 0.015 between seeds, 0.32 s a fit");
 
-    let mut total = 0.0;
-    for seed in 0..10 {
-        total += defaults(&source, &target, &rows, seed)?;
+    let mut fits = Vec::new();
+    for (part, seed) in (0..SPLITS).flat_map(|part| (0..5).map(move |seed| (part, seed))) {
+        let started = Instant::now();
+        fits.push((defaults(&source, &target, &rows, part, seed)?, started.elapsed().as_secs_f64()));
     }
-    println!("our defaults, 10 seeds: hold-out accuracy {:.4}", total / 10.0);
+    let accuracy = fits.iter().map(|fit| fit.0).sum::<f64>() / fits.len() as f64;
+    let slowest = fits.iter().map(|fit| fit.1).fold(0.0, f64::max);
+    println!("our defaults, 5 seeds x {SPLITS} splits: hold-out accuracy {accuracy:.4}, at most {slowest:.3} s a fit");
     assert!(mean >= 0.900, "the document's protocol reaches {mean}");
-    assert!(total / 10.0 >= 0.985, "the defaults reach {}", total / 10.0);
+    assert!(accuracy >= 0.995, "the defaults reach {accuracy}");
     Ok(())
 }
 
@@ -77,11 +80,11 @@ fn document(x: &ndarray::Array2<f64>, y: &ndarray::Array2<f64>, part: u64, seed:
     subset_accuracy(bits(&take(y, &part.test)).view(), bits(&predicted).view(), None)
 }
 
-/// What `deltarule train data/car.csv --target class --seed SEED` does: its hold-out accuracy.
-fn defaults(source: &Source, target: &Target, rows: &[usize], seed: u64) -> deltarule::Result<f64> {
+/// What `deltarule train data/car.csv --target class` does with the rows of a split that holds 30 % out: its accuracy on these.
+fn defaults(source: &Source, target: &Target, rows: &[usize], part: u64, seed: u64) -> deltarule::Result<f64> {
     let groups = source.groups(target, rows, &Parting::Random)?;
-    let part = split::hold_out(groups.strata(), 0.2, &mut Rng::with_stream(seed, stream::SPLIT))?;
-    let mut recipe = Recipe::default();
+    let part = split::hold_out(groups.strata(), 0.3, &mut Rng::with_stream(part, stream::SPLIT))?;
+    let mut recipe = Recipe::suited_to(part.train.len(), &[100]);
     recipe.trainer.seed = seed;
     let fitted = recipe.fit::<f32>(source, &part.train, &mut |_| ControlFlow::Continue(()))?;
     let evaluation = fitted.model.evaluate(source, &part.test)?;

@@ -21,6 +21,8 @@ const HOUSE: [(&str, &[&[&str]]); 6] = [
             &["network::pass", "network::generic"],
             &["network::workspace", "network::objective"],
             &[
+                "network::batch",
+                "network::fold",
                 "network::keep",
                 "network::max_norm",
                 "network::noise",

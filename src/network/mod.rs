@@ -5,7 +5,7 @@
 
 mod batch;
 pub mod curvature;
-mod fold;
+pub(crate) mod fold;
 pub mod generic;
 mod keep;
 pub mod max_norm;

@@ -115,7 +115,7 @@ impl Identity {
         ];
         fields.extend(rows("training", Some(training)));
         fields.extend(rows("held-back", held_back));
-        fields.push(field("initial parameters", sha256(net.params().iter())));
+        fields.push(field("initial parameters", sha256(net.state().iter())));
         Self(fields)
     }
 
@@ -398,7 +398,7 @@ impl<L: LossFn + fmt::Display> Trainer<L> {
         file::check_writable(path, if found == Found::Refuse { Existing::Keep } else { Existing::Replace })?;
         // All at once: the buffers of the state, and the file with them.
         let buffers = 5 + if let Solver::Steps(method) = self.solver { method.moments() } else { 0 };
-        let bytes = 2 * (buffers * net.params().len()) as u128 * size_of::<T>() as u128;
+        let bytes = 2 * (buffers * net.state().len()) as u128 * size_of::<T>() as u128;
         memory::require("the bytes of a checkpoint", bytes)?;
         let mut identity = Identity::of(self, net, &training, held_back.as_ref(), measure);
         if let Some(inputs) = inputs.as_deref_mut() {

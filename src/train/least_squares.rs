@@ -51,7 +51,7 @@ pub(super) fn fit<'a, T: Float, A: ActivationFn, L: LossFn>(
         params.iter_mut().zip(iteration.params).for_each(|(p, &w)| *p = T::from_f64(w));
         course.see(spec, iteration, params)
     })?;
-    let mut history = course.end(&report, params)?;
+    let mut history = course.end(spec, &report, params)?;
     history.regularisation = regularisation;
     Ok(history)
 }

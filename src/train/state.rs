@@ -163,7 +163,7 @@ fn stalled(is_judged: bool) -> Stopped {
 pub struct Snapshot<'a, T> {
     /// The plain numbers.
     pub standing: &'a Standing,
-    /// The buffers, each with its name; the parameters are `params`.
+    /// The buffers, each with its name; the parameters, and after them the running statistics of batch normalisation, are `params`.
     pub buffers: Vec<(&'static str, &'a [T])>,
 }
 

@@ -32,6 +32,37 @@ pub(super) struct Course<'a, T, L> {
     begun: Instant,
     /// What the judges failed of.
     broken: Option<Error>,
+    /// The statistics of batch normalisation, where there is any.
+    settled: Option<Settled<'a, T>>,
+}
+
+/// Statistics of batch normalisation at any parameters: those of the whole batch, which is what a running average of them would approach.
+struct Settled<'a, T> {
+    training: Batch<'a, T>,
+    workspace: Workspace<T>,
+    /// A network's state.
+    numbers: Vec<T>,
+}
+
+impl<'a, T: Float> Settled<'a, T> {
+    fn new<A: ActivationFn, L>(trainer: &Trainer<L>, net: &Network<T, A>, training: &Batch<'a, T>) -> Result<Self> {
+        let (rows, threads) = (training.x.nrows(), trainer.threads.clone());
+        let workspace = Workspace::for_prediction(net.spec(), rows, trainer.engine, threads)?;
+        Ok(Self { training: training.clone(), workspace, numbers: copied(net.state(), "the running statistics")? })
+    }
+
+    /// The state of the network at `params`.
+    fn at<A: ActivationFn, L: LossFn>(
+        &mut self,
+        trainer: &Trainer<L>,
+        spec: &Spec<A>,
+        params: &[T],
+    ) -> Result<&[T]> {
+        pass::value(spec, params, self.training.view(), &trainer.objective, &mut self.workspace)?;
+        self.numbers[..params.len()].copy_from_slice(params);
+        self.workspace.update_running(spec, 1.0, &mut self.numbers);
+        Ok(&self.numbers)
+    }
 }
 
 impl<'a, T: Float, L: LossFn> Course<'a, T, L> {
@@ -42,10 +73,12 @@ impl<'a, T: Float, L: LossFn> Course<'a, T, L> {
         run: Run<'a, T>,
     ) -> Result<Self> {
         let Run { held_back, measure, observe, interrupt, .. } = run;
+        let settled =
+            net.spec().couples_rows().then(|| Settled::new(trainer, net, &training)).transpose()?;
         let jury = Jury::new(trainer, net.spec(), training, held_back, measure)?;
         let best = copied(if jury.judges() { net.params() } else { &[] }, "the best parameters")?;
         let standing = Standing::new();
-        Ok(Self { trainer, jury, standing, best, observe, interrupt, begun: Instant::now(), broken: None })
+        Ok(Self { trainer, jury, standing, best, observe, interrupt, begun: Instant::now(), broken: None, settled })
     }
 
     /// Takes in an iteration, which ended at `params`, whatever numbers it is in; says whether to go on.
@@ -55,7 +88,11 @@ impl<'a, T: Float, L: LossFn> Course<'a, T, L> {
         iteration: &Iteration<'_, N>,
         params: &[T],
     ) -> ControlFlow<()> {
-        let heard = match self.jury.hear(spec, params, (iteration.number, 1)) {
+        let numbers = match &mut self.settled {
+            Some(settled) if self.jury.listens() => settled.at(self.trainer, spec, params),
+            _ => Ok(params),
+        };
+        let heard = match numbers.and_then(|numbers| self.jury.hear(spec, numbers, (iteration.number, 1))) {
             Ok(heard) => heard,
             Err(error) => {
                 self.broken = Some(error);
@@ -75,8 +112,8 @@ impl<'a, T: Float, L: LossFn> Course<'a, T, L> {
         if standing.stopped.is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     }
 
-    /// After the minimisation: what happened, with the best parameters in `params` where rows judged them.
-    pub fn end(self, report: &Report, params: &mut [T]) -> Result<History> {
+    /// After the minimisation: what happened, with the best parameters in `numbers`, the network's state, where rows judged them.
+    pub fn end<A: ActivationFn>(mut self, spec: &Spec<A>, report: &Report, numbers: &mut [T]) -> Result<History> {
         if let Some(error) = self.broken {
             return Err(error);
         }
@@ -86,8 +123,13 @@ impl<'a, T: Float, L: LossFn> Course<'a, T, L> {
             stop if stop.converged() => Stopped::Converged,
             _ => Stopped::Epochs,
         });
+        let params = &mut numbers[..spec.parameters()];
         if self.jury.judges() && history.kept > 0 {
             params.copy_from_slice(&self.best);
+        }
+        if let Some(settled) = &mut self.settled {
+            let settled = settled.at(self.trainer, spec, params)?;
+            numbers.copy_from_slice(settled);
         }
         Ok(history)
     }
@@ -134,7 +176,8 @@ fn minimise<'a, T: Float, A: ActivationFn, L: LossFn>(
 ) -> Result<History> {
     let mut workspace = Workspace::new(net.spec(), training.x.nrows(), trainer.engine, trainer.threads.clone())?;
     let mut course = Course::new(trainer, net, training, run)?;
-    let (spec, params) = net.parts_mut();
+    let (spec, numbers) = net.state_parts_mut();
+    let params = &mut numbers[..spec.parameters()];
     let isa = trainer.engine.isa;
 
     // Minimisers shorten steps into what is not finite; before the first there is nothing to shorten.
@@ -151,5 +194,5 @@ fn minimise<'a, T: Float, A: ActivationFn, L: LossFn>(
         Ok(value.objective())
     };
     let report = minimiser(params, &mut objective, &mut |iteration| course.see(spec, iteration, iteration.params))?;
-    course.end(&report, params)
+    course.end(spec, &report, numbers)
 }

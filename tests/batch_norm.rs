@@ -2,9 +2,12 @@
 
 use deltarule::network::noise::Draw;
 use deltarule::network::{generic, pass};
+use deltarule::optim::levenberg_marquardt;
 use deltarule::prelude::*;
 use deltarule::simd::Isa;
-use ndarray::{Array2, ArrayView2, array};
+use deltarule::train::checkpoint::{Checkpointing, Found, Start};
+use deltarule::train::{Averaging, Run, Stopped};
+use ndarray::{Array2, ArrayView2, array, s};
 use proptest::prelude::{ProptestConfig, any, prop_assert, proptest};
 
 // torch 2.15.0+cu132; `scripts/golden-norms.py batch`.
@@ -398,4 +401,158 @@ fn layer_normalisation_is_not_folded() {
     let layers = vec![Layer::new(4, Activation::Tanh).with_norm(Norm::Layer), Layer::new(1, Activation::Identity)];
     let net = Network::<f64>::new(Spec::new(2, layers).unwrap(), None, &mut Rng::new(1)).unwrap();
     assert_eq!(net.folded().unwrap(), net);
+}
+
+/// A network of two classes on three numbers of any scale, without biases under its norms as is usual.
+fn classifier() -> Spec {
+    let layer = Layer::without_bias(8, Activation::Tanh).with_norm(Norm::Batch);
+    Spec::new(3, vec![layer, layer, Layer::new(1, Activation::Sigmoid)]).unwrap()
+}
+
+fn rows(count: usize) -> (Array2<f32>, Array2<f32>) {
+    let mut rng = Rng::new(6);
+    let x = Array2::from_shape_simple_fn((count, 3), || 100.0 + 50.0 * rng.normal::<f32>(0.0, 1.0));
+    let y = x.map_axis(ndarray::Axis(1), |r| f32::from(u8::from(r[0] > r[1]))).insert_axis(ndarray::Axis(1));
+    (x, y)
+}
+
+fn part<'a>(x: &'a Array2<f32>, y: &'a Array2<f32>, from: usize, to: usize) -> Batch<'a, f32> {
+    Batch { x: x.slice(s![from..to, ..]), y: y.slice(s![from..to, ..]), weights: None }
+}
+
+fn trainer() -> Trainer {
+    let objective = Objective { loss: Loss::LogisticCrossEntropy, l1: 0.0, l2: 0.0 };
+    let stopping = Stopping { patience: 1000, ..Stopping::default() };
+    Trainer { learning_rate: 0.01, epochs: 30, batch: 32, stopping, ..Trainer::new(objective) }
+}
+
+fn loss_of(net: &Network<f32>, x: ArrayView2<'_, f32>, y: ArrayView2<'_, f32>) -> f64 {
+    let folded = net.folded().unwrap();
+    let mut workspace = Workspace::for_prediction(folded.spec(), x.nrows(), Engine::default(), Threads::one()).unwrap();
+    let batch = Batch { x, y, weights: None };
+    pass::value(folded.spec(), folded.params(), batch, &trainer().objective, &mut workspace).unwrap().loss
+}
+
+/// Under each kind of training, with its gradients watched; rows held back are judged by running statistics, and the best are kept.
+#[test]
+fn it_learns_and_keeps_the_statistics_of_what_was_best() {
+    // One more than whole batches: it joins the last of them.
+    let (x, y) = rows(32 * 12 + 1 + 100);
+    let (training, held_back) = (part(&x, &y, 100, x.nrows()), part(&x, &y, 0, 100));
+    let watched = Trainer { watch_gradients: Some(5), ..trainer() };
+    let small = Trainer { epochs: 12, ..trainer() };
+    for (trainer, is_judged) in [
+        (watched.clone(), false),
+        (watched, true),
+        (Trainer { averaging: Some(Averaging::Exponential { decay: 0.9 }), ..trainer() }, true),
+        (Trainer { averaging: Some(Averaging::Uniform { from: 20 }), ..trainer() }, true),
+        (Trainer { solver: Solver::Steps(Method::parse("adamw").unwrap()), ..trainer() }, true),
+        (Trainer { solver: Solver::Lbfgs, ..small.clone() }, false),
+        (Trainer { solver: Solver::Lbfgs, ..small.clone() }, true),
+        (Trainer { solver: Solver::Scg, epochs: 60, ..small.clone() }, true),
+    ] {
+        let mut net = Network::<f32>::new(classifier(), None, &mut Rng::new(1)).unwrap();
+        let run = Run { held_back: is_judged.then(|| held_back.view()), ..Run::default() };
+        let history = trainer.run(&mut net, training.view(), run).unwrap();
+        let loss = loss_of(&net, held_back.x.view(), held_back.y.view());
+        let what = format!("{:?}, {:?}, judged {is_judged}", trainer.solver, trainer.averaging);
+        assert!(loss < 0.3, "{what}: {loss}, {:?}", history.training);
+        if is_judged {
+            let best = history.validation.iter().copied().fold(f64::INFINITY, f64::min);
+            assert!((loss - best).abs() < 1e-6, "{what}: {loss} for {best}");
+        }
+        assert!(net.statistics(0)[0].iter().all(|mean| mean.abs() > 1e-3), "{what}: {:?}", net.statistics(0));
+    }
+}
+
+/// Whole-batch solvers end with the statistics of all rows, at the parameters that they end with.
+#[test]
+fn whole_batches_leave_their_own_statistics() {
+    let (x, y) = rows(150);
+    for is_judged in [false, true] {
+        let mut net = Network::<f32>::new(classifier(), None, &mut Rng::new(1)).unwrap();
+        let trainer = Trainer { solver: Solver::Lbfgs, epochs: 8, ..trainer() };
+        let run = Run { held_back: is_judged.then(|| part(&x, &y, 0, 150)), ..Run::default() };
+        trainer.run(&mut net, part(&x, &y, 0, 150), run).unwrap();
+        let mut workspace = Workspace::for_prediction(net.spec(), 150, Engine::default(), Threads::one()).unwrap();
+        pass::value(net.spec(), net.params(), part(&x, &y, 0, 150), &trainer.objective, &mut workspace).unwrap();
+        let mut state = net.state().to_vec();
+        workspace.update_running(net.spec(), 1.0, &mut state);
+        assert_eq!(state, net.state());
+    }
+}
+
+/// Interrupted after every batch and continued with other threads, under an average and rows held back: the same bits, of which running
+/// statistics are a part.
+#[test]
+fn interrupted_after_every_batch_it_comes_to_the_same_bits() {
+    let (x, y) = rows(31 + 20);
+    let folder = tempfile::tempdir().unwrap();
+    for averaging in [None, Some(Averaging::Exponential { decay: 0.8 })] {
+        // Three batches: of 10, of 10, and of 11 rows.
+        let trainer = Trainer { batch: 10, epochs: 4, averaging, ..trainer() };
+        let run = |trainer: &Trainer, name: &str, found: Found, interrupt: bool| {
+            let mut net = Network::<f32>::new(classifier(), None, &mut Rng::new(1)).unwrap();
+            let flag = std::sync::atomic::AtomicBool::new(interrupt);
+            let run = Run { held_back: Some(part(&x, &y, 31, 51)), interrupt: Some(&flag), ..Run::default() };
+            let (path, mut start) = (folder.path().join(name), Start::Anew);
+            let mut told = |how| start = how;
+            let state = Checkpointing { path: &path, every: 1, found, told: Some(&mut told) };
+            let history = trainer.run_checkpointed(&mut net, part(&x, &y, 0, 31), run, state).unwrap();
+            (net.state().to_vec(), history, start)
+        };
+        let (expected, history, _) = run(&trainer, "whole", Found::Replace, false);
+        std::fs::remove_file(folder.path().join("pieces")).ok();
+        for piece in 1.. {
+            let trainer = Trainer { threads: Threads::new(1 + piece % 2).unwrap(), ..trainer.clone() };
+            let (state, found, start) = run(&trainer, "pieces", Found::Resume, true);
+            if piece > 1 {
+                assert_eq!(start, Start::Continued { epochs: (piece - 1) / 3, batches: (piece - 1) % 3 });
+            }
+            if found.stopped != Stopped::Interrupted {
+                assert_eq!((state, found), (expected, history));
+                break;
+            }
+        }
+    }
+}
+
+#[test]
+fn trainings_that_cannot_have_it_say_so_before_they_begin() {
+    let (x, y) = rows(33);
+    let refusal = |trainer: &Trainer, rows: usize, layers: Vec<Layer>| {
+        let mut net = Network::<f32>::new(Spec::new(3, layers).unwrap(), None, &mut Rng::new(1)).unwrap();
+        let batch = Batch { x: x.slice(s![..rows, ..]), y: y.slice(s![..rows, ..]), weights: None };
+        let before = net.clone();
+        let refusal = trainer.run(&mut net, batch, Run::default()).unwrap_err().to_string();
+        assert_eq!(net, before);
+        refusal
+    };
+    let layers = || classifier().layers().to_vec();
+    let said = refusal(&Trainer { batch: 1, ..trainer() }, 33, layers());
+    assert!(said.contains("at least 2, for layer 1 has batch norm") && said.contains("33 in batches of 1"), "{said}");
+    let said = refusal(&trainer(), 1, layers());
+    assert!(said.contains("at least 2") && said.contains("1 in batches of 32"), "{said}");
+    let said = refusal(&Trainer { solver: Solver::Lbfgs, ..trainer() }, 1, layers());
+    assert!(said.contains("at least 2"), "{said}");
+    let options = levenberg_marquardt::Options::default();
+    for solver in [Solver::LevenbergMarquardt(options), Solver::Bayes(options)] {
+        let said = refusal(&Trainer { solver, ..trainer() }, 33, layers());
+        assert!(said.contains("take no norms, and layer 1 has one"), "{said}");
+    }
+    let step = vec![Layer::new(1, Activation::Step).with_norm(Norm::Batch)];
+    let said = refusal(&Trainer { solver: Solver::Perceptron, ..trainer() }, 33, step);
+    assert!(said.contains("without a norm"), "{said}");
+}
+
+/// Sums whose squares overflow are normalised to nothing, and the loss stays finite.
+#[test]
+fn statistics_that_are_not_finite_end_a_training_in_their_step() {
+    let (x, y) = rows(64);
+    let x = x.mapv(|x| 1e22 * x);
+    let mut net = Network::<f32>::new(classifier(), None, &mut Rng::new(1)).unwrap();
+    let batch = Batch { x: x.view(), y: y.view(), weights: None };
+    let refusal = trainer().run(&mut net, batch, Run::default()).unwrap_err().to_string();
+    assert!(refusal.contains("epoch 1, batch 1") && refusal.contains("layer 1"), "{refusal}");
+    assert!(net.state().iter().all(|number| number.is_finite()));
 }

@@ -91,7 +91,12 @@ pub(super) fn fit<'a, T: Float, A: ActivationFn, L: LossFn>(
 }
 
 /// Hands the state on, if it is wanted now.
-fn save_state<T: Float>(save: &mut Option<Saving<'_, T>>, state: &State<T>, numbers: &[T], is_last: bool) -> Result<()> {
+fn save_state<T: Float>(
+    save: &mut Option<Saving<'_, T>>,
+    state: &State<T>,
+    numbers: &[T],
+    is_last: bool,
+) -> Result<()> {
     match save {
         Some(Saving { every, save }) if is_last || state.standing.epoch.is_multiple_of(*every) => {
             save(&state.snapshot(numbers))

@@ -40,12 +40,8 @@ impl<'a, 'd, T: Float, L: LossFn> Judge<'a, 'd, T, L> {
     ) -> Result<Self> {
         let size = rows_at_a_time::<T, A>(spec, rows.x.nrows());
         let folded = spec.couples_rows().then(|| spec.folded());
-        let workspace = Workspace::for_prediction(
-            folded.as_ref().unwrap_or(spec),
-            size,
-            trainer.engine,
-            trainer.threads.clone(),
-        )?;
+        let workspace =
+            Workspace::for_prediction(folded.as_ref().unwrap_or(spec), size, trainer.engine, trainer.threads.clone())?;
         let folded = zeros(folded.map_or(0, |spec| spec.state()), "the folded network")?;
         let measure = measure.map(|measure| (measure, Array2::from_elem((rows.x.nrows(), spec.outputs()), T::ZERO)));
         Ok(Self { trainer, rows, part, workspace, size, folded, measure })

@@ -30,8 +30,11 @@ impl<L> Trainer<L> {
         let judged = u128::from(held_back > 0);
         // The folded network for whoever judges, and what whole batches leave of statistics.
         let judge = judge + numbers(2 * u128::from(spec.couples_rows()) * parameters);
-        let settled =
-            if spec.couples_rows() { Workspace::<T>::required_bytes(spec, rows, false) + numbers(parameters) } else { 0 };
+        let settled = if spec.couples_rows() {
+            Workspace::<T>::required_bytes(spec, rows, false) + numbers(parameters)
+        } else {
+            0
+        };
         match self.solver {
             Solver::Steps(method) => {
                 let batch = Cut::new(rows, self.batch, spec.couples_rows()).largest.min(rows);

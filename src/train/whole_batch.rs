@@ -52,12 +52,7 @@ impl<'a, T: Float> Settled<'a, T> {
     }
 
     /// The state of the network at `params`.
-    fn at<A: ActivationFn, L: LossFn>(
-        &mut self,
-        trainer: &Trainer<L>,
-        spec: &Spec<A>,
-        params: &[T],
-    ) -> Result<&[T]> {
+    fn at<A: ActivationFn, L: LossFn>(&mut self, trainer: &Trainer<L>, spec: &Spec<A>, params: &[T]) -> Result<&[T]> {
         pass::value(spec, params, self.training.view(), &trainer.objective, &mut self.workspace)?;
         self.numbers[..params.len()].copy_from_slice(params);
         self.workspace.update_running(spec, 1.0, &mut self.numbers);
@@ -73,8 +68,7 @@ impl<'a, T: Float, L: LossFn> Course<'a, T, L> {
         run: Run<'a, T>,
     ) -> Result<Self> {
         let Run { held_back, measure, observe, interrupt, .. } = run;
-        let settled =
-            net.spec().couples_rows().then(|| Settled::new(trainer, net, &training)).transpose()?;
+        let settled = net.spec().couples_rows().then(|| Settled::new(trainer, net, &training)).transpose()?;
         let jury = Jury::new(trainer, net.spec(), training, held_back, measure)?;
         let best = copied(if jury.judges() { net.params() } else { &[] }, "the best parameters")?;
         let standing = Standing::new();

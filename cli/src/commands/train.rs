@@ -255,6 +255,7 @@ fn recipe(args: &Train) -> Result<Recipe> {
         norm: match args.norm {
             args::Norm::None => Norm::None,
             args::Norm::Layer => Norm::Layer,
+            args::Norm::Batch => Norm::Batch,
         },
         output: parse(&args.output_activation)?,
         loss: args.loss.as_deref().map(Loss::parse).transpose()?,

@@ -12,7 +12,7 @@
 //! and a sum of 100,000 terms in `f32` errs by some `64 + 1563` roundings at most, not by 100,000. The variance is that of the numbers less
 //! their mean, in a second pass: the mean of squares less the square of the mean has no digits left where the mean is large.
 //!
-//! All functions here work on some of the chunks or rows; `network::batch` hands them out to threads.
+//! All functions here work on some of the chunks or rows; `network::norms` hands them out to threads.
 
 use super::rows;
 use super::sweep::{Step, sweep};

@@ -1,15 +1,15 @@
 //! The network: a [`Spec`] and one flat buffer of parameters.
 //!
-//! Row 4 of the house: `predictor` > `network`, `curvature` > `pass`, `generic` > `workspace`, `objective` > `batch`, `fold`, `keep`, `max_norm`, `noise`, `plan`, `shapes`, `tiny` > `spec`. Begin reading at [`pass`]:
+//! Row 4 of the house: `predictor` > `network`, `curvature` > `pass`, `generic` > `workspace`, `objective` > `fold`, `keep`, `max_norm`, `noise`, `norms`, `plan`, `shapes`, `tiny` > `spec`. Begin reading at [`pass`]:
 //! forward and backward on one page.
 
-mod batch;
 pub mod curvature;
 pub(crate) mod fold;
 pub mod generic;
 mod keep;
 pub mod max_norm;
 pub mod noise;
+mod norms;
 pub mod objective;
 pub mod pass;
 mod plan;

@@ -16,9 +16,9 @@
 //!
 //! Where the workspace has noise ([`noise`](super::noise)), `A` and `S` are those of the units that are not dropped.
 
-use super::batch;
 use super::keep::{Keep, activate};
 use super::noise::Draw;
+use super::norms;
 use super::objective::{Batch, Objective, Value, is_linked, loss_rows, penalty, total_weight};
 use super::shapes::{check_length, contiguous_mut, rows_of};
 use super::spec::{Layer, Norm, Spec};
@@ -26,7 +26,7 @@ use super::tiny::{self, Tiny};
 use super::workspace::{Shard, Workspace, each_shard};
 use crate::activation::{Activation, ActivationFn};
 use crate::engine::{Backend, Engine};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::float::Float;
 use crate::gemm::{Mat, MatMut, Packed, affine, gemm};
 use crate::kernel::{layer_norm, rows, vector};
@@ -87,10 +87,7 @@ pub fn predict_into<T: Float, A: ActivationFn>(
     mut out: ArrayViewMut2<'_, T>,
 ) -> Result<()> {
     check_length("parameters", spec, params)?;
-    if spec.couples_rows() {
-        let why = "a prediction by a pass under batch normalisation, which knows this batch's statistics alone: fold the network first";
-        return Err(Error::Unsupported(why.into()));
-    }
+    spec.check_predicts()?;
     let input = rows_of("x", &x, x.nrows(), spec.inputs())?;
     let out = contiguous_mut("out", &mut out, x.nrows(), spec.outputs())?;
     workspace.check(spec, x.nrows())?;
@@ -252,7 +249,7 @@ impl<T: Float, A: ActivationFn> Pass<'_, T, A> {
                 finish(row, z, slope, whole);
             });
             if layer.norm == Norm::Batch {
-                self.batch(work, count).forward([scale, shift], z, normalised, &mut statistics[l]);
+                self.norms(work, count).forward_of_columns([scale, shift], z, normalised, &mut statistics[l]);
                 self.threads.share(self.pieces(work), count, [z, slope, whole], |rows, [z, slope, whole]| {
                     finish(rows.start, z, slope, whole);
                 });
@@ -260,9 +257,9 @@ impl<T: Float, A: ActivationFn> Pass<'_, T, A> {
         }
     }
 
-    /// Who normalises a batch of `rows` rows, which is about as much work as a product of `work` multiply-adds.
-    fn batch(&self, work: usize, rows: usize) -> batch::Work<'_> {
-        batch::Work { isa: self.engine.isa, threads: self.threads, pieces: self.pieces(work), rows }
+    /// Who normalises a block of `rows` rows, which is about as much work as a product of `work` multiply-adds.
+    fn norms(&self, work: usize, rows: usize) -> norms::Work<'_> {
+        norms::Work { isa: self.engine.isa, threads: self.threads, pieces: self.pieces(work), rows }
     }
 
     /// [`forward`](Self::forward) to the shard's own output.
@@ -302,22 +299,12 @@ impl<T: Float, A: ActivationFn> Pass<'_, T, A> {
                 let delta = &mut from_here[0][..count * block.outputs];
                 let (scale, normalised) = (&self.params[block.scale.clone()], &normalised[l][..delta.len()]);
                 let (scales, shifts) = gradient[block.scale.start..block.shift.end].split_at_mut(block.outputs);
-                if !is_coupled {
-                    if is_first {
-                        scales.fill(T::ZERO);
-                        shifts.fill(T::ZERO);
-                    }
-                    rows::add_column_products(self.engine.isa, delta, normalised, scales);
-                    rows::add_column_sums(self.engine.isa, delta, shifts);
-                    let inverse = &inverse[l][..count];
-                    self.threads.share(self.pieces(work), count, [delta], |rows, [delta]| {
-                        let elements = rows.start * block.outputs..rows.end * block.outputs;
-                        layer_norm::backward(self.engine.isa, scale, &normalised[elements], &inverse[rows], delta);
-                    });
+                let norms = self.norms(work, count);
+                if is_coupled {
+                    norms.backward_of_columns(scale, normalised, &mut statistics[l], delta, [scales, shifts]);
                 } else {
-                    // The first block is all there is.
-                    let work = self.batch(work, count);
-                    work.backward(scale, normalised, &mut statistics[l], delta, [scales, shifts]);
+                    let of_rows = (normalised, &inverse[l][..count]);
+                    norms.backward_of_rows(scale, of_rows, delta, [scales, shifts], is_first);
                 }
             }
             let delta = Mat::new(&from_here[0][..count * block.outputs], count, block.outputs);

@@ -266,6 +266,15 @@ impl<A: ActivationFn> Spec<A> {
         Err(Error::shape("rows of the batch", expected, rows))
     }
 
+    /// Refuses batch normalisation, of whose running statistics the parameters know nothing.
+    pub(crate) fn check_predicts(&self) -> Result<()> {
+        if !self.couples_rows() {
+            return Ok(());
+        }
+        let why = "a prediction by a pass under batch normalisation, which knows this batch's statistics alone: fold the network first";
+        Err(Error::Unsupported(why.into()))
+    }
+
     /// The shape of the network that predicts: batch normalisation is part of weights and biases, which every layer then has that had it
     /// ([`Network::folded`](super::Network::folded)). Layer normalisation stays: it depends on the row.
     pub fn folded(&self) -> Self {

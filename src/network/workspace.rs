@@ -1,10 +1,10 @@
 //! Every buffer that a pass needs, allocated once: a step of training allocates nothing.
 //!
 //! A batch is cut into *shards* of rows, each with buffers of its own for one block of its rows, as the [`Plan`] says.
-//! Row 4 of the house: imports `batch`, `noise`, `plan`, `tiny`, `spec`, the engines and the ground.
+//! Row 4 of the house: imports `noise`, `norms`, `plan`, `tiny`, `spec`, the engines and the ground.
 
-use super::batch::Statistics;
 use super::noise::{Draw, Noise};
+use super::norms::Statistics;
 use super::plan::Plan;
 use super::spec::{Layer, Norm, Spec};
 use super::tiny::Tiny;

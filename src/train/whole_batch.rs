@@ -48,7 +48,7 @@ impl<'a, T: Float> Settled<'a, T> {
     fn new<A: ActivationFn, L>(trainer: &Trainer<L>, net: &Network<T, A>, training: &Batch<'a, T>) -> Result<Self> {
         let (rows, threads) = (training.x.nrows(), trainer.threads.clone());
         let workspace = Workspace::for_prediction(net.spec(), rows, trainer.engine, threads)?;
-        Ok(Self { training: training.clone(), workspace, numbers: copied(net.state(), "the running statistics")? })
+        Ok(Self { training: *training, workspace, numbers: copied(net.state(), "the running statistics")? })
     }
 
     /// The state of the network at `params`.

@@ -30,7 +30,9 @@ impl Parts {
             let tensor = file.tensor(name).unwrap();
             (name.to_string(), tensor.dtype().to_string(), tensor.shape().to_vec(), tensor.data().to_vec())
         };
-        let tensors = ["0.weight", "0.bias", "1.weight", "1.bias"].map(tensor).to_vec();
+        // A layer under batch normalisation has no biases.
+        let names = ["0.weight", "0.bias", "1.weight", "1.bias"].into_iter().filter(|name| file.tensor(name).is_ok());
+        let tensors = names.map(tensor).collect();
         Self { model: envelope["model"].clone(), tensors }
     }
 

@@ -1,13 +1,13 @@
-//! Batch normalisation at work on a batch: chunks and rows handed out to threads, and the running averages.
+//! Normalisation at work on a block of rows, handed out to threads: that of each row, and that of each column over all rows.
 //!
-//! Row 4 of the house: imports `kernel`, the engines and the ground. The formulas are in [`batch_norm`]. What a batch becomes depends on
-//! all of its rows, so a pass takes it as one block ([`plan`](super::plan)), and threads share the chunks of each sum and the rows of
-//! what follows from it: the same bits for any number of them.
+//! Row 4 of the house: imports `kernel`, the engines and the ground. The formulas are in [`layer_norm`] and [`batch_norm`]. What a batch
+//! becomes under the latter depends on all of its rows, so a pass takes it as one block ([`plan`](super::plan)), and threads share the
+//! chunks of each sum and the rows of what follows from it: the same bits for any number of them.
 
 use crate::error::Result;
 use crate::float::Float;
 use crate::kernel::batch_norm::{self, EPSILON, Sum, chunks};
-use crate::kernel::rows;
+use crate::kernel::{layer_norm, rows};
 use crate::memory::zeros;
 use crate::simd::Isa;
 use crate::threads::Threads;
@@ -70,8 +70,30 @@ impl Work<'_> {
         rows::add_column_sums(self.isa, partial, sums);
     }
 
-    /// Weighted sums become what the activation is given; what they were normalised to is kept where there is room for it.
-    pub fn forward<T: Float>(
+    /// By rows: the gradient with respect to what the activation was given becomes that with respect to the weighted sums; those of scales
+    /// and shifts are added to what is there unless the block is the first.
+    pub fn backward_of_rows<T: Float>(
+        self,
+        scale: &[T],
+        (normalised, inverse): (&[T], &[T]),
+        delta: &mut [T],
+        [scales, shifts]: [&mut [T]; 2],
+        is_first: bool,
+    ) {
+        if is_first {
+            scales.fill(T::ZERO);
+            shifts.fill(T::ZERO);
+        }
+        rows::add_column_products(self.isa, delta, normalised, scales);
+        rows::add_column_sums(self.isa, delta, shifts);
+        self.threads.share(self.pieces, self.rows, [delta], |rows, [delta]| {
+            let elements = rows.start * scale.len()..rows.end * scale.len();
+            layer_norm::backward(self.isa, scale, &normalised[elements], &inverse[rows], delta);
+        });
+    }
+
+    /// By columns: weighted sums become what the activation is given; what they were normalised to is kept where there is room for it.
+    pub fn forward_of_columns<T: Float>(
         self,
         [scale, shift]: [&[T]; 2],
         z: &mut [T],
@@ -98,9 +120,9 @@ impl Work<'_> {
         });
     }
 
-    /// The gradient with respect to what the activation was given becomes that with respect to the weighted sums; those of scales and
-    /// shifts are written.
-    pub fn backward<T: Float>(
+    /// By columns: the gradient with respect to what the activation was given becomes that with respect to the weighted sums; those of
+    /// scales and shifts are written.
+    pub fn backward_of_columns<T: Float>(
         self,
         scale: &[T],
         normalised: &[T],

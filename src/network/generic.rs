@@ -153,7 +153,10 @@ impl<S: Scalar> Rows<S> {
                         *g = a.mul_add(d, *g);
                     }
                 }
-                gradient[block.bias.clone()].iter_mut().zip(delta).for_each(|(g, &d)| *g += d);
+                // Under batch normalisation it is 0, as the pass has it; the sum would be its rounding.
+                if layer.norm != Norm::Batch {
+                    gradient[block.bias.clone()].iter_mut().zip(delta).for_each(|(g, &d)| *g += d);
+                }
             }
             delta = below;
         }

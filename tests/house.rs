@@ -21,9 +21,11 @@ const HOUSE: [(&str, &[&[&str]]); 6] = [
             &["network::pass", "network::generic"],
             &["network::workspace", "network::objective"],
             &[
+                "network::fold",
                 "network::keep",
                 "network::max_norm",
                 "network::noise",
+                "network::norms",
                 "network::plan",
                 "network::shapes",
                 "network::tiny",

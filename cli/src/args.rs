@@ -198,6 +198,9 @@ pub enum Norm {
     None,
     /// Layer normalisation: of each row to mean 0 and deviation 1, then scaled and shifted by what is learnt
     Layer,
+    /// Batch normalisation: of each unit to mean 0 and deviation 1 over the rows of a batch, then the same; predictions
+    /// take running averages, folded into the weights
+    Batch,
 }
 
 /// How rows are parted.

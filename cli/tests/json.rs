@@ -189,6 +189,27 @@ fn a_network_with_layer_normalisation_goes_through_all_commands() {
     }
 }
 
+#[test]
+fn a_network_with_batch_normalisation_goes_through_all_commands() {
+    let folder = folder();
+    let line = "train t.csv --target y --hidden 8,6 --norm batch --epochs 30 --batch 7 --ema 0.9 --watch-gradients 5 --model n.st --json";
+    let run = folder.must(line).json();
+    assert_eq!(
+        run["parameters_sha256"],
+        folder.must(&line.replace("n.st", "m.st --threads 3")).json()["parameters_sha256"]
+    );
+    let inspected = folder.must("inspect n.st");
+    assert_eq!(inspected.text().matches("relu, batch norm, no bias").count(), 2, "{}", inspected.text());
+    assert_eq!(folder.must("inspect n.st --json").json()["parameters_sha256"], run["parameters_sha256"]);
+    folder.must("predict n.st t.csv");
+    folder.must("evaluate n.st t.csv");
+    folder.must("train t.csv --target y --norm batch --solver lbfgs --epochs 5 --early-stopping 0.2 --model l.st");
+    for checks in ["parameters,precision", "inputs,curvature"] {
+        let checked = folder.must(&format!("gradcheck n.st t.csv --checks {checks} --json"));
+        assert_eq!(checked.code(), 0, "{}", checked.stderr);
+    }
+}
+
 /// Work is cut by shape: whole batches of small layers into shards of rows, wide layers into tiles.
 #[test]
 fn the_bits_do_not_depend_on_the_number_of_threads() {

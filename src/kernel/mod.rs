@@ -11,6 +11,7 @@
 //! **Panics**: every function, if this machine does not have the level `isa` ([`Isa::require`](crate::simd::Isa::require)
 //! tells before).
 
+pub mod batch_norm;
 pub mod elementwise;
 pub mod layer_norm;
 mod layout;

@@ -27,6 +27,37 @@ pub fn add_column_products<T: Vectorized>(isa: Isa, x: &[T], y: &[T], sums: &mut
     T::dispatch(isa, ColumnProducts { x, y, sums });
 }
 
+/// `sums[j] <- sums[j] + sum over the rows of (x[row][j] - centre[j])^2`, each square and its sum rounded once, rows in order from the
+/// first.
+pub fn add_column_squares_about<T: Vectorized>(isa: Isa, x: &[T], centre: &[T], sums: &mut [T]) {
+    debug_assert!(whole_rows(x.len(), sums.len()) && centre.len() == sums.len());
+    T::dispatch(isa, SquaresAbout { x, centre, sums });
+}
+
+struct SquaresAbout<'a, T> {
+    x: &'a [T],
+    centre: &'a [T],
+    sums: &'a mut [T],
+}
+
+impl<T: Vectorized> Kernel<T> for SquaresAbout<'_, T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<L: Lanes<T>>(self, lanes: L) {
+        let Self { x, centre, sums } = self;
+        let cols = sums.len();
+        for x in x.chunks_exact(cols) {
+            let parts = x.chunks(L::WIDTH).zip(centre.chunks(L::WIDTH));
+            for ((x, centre), sum) in parts.zip(sums.chunks_mut(L::WIDTH)) {
+                let apart = lanes.sub(lanes.load_partial(x), lanes.load_partial(centre));
+                let total = lanes.mul_add(apart, apart, lanes.load_partial(sum));
+                lanes.store_partial(total, sum);
+            }
+        }
+    }
+}
+
 struct ColumnProducts<'a, T> {
     x: &'a [T],
     y: &'a [T],

@@ -6,7 +6,7 @@ use crate::data::cell::quoted;
 use crate::data::{Target, Task};
 use crate::error::{Error, Result};
 use crate::loss::{Loss, LossFn, Targets, check_smoothing};
-use crate::network::{Layer, Spec};
+use crate::network::{Layer, Norm, Spec};
 use crate::train::Solver;
 
 /// Whether the loss reads scores of classes, of which the largest is chosen.
@@ -69,7 +69,11 @@ pub(super) fn network(recipe: &Recipe, input: &Input, target: &Target) -> Result
     }
     let activation = |l: usize| recipe.activations[if count == 1 { 0 } else { l }];
     let mut layers: Vec<_> = (recipe.hidden.iter().enumerate())
-        .map(|(l, &units)| Layer::new(units, activation(l)).with_norm(recipe.norm))
+        .map(|(l, &units)| {
+            let layer = Layer::new(units, activation(l)).with_norm(recipe.norm);
+            // What a bias would shift all rows by, the mean over them takes away.
+            Layer { bias: recipe.norm != Norm::Batch, ..layer }
+        })
         .collect();
     layers.push(Layer::new(units, output));
     Ok((Spec::new(input.width(), layers)?, loss))

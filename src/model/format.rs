@@ -4,8 +4,10 @@
 //! ```text
 //! tensors     0.weight  outputs x inputs      0.bias  outputs      1.weight ...
 //! of a norm   0.norm.weight  outputs          0.norm.bias  outputs
+//! of batches  0.norm.running_mean  outputs    0.norm.running_var  outputs
 //! metadata    deltarule = {"format":1,"sha256":"...","model":{...}}, or "format":2 if "model" ends in a "certificate",
-//!             "format":3 if it has several targets or weighted rows, and "format":4 if a layer has a norm
+//!             "format":3 if it has several targets or weighted rows, "format":4 if a layer has a norm, and "format":5 if
+//!             that is batch normalisation
 //! sha256      over the text of "model", then 0.weight, 0.bias, 0.norm.weight, ... as little-endian bytes
 //! ```
 //!
@@ -16,7 +18,7 @@
 //! else, so a model without one keeps the bytes it always had, and programs that know only format 1 keep reading it; one
 //! with a certificate they refuse by its format, which says more than that they do not know a field. Format 3 adds lists of
 //! targets (`labels`, `numbers`) and the classes' shares by weight, with a certificate or without; format 4 has norms, with any of
-//! that or without. As a format says what there is, each is refused that does not keep its word.
+//! that or without; format 5 has batch normalisation, with its running means and variances after each layer's other tensors. As a format says what there is, each is refused that does not keep its word.
 
 use super::certificate::Certificate;
 use super::{Dtype, Input, Model, Provenance};
@@ -27,7 +29,7 @@ use crate::file::{self, Existing};
 use crate::float::Float;
 use crate::loss::{Loss, LossFn};
 use crate::network::workspace::require;
-use crate::network::{Network, Spec};
+use crate::network::{Network, Norm, Spec};
 use crate::sealed::{self, Envelope, Kind, Tensor, Tensors, hex};
 use serde::{Deserialize, Deserializer, Serialize};
 use sha2::{Digest, Sha256};
@@ -40,9 +42,11 @@ const PLAIN: u32 = 1;
 const CERTIFIED: u32 = 2;
 /// That of one with several targets or weighted rows.
 const WEIGHED: u32 = 3;
-/// That of a network with norms, and the newest that this library reads.
+/// That of a network with norms.
 const NORMED: u32 = 4;
-const KIND: Kind = Kind { key: "deltarule", field: "model", formats: &[PLAIN, CERTIFIED, WEIGHED, NORMED] };
+/// That of a network with batch normalisation, and the newest that this library reads.
+const COUPLED: u32 = 5;
+const KIND: Kind = Kind { key: "deltarule", field: "model", formats: &[PLAIN, CERTIFIED, WEIGHED, NORMED, COUPLED] };
 /// The largest file that is read.
 const LIMIT: u64 = 16 << 30;
 
@@ -66,6 +70,7 @@ impl Document {
     fn format(&self) -> u32 {
         let several = matches!(self.target, Target::Labels(_) | Target::Numbers(_));
         match self.certificate {
+            _ if self.network.couples_rows() => COUPLED,
             _ if has_norms(&self.network) => NORMED,
             _ if several || !self.provenance.class_shares.is_empty() => WEIGHED,
             Some(_) => CERTIFIED,
@@ -80,6 +85,8 @@ fn present<'de, D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Op
 
 /// What a layer's norm scales and shifts by, by PyTorch's names for the parameters of a norm.
 const NORM: [&str; 2] = ["norm.weight", "norm.bias"];
+/// The running means and variances of batch normalisation, by PyTorch's names.
+const STATISTICS: [&str; 2] = ["norm.running_mean", "norm.running_var"];
 
 fn has_norms(spec: &Spec) -> bool {
     spec.layers().iter().any(|layer| !layer.norm.is_none())
@@ -95,15 +102,17 @@ fn tensors<T: Float>(network: &Network<T>) -> Vec<Tensor> {
         if !bias.is_empty() {
             tensors.push(Tensor::new(&format!("{l}.bias"), vec![bias.len()], bias.iter()));
         }
-        for (name, numbers) in NORM.into_iter().zip(network.norm(l)).filter(|(_, numbers)| !numbers.is_empty()) {
+        let of_norm = NORM.into_iter().zip(network.norm(l));
+        let of_norm = of_norm.chain(STATISTICS.into_iter().zip(network.statistics(l)));
+        for (name, numbers) in of_norm.filter(|(_, numbers)| !numbers.is_empty()) {
             tensors.push(Tensor::new(&format!("{l}.{name}"), vec![numbers.len()], numbers.iter()));
         }
     }
     tensors
 }
 
-/// The SHA-256 of a network's parameters, in the file's order and layout, little-endian: two trainings with the same bits
-/// have the same.
+/// The SHA-256 of a network's parameters and running statistics, in the file's order and layout, little-endian: two trainings with the
+/// same bits have the same.
 pub(super) fn parameters_sha256<T: Float>(network: &Network<T>) -> String {
     let mut hash = Sha256::new();
     tensors(network).iter().for_each(|tensor| hash.update(tensor.bytes()));
@@ -111,8 +120,8 @@ pub(super) fn parameters_sha256<T: Float>(network: &Network<T>) -> String {
 }
 
 impl<T: Float> Model<T> {
-    /// The SHA-256 of the parameters, in the file's order and layout, little-endian, in the training type: what makes
-    /// "same bits" checkable.
+    /// The SHA-256 of the parameters, and of the running statistics of batch normalisation, in the file's order and layout,
+    /// little-endian, in the training type: what makes "same bits" checkable.
     pub fn parameters_sha256(&self) -> String {
         parameters_sha256(&self.network)
     }
@@ -128,8 +137,9 @@ impl<T: Float> Model<T> {
             let what = self.network.spec().parameter_name(bad);
             return Err(Error::shape(what, "a finite number", self.network.params()[bad]));
         }
+        check_statistics(&self.network).map_err(|e| unwritable(&e))?;
         // The tensors, and the file that they are put into.
-        require("the bytes of a model's file", 2 * size_of_val(self.network.params()) as u128)?;
+        require("the bytes of a model's file", 2 * size_of_val(self.network.state()) as u128)?;
         let dtype = Dtype::of::<T>();
         let document = Document {
             dtype,
@@ -212,6 +222,12 @@ fn document(envelope: &Envelope<'_>) -> std::result::Result<Document, String> {
         (found, needed) if found == needed => Ok(document),
         (PLAIN, CERTIFIED) => Err(format!("it holds a certificate, expected none in a file of format {PLAIN}")),
         (CERTIFIED, PLAIN) => Err(format!("it holds no certificate, expected one in a file of format {CERTIFIED}")),
+        (found, COUPLED) => {
+            Err(format!("it has a layer with batch normalisation, expected none in a file of format {found}"))
+        }
+        (COUPLED, _) => {
+            Err(format!("it has no layer with batch normalisation, expected one in a file of format {COUPLED}"))
+        }
         (found, NORMED) => Err(format!("it has a layer with a norm, expected none in a file of format {found}")),
         (NORMED, _) => Err(format!("it has no layer with a norm, expected one in a file of format {NORMED}")),
         (found, WEIGHED) => {
@@ -232,7 +248,7 @@ fn parse<T: Float>(bytes: &[u8]) -> std::result::Result<Model<T>, String> {
         return Err(format!("its numbers are {}, expected {}", dtype.name(), T::NAME));
     }
 
-    let mut params = Vec::new();
+    let (mut params, mut statistics) = (Vec::new(), Vec::new());
     for (l, (layer, block)) in spec.layers().iter().zip(spec.blocks()).enumerate() {
         let weights = tensors.numbers::<T>(&format!("{l}.weight"), &[block.outputs, block.inputs])?;
         // From the file's outputs x inputs to ours.
@@ -243,15 +259,36 @@ fn parse<T: Float>(bytes: &[u8]) -> std::result::Result<Model<T>, String> {
         for name in NORM.iter().filter(|_| !layer.norm.is_none()) {
             params.extend(tensors.numbers::<T>(&format!("{l}.{name}"), &[block.outputs])?);
         }
+        for name in STATISTICS.iter().filter(|_| layer.norm == Norm::Batch) {
+            statistics.extend(tensors.numbers::<T>(&format!("{l}.{name}"), &[block.outputs])?);
+        }
     }
     tensors.finish()?;
     if let Some(bad) = params.iter().position(|p| !p.is_finite()) {
         return Err(format!("{} is {}, expected a finite number", spec.parameter_name(bad), params[bad]));
     }
-    let network = Network::from_params(spec, params).map_err(|e| e.to_string())?;
+    params.extend(statistics);
+    let network = Network::from_state(spec, params).map_err(|e| e.to_string())?;
+    check_statistics(&network)?;
     let model = Model { input, network, target, loss, provenance, certificate };
     check(&model)?;
     Ok(model)
+}
+
+/// Refuses running means that are not finite, and variances that are not or are negative.
+fn check_statistics<T: Float>(network: &Network<T>) -> std::result::Result<(), String> {
+    for l in 0..network.spec().layers().len() {
+        let [mean, variance] = network.statistics(l);
+        let bad = |(what, numbers, least): (&str, ndarray::ArrayView1<'_, T>, f64)| {
+            let unit = numbers.iter().position(|x| !(x.is_finite() && x.real() >= least))?;
+            Some(format!("layer {}, running {what} of unit {} is {}", l + 1, unit + 1, numbers[unit]))
+        };
+        let numbers = [("mean", mean, f64::NEG_INFINITY), ("variance", variance, 0.0)];
+        if let Some(bad) = numbers.into_iter().find_map(bad) {
+            return Err(bad);
+        }
+    }
+    Ok(())
 }
 
 /// Refuses a model whose parts are unsound or do not fit each other.

@@ -7,7 +7,7 @@
 //! the Hessian's product with a vector ([`hessian_vector`]).
 
 use super::objective::{Batch, Objective, is_linked, total_weight};
-use super::spec::Spec;
+use super::spec::{Layer, Norm, Spec};
 use crate::activation::ActivationFn;
 use crate::dual::Dual;
 use crate::error::{Error, Result};
@@ -15,16 +15,16 @@ use crate::kernel::layer_norm::EPSILON;
 use crate::loss::LossFn;
 use crate::scalar::Scalar;
 
-/// One layer of a row.
+/// One layer of some rows: rows x units.
 struct Units<S> {
     /// The activations and the slopes that belong to them.
     activations: Vec<S>,
     slopes: Vec<S>,
     /// What the next layer is fed: the activations, some of which may be dropped.
     fed: Vec<S>,
-    /// What the norm made of the sums before they were scaled and shifted, and the inverse deviation.
+    /// What the norm made of the sums before they were scaled and shifted, and the inverse deviations: of each row, or of each unit.
     normalised: Vec<S>,
-    inverse: S,
+    inverse: Vec<S>,
 }
 
 /// What the activations of hidden layers are multiplied by: for each layer rows x units, or nothing
@@ -32,36 +32,41 @@ struct Units<S> {
 #[derive(Clone, Copy)]
 struct Factors<'a> {
     layers: &'a [Vec<f64>],
+    /// The first row.
     row: usize,
 }
 
 impl Factors<'_> {
-    /// Those of layer `l`, for numbers that belong to its units.
-    fn apply<S: Scalar>(self, l: usize, numbers: &mut [S]) {
-        let width = numbers.len();
+    /// Those of layer `l`, of so many units, for numbers that belong to rows of it.
+    fn apply<S: Scalar>(self, l: usize, width: usize, numbers: &mut [S]) {
         if let Some(factors) = self.layers.get(l).filter(|factors| !factors.is_empty()) {
-            let row = &factors[self.row * width..(self.row + 1) * width];
-            numbers.iter_mut().zip(row).for_each(|(x, &factor)| *x *= S::from_f64(factor));
+            let factors = &factors[self.row * width..self.row * width + numbers.len()];
+            numbers.iter_mut().zip(factors).for_each(|(x, &factor)| *x *= S::from_f64(factor));
         }
     }
 }
 
-/// The outputs of one row, layer by layer.
-struct Row<S> {
+/// Some rows at work, layer by layer: one at a time, or all that batch normalisation couples.
+struct Rows<S> {
     layers: Vec<Units<S>>,
 }
 
-impl<S: Scalar> Row<S> {
-    fn new<A: ActivationFn>(spec: &Spec<A>) -> Self {
+/// How many rows of a batch are worked on at once.
+fn rows_at_once<A: ActivationFn>(spec: &Spec<A>, rows: usize) -> usize {
+    if spec.couples_rows() { rows } else { 1 }
+}
+
+impl<S: Scalar> Rows<S> {
+    fn new<A: ActivationFn>(spec: &Spec<A>, rows: usize) -> Self {
         let zeros = |count: usize| vec![S::ZERO; count];
-        let units = |count| Units {
-            activations: zeros(count),
-            slopes: zeros(count),
-            fed: zeros(count),
-            normalised: zeros(count),
-            inverse: S::ZERO,
+        let units = |layer: &Layer<A>| Units {
+            activations: zeros(rows * layer.outputs),
+            slopes: zeros(rows * layer.outputs),
+            fed: zeros(rows * layer.outputs),
+            normalised: zeros(rows * layer.outputs),
+            inverse: zeros(if layer.norm == Norm::Batch { layer.outputs } else { rows }),
         };
-        Self { layers: spec.layers().iter().map(|layer| units(layer.outputs)).collect() }
+        Self { layers: spec.layers().iter().map(units).collect() }
     }
 
     /// With `linked`, the last layer keeps its weighted sums: the loss reads those.
@@ -69,23 +74,32 @@ impl<S: Scalar> Row<S> {
         for (l, (layer, block)) in spec.layers().iter().zip(spec.blocks()).enumerate() {
             let (below, from_here) = self.layers.split_at_mut(l);
             let input = if l == 0 { x } else { &below[l - 1].fed };
+            let width = block.outputs;
             let Units { activations: z, slopes, fed, normalised, inverse } = &mut from_here[0];
-            match layer.bias {
-                true => z.copy_from_slice(&params[block.bias.clone()]),
-                false => z.fill(S::ZERO),
+            for (z, input) in z.chunks_exact_mut(width).zip(input.chunks_exact(block.inputs)) {
+                match layer.bias {
+                    true => z.copy_from_slice(&params[block.bias.clone()]),
+                    false => z.fill(S::ZERO),
+                }
+                for (&a, weights) in input.iter().zip(params[block.weights.clone()].chunks_exact(width)) {
+                    z.iter_mut().zip(weights).for_each(|(z, &w)| *z = a.mul_add(w, *z));
+                }
             }
-            for (&a, weights) in input.iter().zip(params[block.weights.clone()].chunks_exact(block.outputs)) {
-                z.iter_mut().zip(weights).for_each(|(z, &w)| *z = a.mul_add(w, *z));
-            }
-            if !layer.norm.is_none() {
-                let [scale, shift] = [&block.scale, &block.shift].map(|range| &params[range.clone()]);
-                *inverse = normalise([scale, shift], z, normalised);
+            let of_norm = [&block.scale, &block.shift].map(|range| &params[range.clone()]);
+            match layer.norm {
+                Norm::None => {}
+                Norm::Layer => {
+                    let rows = z.chunks_exact_mut(width).zip(normalised.chunks_exact_mut(width));
+                    rows.zip(inverse).for_each(|((z, h), inverse)| *inverse = normalise(of_norm, z, h));
+                }
+                Norm::Batch => normalise_columns(of_norm, z, normalised, inverse),
             }
             if !(linked && l + 1 == spec.layers().len()) {
-                layer.activation.forward_row(z, slopes);
+                let rows = z.chunks_exact_mut(width).zip(slopes.chunks_exact_mut(width));
+                rows.for_each(|(z, slopes)| layer.activation.forward_row(z, slopes));
             }
             fed.copy_from_slice(z);
-            factors.apply(l, fed);
+            factors.apply(l, width, fed);
         }
     }
 
@@ -104,39 +118,53 @@ impl<S: Scalar> Row<S> {
         gradient: &mut [S],
     ) {
         for (l, (layer, block)) in spec.layers().iter().zip(spec.blocks()).enumerate().rev() {
+            let width = block.outputs;
             let Units { activations, slopes, normalised, inverse, .. } = &self.layers[l];
-            factors.apply(l, &mut delta);
+            factors.apply(l, width, &mut delta);
             if !(linked && l + 1 == spec.layers().len()) {
-                layer.activation.backward_row(activations, slopes, &mut delta);
-            }
-            if !layer.norm.is_none() {
-                let numbers = delta.iter().zip(normalised);
-                gradient[block.scale.clone()].iter_mut().zip(numbers).for_each(|(g, (&d, &h))| *g = d.mul_add(h, *g));
-                gradient[block.shift.clone()].iter_mut().zip(&delta).for_each(|(g, &d)| *g += d);
-                delta.iter_mut().zip(&params[block.scale.clone()]).for_each(|(d, &scale)| *d *= scale);
-                let share = S::from_f64(1.0 / block.outputs as f64);
-                let mean = share * delta.iter().fold(S::ZERO, |sum, &d| sum + d);
-                let along = share * delta.iter().zip(normalised).fold(S::ZERO, |sum, (&d, &h)| d.mul_add(h, sum));
-                delta.iter_mut().zip(normalised).for_each(|(d, &h)| *d = *inverse * (*d - mean - h * along));
-            }
-            let input = if l == 0 { x } else { &self.layers[l - 1].fed };
-            let weights = params[block.weights.clone()].chunks_exact(block.outputs);
-            let mut below = vec![S::ZERO; block.inputs];
-            for ((&a, to), (weights, gradient)) in (input.iter().zip(&mut below))
-                .zip(weights.zip(gradient[block.weights.clone()].chunks_exact_mut(block.outputs)))
-            {
-                for ((&d, &w), g) in delta.iter().zip(weights).zip(gradient) {
-                    *to = d.mul_add(w, *to);
-                    *g = a.mul_add(d, *g);
+                let rows = activations.chunks_exact(width).zip(slopes.chunks_exact(width));
+                for ((a, slopes), delta) in rows.zip(delta.chunks_exact_mut(width)) {
+                    layer.activation.backward_row(a, slopes, delta);
                 }
             }
-            gradient[block.bias.clone()].iter_mut().zip(&delta).for_each(|(g, &d)| *g += d);
+            if !layer.norm.is_none() {
+                for (delta, h) in delta.chunks_exact(width).zip(normalised.chunks_exact(width)) {
+                    let numbers = delta.iter().zip(h);
+                    gradient[block.scale.clone()]
+                        .iter_mut()
+                        .zip(numbers)
+                        .for_each(|(g, (&d, &h))| *g = d.mul_add(h, *g));
+                    gradient[block.shift.clone()].iter_mut().zip(delta).for_each(|(g, &d)| *g += d);
+                }
+                let scale = &params[block.scale.clone()];
+                delta.chunks_exact_mut(width).for_each(|row| row.iter_mut().zip(scale).for_each(|(d, &g)| *d *= g));
+                project(layer.norm, width, normalised, inverse, &mut delta);
+            }
+            let input = if l == 0 { x } else { &self.layers[l - 1].fed };
+            let mut below = vec![S::ZERO; input.len()];
+            let rows = input.chunks_exact(block.inputs).zip(below.chunks_exact_mut(block.inputs));
+            for ((input, below), delta) in rows.zip(delta.chunks_exact(width)) {
+                let weights = params[block.weights.clone()].chunks_exact(width);
+                for ((&a, to), (weights, gradient)) in
+                    (input.iter().zip(below)).zip(weights.zip(gradient[block.weights.clone()].chunks_exact_mut(width)))
+                {
+                    for ((&d, &w), g) in delta.iter().zip(weights).zip(gradient) {
+                        *to = d.mul_add(w, *to);
+                        *g = a.mul_add(d, *g);
+                    }
+                }
+                // Under batch normalisation it is 0, as the pass has it; the sum would be its rounding.
+                if layer.norm != Norm::Batch {
+                    gradient[block.bias.clone()].iter_mut().zip(delta).for_each(|(g, &d)| *g += d);
+                }
+            }
             delta = below;
         }
     }
 }
 
-/// Layer normalisation of one row of sums, which become what the activation is given; the inverse deviation.
+/// Weighted sums of one row become what the activation is given: mean 0, variance 1, then scaled and shifted. What they were before that
+/// is written to `normalised`; the inverse deviation is returned.
 pub(crate) fn normalise<S: Scalar>([scale, shift]: [&[S]; 2], z: &mut [S], normalised: &mut [S]) -> S {
     let share = S::from_f64(1.0 / z.len() as f64);
     let mean = share * z.iter().fold(S::ZERO, |sum, &z| sum + z);
@@ -150,7 +178,42 @@ pub(crate) fn normalise<S: Scalar>([scale, shift]: [&[S]; 2], z: &mut [S], norma
     inverse
 }
 
-/// The objective at `params`, in any numbers; with a `gradient`, its gradient too, written there.
+/// The same of columns, each over all rows.
+pub(crate) fn normalise_columns<S: Scalar>(
+    [scale, shift]: [&[S]; 2],
+    z: &mut [S],
+    normalised: &mut [S],
+    inverse: &mut [S],
+) {
+    let width = scale.len();
+    let rows = z.len() / width;
+    let (mut column, mut h) = (vec![S::ZERO; rows], vec![S::ZERO; rows]);
+    for unit in 0..width {
+        column.iter_mut().zip(z.iter().skip(unit).step_by(width)).for_each(|(to, &z)| *to = z);
+        let [of_scale, of_shift] = [scale[unit], shift[unit]].map(|number| vec![number; rows]);
+        inverse[unit] = normalise([&of_scale, &of_shift], &mut column, &mut h);
+        let places = z.iter_mut().zip(normalised.iter_mut()).skip(unit).step_by(width);
+        places.zip(column.iter().zip(&h)).for_each(|((z, to), (&y, &h))| (*z, *to) = (y, h));
+    }
+}
+
+/// What is left of a gradient with respect to `scale h` on the way back through mean and deviation, those of rows or of columns.
+fn project<S: Scalar>(norm: Norm, width: usize, normalised: &[S], inverse: &[S], delta: &mut [S]) {
+    // Who shares a mean: `size` numbers, `stride` apart.
+    let by_rows = norm == Norm::Layer;
+    let (size, stride) = if by_rows { (width, 1) } else { (delta.len() / width, width) };
+    let share = S::from_f64(1.0 / size as f64);
+    for (group, &inverse) in inverse.iter().enumerate() {
+        let first = if by_rows { group * width } else { group };
+        let places = || (0..size).map(|i| first + i * stride);
+        let mean = share * places().fold(S::ZERO, |sum, i| sum + delta[i]);
+        let along = share * places().fold(S::ZERO, |sum, i| delta[i].mul_add(normalised[i], sum));
+        places().for_each(|i| delta[i] = inverse * (delta[i] - mean - normalised[i] * along));
+    }
+}
+
+/// The objective at `params`, in any numbers; with a `gradient`, its gradient too, written there. Batch normalisation is that of a
+/// training, by the statistics of the batch.
 ///
 /// **Shapes**: as [`pass::value_and_gradient`](super::pass::value_and_gradient). **Overwrites** `gradient`. **Errors** as there.
 pub fn objective<S: Scalar, A: ActivationFn, L: LossFn>(
@@ -186,19 +249,25 @@ pub fn objective_under<S: Scalar, A: ActivationFn, L: LossFn>(
         gradient.fill(S::ZERO);
     }
     let linked = is_linked(spec, &objective.loss);
-    let lift = |row: ndarray::ArrayView1<'_, f64>| row.iter().map(|&x| S::from_f64(x)).collect::<Vec<S>>();
-    let mut row = Row::new(spec);
+    let lift = |rows: ndarray::ArrayView2<'_, f64>| rows.iter().map(|&x| S::from_f64(x)).collect::<Vec<S>>();
+    let (count, outputs) = batch.y.dim();
+    let at_once = rows_at_once(spec, count);
+    let mut rows = Rows::new(spec, at_once);
     let mut value = S::ZERO;
-    for (i, (x, y)) in batch.x.rows().into_iter().zip(batch.y.rows()).enumerate() {
-        let (x, y) = (lift(x), lift(y));
-        let factors = Factors { layers: factors, row: i };
-        row.forward(spec, params, &x, linked, factors);
+    for first in (0..count).step_by(at_once) {
+        let part = batch.rows(first..first + at_once);
+        let (x, y) = (lift(part.x), lift(part.y));
+        let factors = Factors { layers: factors, row: first };
+        rows.forward(spec, params, &x, linked, factors);
         let mut delta = vec![S::ZERO; y.len()];
-        let share = S::from_f64(batch.weights.map_or(1.0, |w| w[i]) / total);
-        value += share * objective.loss.row(row.output(), &y, &mut delta);
-        if let Some(gradient) = &mut gradient {
+        let of_rows = rows.output().chunks_exact(outputs).zip(y.chunks_exact(outputs));
+        for (i, ((output, y), delta)) in of_rows.zip(delta.chunks_exact_mut(outputs)).enumerate() {
+            let share = S::from_f64(part.weights.map_or(1.0, |w| w[i]) / total);
+            value += share * objective.loss.row(output, y, delta);
             delta.iter_mut().for_each(|d| *d *= share);
-            row.backward(spec, params, (&x, factors), delta, linked, gradient);
+        }
+        if let Some(gradient) = &mut gradient {
+            rows.backward(spec, params, (&x, factors), delta, linked, gradient);
         }
     }
     Ok(value + penalty(spec, params, objective, gradient))
@@ -234,11 +303,13 @@ pub(crate) fn combined_outputs<S: Scalar, A: ActivationFn>(
     x: &[S],
     combination: &[f64],
 ) -> S {
-    let mut row = Row::new(spec);
+    let at_once = rows_at_once(spec, x.len() / spec.inputs());
+    let mut rows = Rows::new(spec, at_once);
     let mut sum = S::ZERO;
-    for (i, (x, c)) in x.chunks_exact(spec.inputs()).zip(combination.chunks_exact(spec.outputs())).enumerate() {
-        row.forward(spec, params, x, false, Factors { layers: factors, row: i });
-        row.output().iter().zip(c).for_each(|(&o, &c)| sum = o.mul_add(S::from_f64(c), sum));
+    let parts = x.chunks_exact(at_once * spec.inputs()).zip(combination.chunks_exact(at_once * spec.outputs()));
+    for (i, (x, c)) in parts.enumerate() {
+        rows.forward(spec, params, x, false, Factors { layers: factors, row: i * at_once });
+        rows.output().iter().zip(c).for_each(|(&o, &c)| sum = o.mul_add(S::from_f64(c), sum));
     }
     sum
 }
@@ -301,6 +372,7 @@ pub(crate) fn check<S, A: ActivationFn>(spec: &Spec<A>, params: &[S], batch: &Ba
     if params.len() != spec.parameters() {
         return Err(Error::shape("parameters", spec.parameters(), params.len()));
     }
+    spec.check_coupled(batch.x.nrows())?;
     for (name, found, width) in [("x", batch.x.dim(), spec.inputs()), ("y", batch.y.dim(), spec.outputs())] {
         let rows = batch.x.nrows();
         if found != (rows, width) {

@@ -10,15 +10,18 @@
 //! backward   D = dE/dA * S      dE/dW = X' D      dE/db = column sums of D      dE/dX = D W'
 //! ```
 //!
-//! A norm stands between `Z` and `f`, and on the way back between `D` and the rest ([`layer_norm`]).
+//! A norm stands between `Z` and `f`, and on the way back between `D` and the rest ([`layer_norm`],
+//! [`batch_norm`](crate::kernel::batch_norm)). Batch normalisation is by the statistics of the batch at hand, for values as for gradients;
+//! what predicts is the folded network ([`Network::folded`](super::Network::folded)).
 //!
 //! Where the workspace has noise ([`noise`](super::noise)), `A` and `S` are those of the units that are not dropped.
 
 use super::keep::{Keep, activate};
 use super::noise::Draw;
+use super::norms;
 use super::objective::{Batch, Objective, Value, is_linked, loss_rows, penalty, total_weight};
 use super::shapes::{check_length, contiguous_mut, rows_of};
-use super::spec::{Layer, Spec};
+use super::spec::{Layer, Norm, Spec};
 use super::tiny::{self, Tiny};
 use super::workspace::{Shard, Workspace, each_shard};
 use crate::activation::{Activation, ActivationFn};
@@ -36,7 +39,8 @@ use std::ops::Range;
 ///
 /// **Shapes**: `batch.x` rows x inputs, `batch.y` rows x outputs, `gradient` as long as the parameters.
 /// **Overwrites** `gradient` and the workspace. **Determinism**: the same bits for any number of threads.
-/// **Errors**: shapes that do not fit, an activation without slope, weights that are negative or sum to 0.
+/// **Errors**: shapes that do not fit, an activation without slope, weights that are negative or sum to 0, one row alone under batch
+/// normalisation.
 pub fn value_and_gradient<T: Float, A: ActivationFn, L: LossFn>(
     spec: &Spec<A>,
     params: &[T],
@@ -55,6 +59,9 @@ pub fn value_and_gradient<T: Float, A: ActivationFn, L: LossFn>(
 
 /// The objective alone, at about a third of the cost.
 ///
+/// Of a network with batch normalisation it is that of a training, by the statistics of this batch; the one of rows held back is the value
+/// of the folded network.
+///
 /// **Overwrites** the workspace. **Errors** and **determinism** as [`value_and_gradient`].
 pub fn value<T: Float, A: ActivationFn, L: LossFn>(
     spec: &Spec<A>,
@@ -69,7 +76,9 @@ pub fn value<T: Float, A: ActivationFn, L: LossFn>(
 
 /// The outputs for `x`, written to `out`, without allocating and without noise.
 ///
-/// **Shapes**: `x` rows x inputs, `out` rows x outputs, both row-major. **Overwrites** `out` and the workspace.
+/// **Shapes**: `x` rows x inputs, `out` rows x outputs, both row-major. **Overwrites** `out` and the workspace. **Errors**: shapes that do
+/// not fit, and batch normalisation, whose running statistics are not among the parameters: a folded network has none
+/// ([`Network::folded`](super::Network::folded), [`Predictor`](super::predictor::Predictor)).
 pub fn predict_into<T: Float, A: ActivationFn>(
     spec: &Spec<A>,
     params: &[T],
@@ -78,6 +87,7 @@ pub fn predict_into<T: Float, A: ActivationFn>(
     mut out: ArrayViewMut2<'_, T>,
 ) -> Result<()> {
     check_length("parameters", spec, params)?;
+    spec.check_predicts()?;
     let input = rows_of("x", &x, x.nrows(), spec.inputs())?;
     let out = contiguous_mut("out", &mut out, x.nrows(), spec.outputs())?;
     workspace.check(spec, x.nrows())?;
@@ -90,7 +100,7 @@ pub fn predict_into<T: Float, A: ActivationFn>(
 }
 
 /// The gradient with respect to the parameters, and to the inputs if asked for, given the one with respect to the
-/// outputs: for those who put a network inside something larger, or bring a loss of their own.
+/// outputs: for those who put a network inside something larger, or bring a loss of their own. Batch normalisation is that of a training.
 ///
 /// **Shapes**: `x` and `input_gradient` rows x inputs, `output_gradient` rows x outputs, `gradient` as long as the
 /// parameters. **Overwrites** `gradient`, `input_gradient` and the workspace.
@@ -110,6 +120,7 @@ pub fn backward<T: Float, A: ActivationFn>(
     check_length("gradient", spec, gradient)?;
     workspace.check_trains()?;
     workspace.check(spec, count)?;
+    spec.check_coupled(count)?;
     let input = rows_of("x", &x, count, spec.inputs())?;
     let given = rows_of("output gradient", &output_gradient, count, outputs)?;
     let below = match &mut input_gradient {
@@ -176,7 +187,7 @@ impl<T: Float, A: ActivationFn> Pass<'_, T, A> {
     /// kept.
     fn forward(&self, x: Mat<'_, T>, first: usize, shard: &mut Shard<T>, output: &mut [T], keep: Keep) {
         let (count, last) = (x.rows(), self.spec.layers().len() - 1);
-        let Shard { activations, slopes, normalised, inverse, noisy, undropped, .. } = shard;
+        let Shard { activations, slopes, normalised, inverse, statistics, noisy, undropped, .. } = shard;
         if let Some(job) = self.tiny.and_then(|tiny| tiny.job(self.spec.blocks(), count)) {
             let hidden = if keep.of_hidden() == Keep::Slopes { &mut slopes[..last] } else { &mut [] };
             let z = &mut output[..count * self.spec.outputs()];
@@ -208,29 +219,47 @@ impl<T: Float, A: ActivationFn> Pass<'_, T, A> {
             let [bias, scale, shift] =
                 [&block.bias, &block.scale, &block.shift].map(|range| &self.params[range.clone()]);
             let (weights, kept) = (self.weights(l), !layer.norm.is_none() && keep.wants_gradient());
-            let of_norm = |cols: usize| if kept { count * cols } else { 0 };
-            let (normalised, inverse) = (&mut normalised[l][..of_norm(block.outputs)], &mut inverse[l][..of_norm(1)]);
+            let normalised = &mut normalised[l][..if kept { count * block.outputs } else { 0 }];
+            let inverse = &mut inverse[l][..if kept && layer.norm == Norm::Layer { count } else { 0 }];
             let work = count * block.inputs * block.outputs;
-            let matrices = [z, slope, whole, normalised, inverse];
-            self.threads.share(self.pieces(work), count, matrices, |rows, [z, slope, whole, normalised, inverse]| {
-                let place = (first + rows.start, block.outputs);
-                let sums = MatMut::new(&mut *z, rows.len(), block.outputs);
-                match self.packed.get(l) {
-                    Some(Some(packed)) => packed.affine(input.row_range(rows), bias, sums),
-                    _ => affine(self.engine, input.row_range(rows), weights, bias, sums),
-                }
-                if !layer.norm.is_none() {
-                    layer_norm::forward(self.engine.isa, [scale, shift], z, normalised, inverse);
-                }
+            let finish = |row: usize, z: &mut [T], slope: &mut [T], whole: &mut [T]| {
                 activate(layer, self.engine, z, slope, keep);
                 let Some(draw) = draw else { return };
+                let place = (first + row, block.outputs);
                 if whole.is_empty() {
                     return draw.drop_units(self.engine.isa, l, place, [z, slope]);
                 }
                 whole.copy_from_slice(z);
                 draw.drop_units(self.engine.isa, l, place, [z]);
+            };
+            let matrices = [&mut *z, &mut *slope, &mut *whole, &mut *normalised, inverse];
+            self.threads.share(self.pieces(work), count, matrices, |rows, [z, slope, whole, normalised, inverse]| {
+                let row = rows.start;
+                let sums = MatMut::new(&mut *z, rows.len(), block.outputs);
+                match self.packed.get(l) {
+                    Some(Some(packed)) => packed.affine(input.row_range(rows), bias, sums),
+                    _ => affine(self.engine, input.row_range(rows), weights, bias, sums),
+                }
+                match layer.norm {
+                    Norm::None => {}
+                    Norm::Layer => layer_norm::forward(self.engine.isa, [scale, shift], z, normalised, inverse),
+                    // Its statistics are those of all rows.
+                    Norm::Batch => return,
+                }
+                finish(row, z, slope, whole);
             });
+            if layer.norm == Norm::Batch {
+                self.norms(work, count).forward_of_columns([scale, shift], z, normalised, &mut statistics[l]);
+                self.threads.share(self.pieces(work), count, [z, slope, whole], |rows, [z, slope, whole]| {
+                    finish(rows.start, z, slope, whole);
+                });
+            }
         }
+    }
+
+    /// Who normalises a block of `rows` rows, which is about as much work as a product of `work` multiply-adds.
+    fn norms(&self, work: usize, rows: usize) -> norms::Work<'_> {
+        norms::Work { isa: self.engine.isa, threads: self.threads, pieces: self.pieces(work), rows }
     }
 
     /// [`forward`](Self::forward) to the shard's own output.
@@ -257,7 +286,7 @@ impl<T: Float, A: ActivationFn> Pass<'_, T, A> {
     /// After it, those of all layers do. The parameters' gradient is that of the block, added to what is there unless it is the first.
     fn backward(&self, x: Mat<'_, T>, first: usize, shard: &mut Shard<T>, gradient: &mut [T], is_first: bool) {
         let count = x.rows();
-        let Shard { activations, slopes, below, normalised, inverse, noisy, undropped, .. } = shard;
+        let Shard { activations, slopes, below, normalised, inverse, statistics, noisy, undropped, .. } = shard;
         if let Some(job) = self.tiny.and_then(|tiny| tiny.job(self.spec.blocks(), count)) {
             let read = [self.params, x.elements()];
             return tiny::backward(self.engine.isa, job, read, activations, slopes, below, gradient, is_first);
@@ -265,21 +294,18 @@ impl<T: Float, A: ActivationFn> Pass<'_, T, A> {
         for (l, block) in self.spec.blocks().iter().enumerate().rev() {
             let (lower, from_here) = slopes.split_at_mut(l);
             let work = count * block.inputs * block.outputs;
+            let is_coupled = !block.mean.is_empty();
             if !block.scale.is_empty() {
                 let delta = &mut from_here[0][..count * block.outputs];
-                let (normalised, inverse) = (&normalised[l][..delta.len()], &inverse[l][..count]);
+                let (scale, normalised) = (&self.params[block.scale.clone()], &normalised[l][..delta.len()]);
                 let (scales, shifts) = gradient[block.scale.start..block.shift.end].split_at_mut(block.outputs);
-                if is_first {
-                    scales.fill(T::ZERO);
-                    shifts.fill(T::ZERO);
+                let norms = self.norms(work, count);
+                if is_coupled {
+                    norms.backward_of_columns(scale, normalised, &mut statistics[l], delta, [scales, shifts]);
+                } else {
+                    let of_rows = (normalised, &inverse[l][..count]);
+                    norms.backward_of_rows(scale, of_rows, delta, [scales, shifts], is_first);
                 }
-                rows::add_column_products(self.engine.isa, delta, normalised, scales);
-                rows::add_column_sums(self.engine.isa, delta, shifts);
-                self.threads.share(self.pieces(work), count, [delta], |rows, [delta]| {
-                    let elements = rows.start * block.outputs..rows.end * block.outputs;
-                    let scale = &self.params[block.scale.clone()];
-                    layer_norm::backward(self.engine.isa, scale, &normalised[elements], &inverse[rows], delta);
-                });
             }
             let delta = Mat::new(&from_here[0][..count * block.outputs], count, block.outputs);
             let input = if l == 0 {
@@ -308,7 +334,8 @@ impl<T: Float, A: ActivationFn> Pass<'_, T, A> {
             if is_first {
                 biases.fill(T::ZERO);
             }
-            if !biases.is_empty() {
+            // What all rows are shifted by, their mean takes away: the slope is 0, and a sum would be its rounding.
+            if !biases.is_empty() && !is_coupled {
                 rows::add_column_sums(self.engine.isa, delta.elements(), biases);
             }
         }
@@ -344,6 +371,7 @@ fn mean_loss<T: Float, A: ActivationFn, L: LossFn>(
     check_length("parameters", spec, params)?;
     let (count, outputs, last) = (batch.x.nrows(), spec.outputs(), spec.layers().len() - 1);
     workspace.check(spec, count)?;
+    spec.check_coupled(count)?;
     let x = rows_of("x", &batch.x, count, spec.inputs())?;
     let y = rows_of("y", &batch.y, count, outputs)?;
     let total = total_weight(batch.weights, count)?;

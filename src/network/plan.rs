@@ -7,6 +7,7 @@
 //! few parameters    a batch is cut into shards of rows, each with a gradient of its own, which are summed in a fixed tree
 //! many parameters   one shard: the threads share the rows or columns of each product, which changes no bit of it
 //! either            a shard is worked through in blocks of rows, forward and backward, whose numbers stay in a cache
+//! batch norm        one shard of one block: what a row becomes depends on all others
 //! ```
 
 use super::spec::Spec;
@@ -45,6 +46,10 @@ pub(super) struct Plan {
 impl Plan {
     /// For batches of up to `rows` rows: for gradients of them, or else for predictions.
     pub fn new<A: ActivationFn>(spec: &Spec<A>, rows: usize, trains: bool) -> Self {
+        if spec.couples_rows() {
+            // One block, for statistics are those of all rows: threads share products and columns.
+            return Self { shared: true, shard_rows: rows.max(1), block_rows: rows.max(1) };
+        }
         if trains { Self::training(spec, rows) } else { Self::prediction(spec, rows) }
     }
 

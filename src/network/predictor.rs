@@ -14,7 +14,8 @@ use crate::gemm::{Mat, Packed};
 use crate::threads::Threads;
 use ndarray::{ArrayView2, ArrayViewMut2};
 
-/// A network with its weights packed, and the buffers of its predictions.
+/// A network with its weights packed, and the buffers of its predictions. Batch normalisation is folded into them
+/// ([`Network::folded`]).
 ///
 /// It is made for batches of up to a number of rows: for one row its weights lie in another way than for many.
 ///
@@ -46,6 +47,7 @@ impl<T: Float, A: ActivationFn> Predictor<T, A> {
     ///
     /// **Errors** if the memory cannot be had.
     pub fn new(net: &Network<T, A>, rows: usize, engine: Engine, threads: Threads) -> Result<Self> {
+        let net = if net.spec().couples_rows() { net.folded()? } else { net.clone() };
         let mut workspace = Workspace::for_prediction(net.spec(), rows, engine, threads)?;
         if engine.backend() == Backend::Embedded {
             let packed = net.spec().blocks().iter().map(|block| {
@@ -55,10 +57,10 @@ impl<T: Float, A: ActivationFn> Predictor<T, A> {
             });
             workspace.packed = packed.collect::<Result<_>>()?;
         }
-        Ok(Self { net: net.clone(), workspace })
+        Ok(Self { net, workspace })
     }
 
-    /// The shape of the network.
+    /// The shape of the network that predicts: the [`folded`](Spec::folded) one.
     pub fn spec(&self) -> &Spec<A> {
         self.net.spec()
     }

@@ -19,12 +19,25 @@ pub enum Norm {
     /// Layer normalisation: each row's sums are shifted and scaled to mean 0 and variance 1, then scaled and shifted by parameters of each
     /// unit ([`layer_norm`](crate::kernel::layer_norm)).
     Layer,
+    /// Batch normalisation: each unit's sums are shifted and scaled to mean 0 and variance 1 over the rows of the batch, then scaled and
+    /// shifted by parameters of the unit ([`batch_norm`](crate::kernel::batch_norm)). A trained network takes the means and variances that
+    /// its training kept as running averages, and is then a network without it ([`Network::folded`](super::Network::folded)).
+    Batch,
 }
 
 impl Norm {
     /// Whether it does nothing.
     pub fn is_none(&self) -> bool {
         *self == Self::None
+    }
+
+    /// What people call it.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::None => "no norm",
+            Self::Layer => "layer norm",
+            Self::Batch => "batch norm",
+        }
     }
 }
 
@@ -76,6 +89,11 @@ pub struct Block {
     pub scale: Range<usize>,
     /// What is then added; empty if the layer has no norm.
     pub shift: Range<usize>,
+    /// Where the running means of batch normalisation lie in the network's *state*, which is the parameters and then these
+    /// ([`Spec::state`]); empty for other layers.
+    pub mean: Range<usize>,
+    /// The running variances, there.
+    pub variance: Range<usize>,
 }
 
 impl Block {
@@ -98,6 +116,8 @@ pub struct Spec<A = Activation> {
     inputs: usize,
     layers: Vec<Layer<A>>,
     blocks: Vec<Block>,
+    /// How many running statistics there are.
+    statistics: usize,
 }
 
 /// A spec as it is written.
@@ -173,10 +193,21 @@ impl<A: ActivationFn> Spec<A> {
                 bias: bias..scale,
                 scale: scale..shift,
                 shift: shift..end,
+                mean: 0..0,
+                variance: 0..0,
             });
             (width, start) = (layer.outputs, end);
         }
-        Ok(Self { inputs, layers, blocks })
+        let parameters = start;
+        for (layer, block) in layers.iter().zip(&mut blocks).filter(|(layer, _)| layer.norm == Norm::Batch) {
+            block.mean = start..start + layer.outputs;
+            block.variance = block.mean.end..block.mean.end + layer.outputs;
+            start = block.variance.end;
+        }
+        if start > isize::MAX as usize / 8 {
+            return Err(Error::setting("size of the running statistics", "addressable", start - parameters));
+        }
+        Ok(Self { inputs, layers, blocks, statistics: start - parameters })
     }
 
     /// A multilayer perceptron: `hidden` layers of one activation, then an output layer, all with biases.
@@ -211,6 +242,48 @@ impl<A: ActivationFn> Spec<A> {
     /// How many parameters there are.
     pub fn parameters(&self) -> usize {
         self.blocks[self.blocks.len() - 1].shift.end
+    }
+
+    /// How many numbers a network holds: its parameters, and then the running means and variances of its batch normalisations, layer after
+    /// layer.
+    pub fn state(&self) -> usize {
+        self.parameters() + self.statistics
+    }
+
+    /// Whether a layer has batch normalisation: the outputs of a training pass for one row then depend on the others.
+    pub fn couples_rows(&self) -> bool {
+        self.statistics > 0
+    }
+
+    /// Refuses a batch of fewer than 2 rows if a layer has batch normalisation, naming it: of one row there is no variance.
+    pub fn check_coupled(&self, rows: usize) -> Result<()> {
+        if rows > 1 || !self.couples_rows() {
+            return Ok(());
+        }
+        let l = self.layers.iter().position(|layer| layer.norm == Norm::Batch).unwrap_or(0);
+        let expected =
+            format!("at least 2, for layer {} has batch normalisation, and of one row there is no variance", l + 1);
+        Err(Error::shape("rows of the batch", expected, rows))
+    }
+
+    /// Refuses batch normalisation, of whose running statistics the parameters know nothing.
+    pub(crate) fn check_predicts(&self) -> Result<()> {
+        if !self.couples_rows() {
+            return Ok(());
+        }
+        let why = "a prediction by a pass under batch normalisation, which knows this batch's statistics alone: fold the network first";
+        Err(Error::Unsupported(why.into()))
+    }
+
+    /// The shape of the network that predicts: batch normalisation is part of weights and biases, which every layer then has that had it
+    /// ([`Network::folded`](super::Network::folded)). Layer normalisation stays: it depends on the row.
+    pub fn folded(&self) -> Self {
+        let fold = |layer: &Layer<A>| match layer.norm {
+            Norm::Batch => Layer { bias: true, norm: Norm::None, ..layer.clone() },
+            _ => layer.clone(),
+        };
+        let layers = self.layers.iter().map(fold).collect();
+        Self::new(self.inputs, layers).expect("no larger than the network, and no less sound")
     }
 
     /// The name of the parameter at `index` of the flat buffer, such as `layer 2, weight from input 5 to unit 3`
@@ -261,7 +334,7 @@ impl<A: ActivationFn> Spec<A> {
         let mut text = self.inputs.to_string();
         self.layers.iter().for_each(|layer| text += &format!("-{}", layer.outputs));
         for Layer { activation, bias, norm, .. } in &self.layers {
-            let norm = if norm.is_none() { "" } else { " of layer norm" };
+            let norm = if norm.is_none() { String::new() } else { format!(" of {}", norm.name()) };
             text += &format!(", {activation}{norm}{}", if *bias { "" } else { " without biases" });
         }
         text

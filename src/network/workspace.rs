@@ -1,9 +1,10 @@
 //! Every buffer that a pass needs, allocated once: a step of training allocates nothing.
 //!
 //! A batch is cut into *shards* of rows, each with buffers of its own for one block of its rows, as the [`Plan`] says.
-//! Row 4 of the house: imports `noise`, `plan`, `tiny`, `spec`, the engines and the ground.
+//! Row 4 of the house: imports `noise`, `norms`, `plan`, `tiny`, `spec`, the engines and the ground.
 
 use super::noise::{Draw, Noise};
+use super::norms::Statistics;
 use super::plan::Plan;
 use super::spec::{Layer, Norm, Spec};
 use super::tiny::Tiny;
@@ -12,6 +13,7 @@ use crate::engine::Engine;
 use crate::error::{Error, Result};
 use crate::float::Float;
 use crate::gemm::Packed;
+use crate::kernel::vector;
 use crate::memory::{self, zeros};
 use crate::threads::Threads;
 
@@ -28,10 +30,12 @@ pub(super) struct Shard<T> {
     pub below: Vec<T>,
     /// The shard's part of the parameters' gradient; empty where one shard is all, which writes to the caller's.
     pub gradient: Vec<T>,
-    /// For each layer what its norm made of the sums before they were scaled and shifted, rows x outputs, and the inverse deviation of each
-    /// row; empty for layers without a norm, and where no gradient is asked for.
+    /// For each layer what its norm made of the sums before they were scaled and shifted, rows x outputs, and of layer normalisation the
+    /// inverse deviation of each row; empty for layers without a norm, and where no gradient is asked for.
     pub normalised: Vec<Vec<T>>,
     pub inverse: Vec<Vec<T>>,
+    /// For each layer with batch normalisation the statistics of the batch, which every pass needs; empty for others.
+    pub statistics: Vec<Statistics<T>>,
     /// The loss of each row.
     pub losses: Vec<T>,
     /// The inputs with their noise; empty where they have none.
@@ -103,14 +107,20 @@ impl<T: Float> Workspace<T> {
         let layers = |layers: &[Layer<A>]| layers.iter().map(|layer| matrix(layer.outputs)).collect::<Result<Vec<_>>>();
         // The way back passes through the activations of every hidden layer, and the last where the loss is given outputs.
         let widest = spec.layers().iter().map(|layer| layer.outputs).max().unwrap_or(0);
-        let of_norms = |cols: fn(&Layer<A>) -> usize| {
-            let kept = |layer: &Layer<A>| if trains && !layer.norm.is_none() { cols(layer) } else { 0 };
-            spec.layers().iter().map(|layer| matrix(kept(layer))).collect::<Result<Vec<_>>>()
+        let normalised = |layer: &Layer<A>| if trains && !layer.norm.is_none() { layer.outputs } else { 0 };
+        let inverse = |layer: &Layer<A>| usize::from(trains && layer.norm == Norm::Layer);
+        let statistics = |layer: &Layer<A>| match layer.norm {
+            Norm::Batch => Statistics::new(plan.block_rows, layer.outputs, &what),
+            _ => Ok(Statistics::default()),
+        };
+        let of_norms = |cols: &dyn Fn(&Layer<A>) -> usize| {
+            spec.layers().iter().map(|layer| matrix(cols(layer))).collect::<Result<Vec<_>>>()
         };
         let shard = || {
             Ok(Shard {
-                normalised: of_norms(|layer| layer.outputs)?,
-                inverse: of_norms(|_| 1)?,
+                normalised: of_norms(&normalised)?,
+                inverse: of_norms(&inverse)?,
+                statistics: spec.layers().iter().map(statistics).collect::<Result<_>>()?,
                 activations: layers(&spec.layers()[..last])?,
                 output: matrix(spec.outputs())?,
                 slopes: if trains { layers(spec.layers())? } else { Vec::new() },
@@ -181,6 +191,7 @@ impl<T: Float> Workspace<T> {
         let numbers = |s: &Shard<T>| {
             let layers = s.activations.iter().chain(&s.slopes).chain(&s.undropped);
             let layers = layers.chain(&s.normalised).chain(&s.inverse).map(Vec::len).sum::<usize>();
+            let layers = layers + s.statistics.iter().map(Statistics::len).sum::<usize>();
             layers + s.output.len() + s.below.len() + s.gradient.len() + s.losses.len() + s.noisy.len()
         };
         let packed = self.packed.iter().flatten().map(Packed::bytes).sum::<usize>();
@@ -195,14 +206,42 @@ impl<T: Float> Workspace<T> {
         let units: u128 = spec.layers().iter().map(|layer| layer.outputs as u128).sum();
         let widest = spec.layers().iter().map(|layer| layer.outputs).max().unwrap_or(0);
         // What `allocate` makes: activations, slopes and the way back, a loss, and the gradient of each of several shards.
-        let normed = spec.layers().iter().filter(|layer| !layer.norm.is_none()).map(|layer| layer.outputs as u128 + 1);
+        let normed = spec.layers().iter().map(|layer| match layer.norm {
+            Norm::None => 0,
+            norm => layer.outputs as u128 + u128::from(norm == Norm::Layer),
+        });
+        let coupled = spec.layers().iter().filter(|layer| layer.norm == Norm::Batch);
+        let statistics = coupled.map(|layer| Statistics::<T>::numbers(plan.block_rows, layer.outputs) as u128);
         let columns = if trains {
             2 * units + widest as u128 + 1 + normed.sum::<u128>()
         } else {
             units + spec.outputs() as u128 + 1
         };
         let gradient = if trains && count > 1 { spec.parameters() } else { 0 };
-        count as u128 * (plan.block_rows as u128 * columns + gradient as u128) * size_of::<T>() as u128
+        let numbers = plan.block_rows as u128 * columns + gradient as u128 + statistics.sum::<u128>();
+        count as u128 * numbers * size_of::<T>() as u128
+    }
+
+    /// Moves the running means and variances in `state`, a network's ([`Spec::state`]), by the part `share` of the way towards those of the
+    /// batch of the last pass; its variance is taken as an estimate of its population's, with one row less in the denominator. Rows
+    /// count alike whatever their weights. Without batch normalisation nothing is done.
+    ///
+    /// A training takes a `share` of [`MOMENTUM`](crate::kernel::batch_norm::MOMENTUM) after each step; 1 takes the statistics as they are.
+    /// **Panics** if the state is not of the network that the workspace was made for.
+    pub fn update_running<A: ActivationFn>(&self, spec: &Spec<A>, share: f64, state: &mut [T]) {
+        if !spec.couples_rows() {
+            return;
+        }
+        for (block, statistics) in
+            spec.blocks().iter().zip(&self.shards[0].statistics).filter(|(block, _)| !block.mean.is_empty())
+        {
+            for (to, from) in [&block.mean, &block.variance].into_iter().zip(statistics.mean_and_variance()) {
+                match &mut state[to.clone()] {
+                    to if share == 1.0 => to.copy_from_slice(from),
+                    to => vector::approach(self.engine.isa, T::from_f64(share), from, to),
+                }
+            }
+        }
     }
 
     /// Refuses to train in a workspace for prediction.
@@ -261,6 +300,10 @@ pub(crate) fn require(what: &str, bytes: u128) -> Result<()> {
 /// How many of `rows` rows are predicted at a time, so that the memory of a prediction does not grow with them: 1024, or fewer
 /// where those would take more than the parameters do, and many; a function of shapes alone.
 pub(crate) fn rows_at_a_time<T: Float, A: ActivationFn>(spec: &Spec<A>, rows: usize) -> usize {
+    if spec.couples_rows() {
+        // Predictions are those of the folded network.
+        return rows_at_a_time::<T, A>(&spec.folded(), rows);
+    }
     let parameters = spec.parameters() as u128 * size_of::<T>() as u128;
     let fit = LARGE_BYTES.max(parameters) / Workspace::<T>::required_bytes(spec, 1, false).max(1);
     rows.clamp(1, fit.clamp(1, 1024) as usize)
@@ -294,6 +337,8 @@ mod tests {
     use super::*;
     use crate::activation::Activation;
 
+    const NORMS: [Norm; 3] = [Norm::None, Norm::Layer, Norm::Batch];
+
     #[test]
     fn as_many_bytes_are_required_as_are_taken() {
         fn check<T: Float>(spec: &Spec, rows: usize, trains: bool) -> usize {
@@ -305,7 +350,7 @@ mod tests {
         }
         let mut shards = 0;
         let shapes = [&[][..], &[1], &[100, 7], &[64, 64], &[300]];
-        for (hidden, norm) in shapes.into_iter().flat_map(|hidden| [(hidden, Norm::None), (hidden, Norm::Layer)]) {
+        for (hidden, norm) in shapes.into_iter().flat_map(|hidden| NORMS.map(|norm| (hidden, norm))) {
             let layers = hidden.iter().map(|&units| Layer::new(units, Activation::Relu).with_norm(norm));
             let layers = layers.chain([Layer::new(3, Activation::Softmax)]).collect();
             let spec = Spec::new(20, layers).expect("a network");

@@ -1,5 +1,9 @@
 //! Averages of the parameters along a training, which predict better than where it happens to end.
 //!
+//! The running statistics of batch normalisation are averaged with them, by the same shares (PyTorch's `AveragedModel` with
+//! `use_buffers=True`). That is not what the averaged parameters would find in the rows, which would cost a pass over all of them
+//! for each judgement; where it matters, a mean of late epochs, which lie close together, is the one to take.
+//!
 //! Row 6 of the house: imports `kernel` and below.
 
 use super::required::copied;

@@ -119,7 +119,7 @@ impl Identity {
         ];
         fields.extend(rows("training", Some(training)));
         fields.extend(rows("held-back", held_back));
-        fields.push(field("initial parameters", sha256(net.params().iter())));
+        fields.push(field("initial parameters", sha256(net.state().iter())));
         Self(fields)
     }
 
@@ -422,7 +422,7 @@ impl<L: LossFn + fmt::Display> Trainer<L> {
         }
         file::check_writable(path, if found == Found::Refuse { Existing::Keep } else { Existing::Replace })?;
         // All at once: the buffers of the state, and the file with them.
-        memory::require("the bytes of a checkpoint", 2 * self.state_bytes::<T>(net.params().len()))?;
+        memory::require("the bytes of a checkpoint", 2 * self.state_bytes::<T>(net.state().len()))?;
         let mut identity = Identity::of(self, net, &training, held_back.as_ref(), measure);
         if let Some(inputs) = inputs.as_deref_mut() {
             identity.set_inputs(sha256_of_inputs(inputs, training.x.nrows(), net.spec().inputs())?);

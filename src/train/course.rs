@@ -13,7 +13,8 @@ use crate::error::Result;
 use crate::float::Float;
 use crate::loss::LossFn;
 use crate::network::objective::{Batch, Value};
-use crate::network::{Network, Spec};
+use crate::network::workspace::Workspace;
+use crate::network::{Network, Spec, pass};
 use crate::optim::Stop;
 use crate::optim::bayes::Regularisation;
 use std::ops::ControlFlow;
@@ -66,6 +67,32 @@ pub(super) struct Course<'a, T, L> {
     begun: Instant,
     /// Of earlier runs.
     seconds_before: f64,
+    /// The statistics of batch normalisation, where there is any.
+    settled: Option<Settled<'a, T>>,
+}
+
+/// Statistics of batch normalisation at any parameters: those of the whole batch, which is what a running average of them would approach.
+struct Settled<'a, T> {
+    training: Batch<'a, T>,
+    workspace: Workspace<T>,
+    /// A network's state.
+    numbers: Vec<T>,
+}
+
+impl<'a, T: Float> Settled<'a, T> {
+    fn new<A: ActivationFn, L>(trainer: &Trainer<L>, net: &Network<T, A>, training: &Batch<'a, T>) -> Result<Self> {
+        let (rows, threads) = (training.x.nrows(), trainer.threads.clone());
+        let workspace = Workspace::for_prediction(net.spec(), rows, trainer.engine, threads)?;
+        Ok(Self { training: *training, workspace, numbers: copied(net.state(), "the running statistics")? })
+    }
+
+    /// The state of the network at `params`.
+    fn at<A: ActivationFn, L: LossFn>(&mut self, trainer: &Trainer<L>, spec: &Spec<A>, params: &[T]) -> Result<&[T]> {
+        pass::value(spec, params, self.training.view(), &trainer.objective, &mut self.workspace)?;
+        self.numbers[..params.len()].copy_from_slice(params);
+        self.workspace.update_running(spec, 1.0, &mut self.numbers);
+        Ok(&self.numbers)
+    }
 }
 
 impl<'a, T: Float, L: LossFn> Course<'a, T, L> {
@@ -79,6 +106,7 @@ impl<'a, T: Float, L: LossFn> Course<'a, T, L> {
         run: Run<'a, T>,
     ) -> Result<(Self, Option<Saved<T>>)> {
         let Run { held_back, measure, observe, interrupt, save, mut resume, .. } = run;
+        let settled = net.spec().couples_rows().then(|| Settled::new(trainer, net, &training)).transpose()?;
         let jury = Jury::new(trainer, net.spec(), training, held_back, measure)?;
         let (standing, best) = match &mut resume {
             None => {
@@ -95,8 +123,19 @@ impl<'a, T: Float, L: LossFn> Course<'a, T, L> {
             }
         };
         let (seconds_before, begun) = (standing.seconds, Instant::now());
-        let course =
-            Self { trainer, jury, standing, best, observe, interrupt, save, saved: None, begun, seconds_before };
+        let course = Self {
+            trainer,
+            jury,
+            standing,
+            best,
+            observe,
+            interrupt,
+            save,
+            saved: None,
+            begun,
+            seconds_before,
+            settled,
+        };
         Ok((course, resume))
     }
 
@@ -110,14 +149,15 @@ impl<'a, T: Float, L: LossFn> Course<'a, T, L> {
         self.standing.history.training.last().copied()
     }
 
-    /// Leads the solver to its end from `params`, which then are the best where rows judged them, and else what it came to; so they
-    /// are also where it fails.
+    /// Leads the solver to its end from the network's state, `numbers`, whose parameters then are the best where rows judged them, and
+    /// else what it came to; so they are also where it fails.
     pub fn lead<A: ActivationFn>(
         mut self,
         spec: &Spec<A>,
-        params: &mut [T],
+        numbers: &mut [T],
         solver: &mut impl WholeBatch<T>,
     ) -> Result<History> {
+        let params = &mut numbers[..spec.parameters()];
         let ended = self.walk(spec, params, solver);
         solver.settle(params);
         ended?;
@@ -125,6 +165,10 @@ impl<'a, T: Float, L: LossFn> Course<'a, T, L> {
         history.stopped = self.standing.stopped.unwrap_or(Stopped::Epochs);
         if self.jury.judges() && history.kept > 0 {
             params.copy_from_slice(&self.best);
+        }
+        if let Some(settled) = &mut self.settled {
+            let settled = settled.at(self.trainer, spec, params)?;
+            numbers.copy_from_slice(settled);
         }
         Ok(history)
     }
@@ -160,7 +204,11 @@ impl<'a, T: Float, L: LossFn> Course<'a, T, L> {
         params: &[T],
         (value, found): (Value, Option<Regularisation>),
     ) -> Result<()> {
-        let heard = self.jury.hear(spec, params, (self.standing.epoch + 1, 1))?;
+        let numbers = match &mut self.settled {
+            Some(settled) if self.jury.listens() => settled.at(self.trainer, spec, params)?,
+            _ => params,
+        };
+        let heard = self.jury.hear(spec, numbers, (self.standing.epoch + 1, 1))?;
         let judges = self.jury.judges();
         let standing = &mut self.standing;
         standing.seconds = self.seconds_before + self.begun.elapsed().as_secs_f64();

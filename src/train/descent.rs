@@ -3,10 +3,10 @@
 //! Everything that changes is in [`State`], so that a training which was saved continues with the same bits.
 
 use super::averaging::Average;
-use super::divergence::{check_finite, diverged, largest_layer, not_finite};
+use super::divergence::{check_finite, check_statistics, diverged, largest_layer, not_finite};
 use super::judge::Jury;
 use super::required::{copied, counted};
-use super::rows::{Buffers, Inputs, gather};
+use super::rows::{Buffers, Cut, Inputs, gather};
 use super::run::{Run, Saving};
 use super::state::{Saved, Snapshot, Standing};
 use super::watch::GradientWatch;
@@ -14,6 +14,7 @@ use super::{History, Stopped, Trainer};
 use crate::activation::ActivationFn;
 use crate::error::Result;
 use crate::float::Float;
+use crate::kernel::batch_norm::MOMENTUM;
 use crate::loss::LossFn;
 use crate::memory::zeros;
 use crate::network::max_norm::MaxNorm;
@@ -47,18 +48,18 @@ pub(super) fn fit<'a, T: Float, A: ActivationFn, L: LossFn>(
     let seconds_before = descent.state.standing.seconds;
 
     while !descent.state.standing.is_over(trainer.epochs) {
-        let (spec, params) = net.parts_mut();
-        let outcome = trainer.threads.enter(|| descent.epoch(spec, params, interrupt));
+        let (spec, numbers) = net.state_parts_mut();
+        let outcome = trainer.threads.enter(|| descent.epoch(spec, numbers, interrupt));
         let heard = outcome.and_then(|value| {
-            let at = (descent.state.standing.epoch + 1, descent.batches());
-            let hear = |value| Ok((value, jury.hear(spec, descent.state.judged(params), at)?));
+            let at = (descent.state.standing.epoch + 1, descent.cut.batches);
+            let hear = |value| Ok((value, jury.hear(spec, descent.state.judged(numbers), at)?));
             value.map(hear).transpose()
         });
-        let heard = heard.inspect_err(|_| params.copy_from_slice(&descent.state.before))?;
+        let heard = heard.inspect_err(|_| numbers.copy_from_slice(&descent.state.before))?;
         let state = &mut descent.state;
         state.standing.seconds = seconds_before + begun.elapsed().as_secs_f64();
         let Some((value, heard)) = heard else {
-            save_state(&mut save, state, params, true)?;
+            save_state(&mut save, state, numbers, true)?;
             state.standing.stopped = Some(Stopped::Interrupted);
             break;
         };
@@ -66,22 +67,22 @@ pub(super) fn fit<'a, T: Float, A: ActivationFn, L: LossFn>(
         if observe.as_mut().is_some_and(|observe| observe(&state.standing.last_epoch()).is_break()) {
             state.standing.stopped = Some(Stopped::Observer);
         }
-        state.before.copy_from_slice(params);
+        state.before.copy_from_slice(numbers);
         if jury.judges() && is_best {
-            state.keep_as_best(params);
+            state.keep_as_best(numbers);
         }
         let is_over = state.standing.is_over(trainer.epochs);
         let is_interrupted = !is_over && interrupt.is_some_and(|flag| flag.load(Ordering::Relaxed));
-        save_state(&mut save, state, params, is_over || is_interrupted)?;
+        save_state(&mut save, state, numbers, is_over || is_interrupted)?;
         if is_interrupted {
             state.standing.stopped = Some(Stopped::Interrupted);
         }
     }
     let state = descent.state;
     if jury.judges() && state.standing.history.kept > 0 {
-        net.params_mut().copy_from_slice(&state.best);
+        net.state_mut().copy_from_slice(&state.best);
     } else if let Some(average) = state.average.as_ref().filter(|_| state.standing.averaged > 0) {
-        net.params_mut().copy_from_slice(&average.params);
+        net.state_mut().copy_from_slice(&average.params);
     }
     let mut history = state.standing.history;
     history.stopped = state.standing.stopped.unwrap_or(Stopped::Epochs);
@@ -91,16 +92,21 @@ pub(super) fn fit<'a, T: Float, A: ActivationFn, L: LossFn>(
 }
 
 /// Hands the state on, if it is wanted now.
-fn save_state<T: Float>(save: &mut Option<Saving<'_, T>>, state: &State<T>, params: &[T], is_last: bool) -> Result<()> {
+fn save_state<T: Float>(
+    save: &mut Option<Saving<'_, T>>,
+    state: &State<T>,
+    numbers: &[T],
+    is_last: bool,
+) -> Result<()> {
     match save {
         Some(Saving { every, save }) if is_last || state.standing.epoch.is_multiple_of(*every) => {
-            save(&state.snapshot(params))
+            save(&state.snapshot(numbers))
         }
         _ => Ok(()),
     }
 }
 
-/// What changes in a training, beside the parameters.
+/// What changes in a training, beside the network's own state, its parameters and running statistics: of which copies hold all.
 struct State<T> {
     standing: Standing,
     optimizer: Optimizer<T>,
@@ -115,19 +121,19 @@ struct State<T> {
 
 impl<T: Float> State<T> {
     /// What is judged and kept: the average, where there is one.
-    fn judged<'a>(&'a self, params: &'a [T]) -> &'a [T] {
-        self.average.as_ref().filter(|_| self.standing.averaged > 0).map_or(params, |average| &average.params)
+    fn judged<'a>(&'a self, numbers: &'a [T]) -> &'a [T] {
+        self.average.as_ref().filter(|_| self.standing.averaged > 0).map_or(numbers, |average| &average.params)
     }
 
-    fn keep_as_best(&mut self, params: &[T]) {
+    fn keep_as_best(&mut self, numbers: &[T]) {
         let mut best = std::mem::take(&mut self.best);
-        best.copy_from_slice(self.judged(params));
+        best.copy_from_slice(self.judged(numbers));
         self.best = best;
     }
 
-    fn snapshot<'a>(&'a self, params: &'a [T]) -> Snapshot<'a, T> {
+    fn snapshot<'a>(&'a self, numbers: &'a [T]) -> Snapshot<'a, T> {
         let mut buffers = vec![
-            ("params", params),
+            ("params", numbers),
             ("moments", self.optimizer.moments()),
             ("before", &self.before),
             ("best", &self.best),
@@ -147,6 +153,7 @@ pub(super) struct Descent<'a, 'd, T, L> {
     inputs: Option<&'d mut (dyn Inputs<T> + 'd)>,
     workspace: Workspace<T>,
     gradient: Vec<T>,
+    cut: Cut,
     /// The order in which the rows are taken.
     order: Vec<usize>,
     /// The rows of a mini-batch, gathered: inputs, targets, weights.
@@ -166,10 +173,11 @@ impl<'a, 'd, T: Float, L: LossFn> Descent<'a, 'd, T, L> {
         resume: Option<Saved<T>>,
     ) -> Result<Self> {
         let count = training.x.nrows();
-        let batch = trainer.batch.min(count);
+        let cut = Cut::new(count, trainer.batch, net.spec().couples_rows());
+        let batch = cut.largest;
         let state = match resume {
-            None => fresh(trainer, method, net.params(), is_judged)?,
-            Some(saved) => resumed(trainer, method, net, is_judged, count.div_ceil(batch), saved)?,
+            None => fresh(trainer, method, net, is_judged)?,
+            Some(saved) => resumed(trainer, method, net, is_judged, cut.batches, saved)?,
         };
         let spec = net.spec();
         let gathers = trainer.shuffle || inputs.is_some();
@@ -185,6 +193,7 @@ impl<'a, 'd, T: Float, L: LossFn> Descent<'a, 'd, T, L> {
             inputs,
             workspace,
             gradient: zeros(spec.parameters(), "the gradient")?,
+            cut,
             order: counted(count, "the order of the rows")?,
             gathered: (gather(spec.inputs())?, gather(spec.outputs())?, gather(1)?),
             watch,
@@ -193,24 +202,19 @@ impl<'a, 'd, T: Float, L: LossFn> Descent<'a, 'd, T, L> {
         })
     }
 
-    /// Batches of an epoch.
-    fn batches(&self) -> usize {
-        self.order.len().div_ceil(self.trainer.batch.min(self.order.len()))
-    }
-
     /// The number of the step to be taken, from 1: by epoch and batch, those without weight counted too.
     fn number_of_step(&self) -> u64 {
-        (self.state.standing.epoch * self.batches() + self.state.standing.batch) as u64 + 1
+        (self.state.standing.epoch * self.cut.batches + self.state.standing.batch) as u64 + 1
     }
 
     /// What is left of a pass over the rows; the mean over them of the objective while it ran, or nothing if it was interrupted.
     fn epoch<A: ActivationFn>(
         &mut self,
         spec: &Spec<A>,
-        params: &mut [T],
+        numbers: &mut [T],
         interrupt: Option<&AtomicBool>,
     ) -> Result<Option<Value>> {
-        let (count, batches) = (self.order.len(), self.batches());
+        let (count, batches) = (self.order.len(), self.cut.batches);
         let number = self.state.standing.epoch + 1;
         self.put_in_order();
         let standing = &mut self.state.standing;
@@ -231,7 +235,7 @@ impl<'a, 'd, T: Float, L: LossFn> Descent<'a, 'd, T, L> {
             let rate = self.state.standing.rate.at(self.trainer, at);
             // Rows that weigh nothing teach nothing; the last step's rate is the epoch's.
             if weight > 0.0 {
-                let value = self.step(spec, params, rows, rate)?;
+                let value = self.step(spec, numbers, rows, rate)?;
                 let [loss, penalty, total] = &mut self.state.standing.sums;
                 *loss += weight * value.loss;
                 *penalty += weight * value.penalty;
@@ -245,7 +249,7 @@ impl<'a, 'd, T: Float, L: LossFn> Descent<'a, 'd, T, L> {
             }
         }
         if let Some(average) = &mut self.state.average {
-            average.epoch(self.trainer.engine.isa, params, number, &mut self.state.standing.averaged);
+            average.epoch(self.trainer.engine.isa, numbers, number, &mut self.state.standing.averaged);
         }
         let standing = &mut self.state.standing;
         let [loss, penalty, total] = std::mem::take(&mut standing.sums);
@@ -260,10 +264,10 @@ impl<'a, 'd, T: Float, L: LossFn> Descent<'a, 'd, T, L> {
     pub(super) fn steps<A: ActivationFn>(
         &mut self,
         spec: &Spec<A>,
-        params: &mut [T],
+        numbers: &mut [T],
         mut rate: impl FnMut(Option<f64>) -> Option<f64>,
     ) -> Result<()> {
-        let (batches, mut last) = (self.batches(), None);
+        let (batches, mut last) = (self.cut.batches, None);
         while let Some(rate) = rate(last.take()) {
             while last.is_none() {
                 if self.state.standing.batch == 0 {
@@ -271,7 +275,7 @@ impl<'a, 'd, T: Float, L: LossFn> Descent<'a, 'd, T, L> {
                 }
                 let (rows, weight) = self.batch_to_come();
                 if weight > 0.0 {
-                    last = Some(self.step(spec, params, rows, rate)?.loss);
+                    last = Some(self.step(spec, numbers, rows, rate)?.loss);
                 }
                 let standing = &mut self.state.standing;
                 standing.batch += 1;
@@ -295,9 +299,7 @@ impl<'a, 'd, T: Float, L: LossFn> Descent<'a, 'd, T, L> {
 
     /// The rows of the batch to come, as places in the order, and what they weigh.
     fn batch_to_come(&self) -> (Range<usize>, f64) {
-        let (b, count) = (self.state.standing.batch, self.order.len());
-        let size = self.trainer.batch.min(count);
-        let rows = b * size..count.min((b + 1) * size);
+        let rows = self.cut.rows_of(self.state.standing.batch);
         let weight = match self.training.weights {
             None => rows.len() as f64,
             Some(weights) => {
@@ -312,7 +314,7 @@ impl<'a, 'd, T: Float, L: LossFn> Descent<'a, 'd, T, L> {
     fn step<A: ActivationFn>(
         &mut self,
         spec: &Spec<A>,
-        params: &mut [T],
+        numbers: &mut [T],
         rows: Range<usize>,
         rate: f64,
     ) -> Result<Value> {
@@ -329,6 +331,7 @@ impl<'a, 'd, T: Float, L: LossFn> Descent<'a, 'd, T, L> {
             }
         };
         let objective = &trainer.objective;
+        let params = &mut numbers[..spec.parameters()];
         let value = pass::value_and_gradient(spec, params, batch.view(), objective, workspace, gradient)?;
         let (isa, standing) = (trainer.engine.isa, &mut state.standing);
         let at = (standing.epoch + 1, standing.batch + 1);
@@ -337,7 +340,7 @@ impl<'a, 'd, T: Float, L: LossFn> Descent<'a, 'd, T, L> {
         }
         let known = *standing.start_loss.get_or_insert(value.loss);
         if value.loss > RUN_AWAY * known.max(1.0) {
-            let start = pass::value(spec, &state.start, batch.view(), objective, workspace)?.loss;
+            let start = pass::value(spec, &state.start[..params.len()], batch.view(), objective, workspace)?.loss;
             if value.loss > RUN_AWAY * start.max(1.0) {
                 return Err(diverged("loss", value.objective(), Some(largest_layer(spec, params)), at));
             }
@@ -360,26 +363,36 @@ impl<'a, 'd, T: Float, L: LossFn> Descent<'a, 'd, T, L> {
             check_finite("weight", isa, spec, params, at)?;
         }
         max_norm.iter_mut().for_each(|limit| limit.limit_norms(isa, spec, params));
+        if spec.couples_rows() {
+            workspace.update_running(spec, MOMENTUM, numbers);
+            check_statistics(isa, spec, numbers, at)?;
+        }
         if let Some(average) = &mut state.average {
-            average.step(isa, params, &mut standing.averaged);
+            average.step(isa, numbers, &mut standing.averaged);
         }
         Ok(value)
     }
 }
 
 /// The state of a training that begins.
-fn fresh<T: Float, L>(trainer: &Trainer<L>, method: Method, params: &[T], is_judged: bool) -> Result<State<T>> {
+fn fresh<T: Float, A: ActivationFn, L>(
+    trainer: &Trainer<L>,
+    method: Method,
+    net: &Network<T, A>,
+    is_judged: bool,
+) -> Result<State<T>> {
+    let numbers = net.state();
     Ok(State {
         standing: Standing::new(),
-        optimizer: Optimizer::new(method, params.len())?,
-        average: trainer.averaging.map(|rule| Average::new(rule, params)).transpose()?,
-        before: copied(params, "the parameters of the last epoch")?,
-        best: copied(if is_judged { params } else { &[] }, "the best parameters")?,
-        start: copied(params, "the parameters before training")?,
+        optimizer: Optimizer::new(method, net.params().len())?,
+        average: trainer.averaging.map(|rule| Average::new(rule, numbers)).transpose()?,
+        before: copied(numbers, "the parameters of the last epoch")?,
+        best: copied(if is_judged { numbers } else { &[] }, "the best parameters")?,
+        start: copied(numbers, "the parameters before training")?,
     })
 }
 
-/// The state of a training that continues; the network's parameters become the saved ones.
+/// The state of a training that continues; the network's parameters and running statistics become the saved ones.
 fn resumed<T: Float, A: ActivationFn, L>(
     trainer: &Trainer<L>,
     method: Method,
@@ -388,18 +401,18 @@ fn resumed<T: Float, A: ActivationFn, L>(
     batches: usize,
     mut saved: Saved<T>,
 ) -> Result<State<T>> {
-    let length = net.params().len();
+    let (length, parameters) = (net.state().len(), net.params().len());
     let mut standing = saved.standing.clone();
     standing.check(trainer.epochs, batches, is_judged)?;
     standing.reopen(&trainer.stopping, true);
-    let params = saved.take("params", length)?;
+    let numbers = saved.take("params", length)?;
     let moments = match method.moments() {
         0 => Vec::new(),
-        count => saved.take("moments", count * length)?,
+        count => saved.take("moments", count * parameters)?,
     };
     let average = trainer.averaging.map(|rule| Average::new(rule, &saved.take("average", length)?)).transpose()?;
     let state = State {
-        optimizer: Optimizer::resume(method, length, moments, standing.steps)?,
+        optimizer: Optimizer::resume(method, parameters, moments, standing.steps)?,
         average,
         before: saved.take("before", length)?,
         best: if is_judged { saved.take("best", length)? } else { Vec::new() },
@@ -407,6 +420,6 @@ fn resumed<T: Float, A: ActivationFn, L>(
         standing,
     };
     saved.check_empty()?;
-    net.params_mut().copy_from_slice(&params);
+    net.state_mut().copy_from_slice(&numbers);
     Ok(state)
 }

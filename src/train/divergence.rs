@@ -42,3 +42,20 @@ pub(super) fn check_finite<T: Float, A: ActivationFn>(
     let layer = index.and_then(|index| spec.blocks().iter().position(|b| index < b.shift.end));
     Err(diverged(what, index.map_or(f64::NAN, |index| numbers[index].real()), layer, at))
 }
+
+/// Refuses running statistics of batch normalisation that are not all finite, naming the first layer that has any: sums so large that
+/// their squares overflow are normalised to 0, and the loss stays finite.
+pub(super) fn check_statistics<T: Float, A: ActivationFn>(
+    isa: Isa,
+    spec: &Spec<A>,
+    state: &[T],
+    at: (usize, usize),
+) -> Result<()> {
+    let statistics = &state[spec.parameters()..];
+    if vector::all_finite(isa, statistics) {
+        return Ok(());
+    }
+    let index = statistics.iter().position(|n| !n.is_finite()).map_or(0, |index| spec.parameters() + index);
+    let layer = spec.blocks().iter().position(|block| block.mean.contains(&index) || block.variance.contains(&index));
+    Err(diverged("a running statistic", state[index].real(), layer, at))
+}

@@ -9,6 +9,8 @@ use crate::activation::ActivationFn;
 use crate::error::Result;
 use crate::float::Float;
 use crate::loss::LossFn;
+use crate::memory::zeros;
+use crate::network::fold::fold_into;
 use crate::network::objective::Batch;
 use crate::network::workspace::{Workspace, rows_at_a_time};
 use crate::network::{Spec, pass};
@@ -22,6 +24,8 @@ pub(super) struct Judge<'a, 'd, T, L> {
     workspace: Workspace<T>,
     /// Rows judged at a time.
     size: usize,
+    /// Room for the folded network, where there is batch normalisation.
+    folded: Vec<T>,
     /// Who takes figures, and what they are taken of.
     measure: Option<(&'d dyn Measure<T>, Array2<T>)>,
 }
@@ -35,14 +39,35 @@ impl<'a, 'd, T: Float, L: LossFn> Judge<'a, 'd, T, L> {
         measure: Option<&'d dyn Measure<T>>,
     ) -> Result<Self> {
         let size = rows_at_a_time::<T, A>(spec, rows.x.nrows());
-        let workspace = Workspace::for_prediction(spec, size, trainer.engine, trainer.threads.clone())?;
+        let folded = spec.couples_rows().then(|| spec.folded());
+        let workspace =
+            Workspace::for_prediction(folded.as_ref().unwrap_or(spec), size, trainer.engine, trainer.threads.clone())?;
+        let folded = zeros(folded.map_or(0, |spec| spec.state()), "the folded network")?;
         let measure = measure.map(|measure| (measure, Array2::from_elem((rows.x.nrows(), spec.outputs()), T::ZERO)));
-        Ok(Self { trainer, rows, part, workspace, size, measure })
+        Ok(Self { trainer, rows, part, workspace, size, folded, measure })
+    }
+
+    /// Has `work` done on what predicts: the parameters, of batch normalisation those of the folded network, for `numbers` are a network's
+    /// state.
+    fn on_network<A: ActivationFn, R>(
+        &mut self,
+        spec: &Spec<A>,
+        numbers: &[T],
+        work: impl FnOnce(&mut Self, &Spec<A>, &[T]) -> R,
+    ) -> R {
+        if !spec.couples_rows() {
+            return work(self, spec, numbers);
+        }
+        let (shape, mut folded) = (spec.folded(), std::mem::take(&mut self.folded));
+        fold_into(spec, numbers, &shape, &mut folded);
+        let done = work(self, &shape, &folded);
+        self.folded = folded;
+        done
     }
 
     /// [`loss`](Self::loss) after the epoch and batch `at`, which must be finite.
-    pub fn finite_loss<A: ActivationFn>(&mut self, spec: &Spec<A>, params: &[T], at: (usize, usize)) -> Result<f64> {
-        let loss = self.loss(spec, params)?;
+    pub fn finite_loss<A: ActivationFn>(&mut self, spec: &Spec<A>, numbers: &[T], at: (usize, usize)) -> Result<f64> {
+        let loss = self.on_network(spec, numbers, |judge, spec, params| judge.loss(spec, params))?;
         if loss.is_finite() {
             return Ok(loss);
         }
@@ -51,7 +76,7 @@ impl<'a, 'd, T: Float, L: LossFn> Judge<'a, 'd, T, L> {
     }
 
     /// The weighted mean loss, without penalty.
-    pub fn loss<A: ActivationFn>(&mut self, spec: &Spec<A>, params: &[T]) -> Result<f64> {
+    fn loss<A: ActivationFn>(&mut self, spec: &Spec<A>, params: &[T]) -> Result<f64> {
         let count = self.rows.x.nrows();
         let (mut loss, mut total) = (0.0, 0.0);
         for start in (0..count).step_by(self.size) {
@@ -67,7 +92,11 @@ impl<'a, 'd, T: Float, L: LossFn> Judge<'a, 'd, T, L> {
     }
 
     /// The figures of the outputs; none without a [`Measure`].
-    pub fn figures<A: ActivationFn>(&mut self, spec: &Spec<A>, params: &[T]) -> Result<Vec<f64>> {
+    pub fn figures<A: ActivationFn>(&mut self, spec: &Spec<A>, numbers: &[T]) -> Result<Vec<f64>> {
+        self.on_network(spec, numbers, |judge, spec, params| judge.take_figures(spec, params))
+    }
+
+    fn take_figures<A: ActivationFn>(&mut self, spec: &Spec<A>, params: &[T]) -> Result<Vec<f64>> {
         let Some((measure, outputs)) = &mut self.measure else { return Ok(Vec::new()) };
         let count = self.rows.x.nrows();
         for start in (0..count).step_by(self.size) {
@@ -117,11 +146,16 @@ impl<'a, 'd, T: Float, L: LossFn> Jury<'a, 'd, T, L> {
         self.held_back.is_some()
     }
 
-    /// What is to be said after the epoch and batch `at`.
-    pub fn hear<A: ActivationFn>(&mut self, spec: &Spec<A>, params: &[T], at: (usize, usize)) -> Result<Heard> {
-        let validation = self.held_back.as_mut().map(|judge| judge.finite_loss(spec, params, at)).transpose()?;
+    /// Whether anybody has something to say.
+    pub fn listens(&self) -> bool {
+        self.held_back.is_some() || self.training.is_some()
+    }
+
+    /// What is to be said after the epoch and batch `at` of a network of the state `numbers`.
+    pub fn hear<A: ActivationFn>(&mut self, spec: &Spec<A>, numbers: &[T], at: (usize, usize)) -> Result<Heard> {
+        let validation = self.held_back.as_mut().map(|judge| judge.finite_loss(spec, numbers, at)).transpose()?;
         let figures = |judge: &mut Option<Judge<'_, '_, T, L>>| match judge {
-            Some(judge) => judge.figures(spec, params),
+            Some(judge) => judge.figures(spec, numbers),
             None => Ok(Vec::new()),
         };
         Ok(Heard {

@@ -57,10 +57,10 @@ pub(super) fn fit<'a, T: Float, A: ActivationFn, L: LossFn>(
             (solver, wide)
         }
     };
-    let (spec, params) = net.parts_mut();
+    let (spec, numbers) = net.state_parts_mut();
     let data = Wide::new(&training)?;
     let fit = Fit::new(trainer, spec, data.batch())?;
-    course.lead(spec, params, &mut Fitting { trainer, solver, fit, wide })
+    course.lead(spec, numbers, &mut Fitting { trainer, solver, fit, wide })
 }
 
 /// The solver at work on a network's objective.

@@ -124,7 +124,8 @@ pub struct Trainer<L = Loss> {
     pub averaging: Option<Averaging>,
     /// The most passes over the data.
     pub epochs: usize,
-    /// Rows of a mini-batch; more than there are means all. Only [`Solver::Steps`] takes mini-batches: all others look at all rows,
+    /// Rows of a mini-batch; more than there are means all. Under batch normalisation they are at least 2, and one row that is left over
+    /// for the last batch of an epoch joins the one before. Only [`Solver::Steps`] takes mini-batches: all others look at all rows,
     /// and neither this nor [`shuffle`](Self::shuffle) is used.
     pub batch: usize,
     /// Whether each epoch takes the rows in a new random order.
@@ -298,6 +299,7 @@ impl<L: LossFn> Trainer<L> {
         if let Solver::LevenbergMarquardt(options) | Solver::Bayes(options) = self.solver {
             least_squares::check(self, net, (options, matches!(self.solver, Solver::Bayes(_))))?;
         }
+        self.check_coupled(net, training.x.nrows())?;
         self.require_memory(net, &training, run.held_back.as_ref())?;
         match self.solver {
             Solver::Steps(method) => descent::fit(self, method, net, training, run),
@@ -372,6 +374,18 @@ impl<L: LossFn> Trainer<L> {
                 )))
             }
         }
+    }
+
+    /// Refuses rows that would stand alone in a batch under batch normalisation.
+    fn check_coupled<T: Float, A: ActivationFn>(&self, net: &Network<T, A>, rows: usize) -> Result<()> {
+        let one_by_one = self.batch == 1 && matches!(self.solver, Solver::Steps(_));
+        net.spec().check_coupled(if one_by_one { 1 } else { rows }).map_err(|error| match error {
+            Error::Shape { expected, .. } => {
+                let found = format!("{rows} in batches of {}", self.batch);
+                Error::shape("training rows of a batch", expected, found)
+            }
+            other => other,
+        })
     }
 
     /// Refuses what accompanies a training and cannot be used in it.

@@ -231,7 +231,7 @@ impl<L: LossFn> Trainer<L> {
             lowest: f64::INFINITY,
         };
         let mut end = RangeEnd::AllTried;
-        let (spec, params) = net.parts_mut();
+        let (spec, numbers) = net.state_parts_mut();
         let mut next = |last: Option<f64>| {
             if last.is_some_and(|loss| test.hear(loss)) {
                 end = RangeEnd::Diverged;
@@ -247,7 +247,7 @@ impl<L: LossFn> Trainer<L> {
             test.rate = range.rate(test.tried.len());
             Some(test.rate)
         };
-        match trainer.threads.enter(|| descent.steps(spec, params, &mut next)) {
+        match trainer.threads.enter(|| descent.steps(spec, numbers, &mut next)) {
             Ok(()) => {}
             Err(Error::Diverged { .. }) => end = RangeEnd::Diverged,
             Err(other) => return Err(other),

@@ -2,6 +2,7 @@
 //!
 //! Row 6 of the house: imports everything below.
 
+use super::rows::Cut;
 use super::watch::GradientWatch;
 use super::{Solver, Trainer};
 use crate::activation::ActivationFn;
@@ -19,16 +20,24 @@ impl<L> Trainer<L> {
     /// The bytes that [`fit`](Self::fit) takes beside the network and the rows that it is given: workspaces, gradient, the
     /// solver's memory, copies of the parameters, and a mini-batch. Nothing is allocated.
     pub fn required_bytes<T: Float, A: ActivationFn>(&self, spec: &Spec<A>, rows: usize, held_back: usize) -> u128 {
-        let parameters = spec.parameters() as u128;
+        // Running statistics are copied with the parameters; gradient and moments, which have none, are counted alike.
+        let parameters = spec.state() as u128;
         let judge = match held_back {
             0 => 0,
             rows => Workspace::<T>::required_bytes(spec, rows_at_a_time::<T, A>(spec, rows), false),
         };
         let numbers = |count: u128| count * size_of::<T>() as u128;
         let judged = u128::from(held_back > 0);
+        // The folded network for whoever judges, and what whole batches leave of statistics.
+        let judge = judge + numbers(2 * u128::from(spec.couples_rows()) * parameters);
+        let settled = if spec.couples_rows() {
+            Workspace::<T>::required_bytes(spec, rows, false) + numbers(parameters)
+        } else {
+            0
+        };
         match self.solver {
             Solver::Steps(method) => {
-                let batch = rows.min(self.batch);
+                let batch = Cut::new(rows, self.batch, spec.couples_rows()).largest.min(rows);
                 let width = spec.inputs() as u128 + spec.outputs() as u128 + 1;
                 let gathered = if self.shuffle { batch as u128 * width } else { 0 };
                 // The gradient, and the parameters of before, of the last epoch, of the best where rows judge them, and their average.
@@ -51,15 +60,15 @@ impl<L> Trainer<L> {
             Solver::Lbfgs => {
                 // The best parameters where rows judge them; direction, gradient, and both at the trial point; the pairs remembered.
                 let buffers = judged + 4 + 2 * lbfgs::Options::default().history as u128;
-                numbers(buffers * parameters) + Workspace::<T>::required_bytes(spec, rows, true) + judge
+                numbers(buffers * parameters) + Workspace::<T>::required_bytes(spec, rows, true) + judge + settled
             }
             Solver::Rprop(_) => {
                 let buffers = judged + Rprop::<T>::BUFFERS as u128;
-                numbers(buffers * parameters) + Workspace::<T>::required_bytes(spec, rows, true) + judge
+                numbers(buffers * parameters) + Workspace::<T>::required_bytes(spec, rows, true) + judge + settled
             }
             Solver::Scg => {
                 let buffers = judged + Scg::<T>::BUFFERS as u128;
-                numbers(buffers * parameters) + Workspace::<T>::required_bytes(spec, rows, true) + judge
+                numbers(buffers * parameters) + Workspace::<T>::required_bytes(spec, rows, true) + judge + settled
             }
             Solver::LevenbergMarquardt(_) => {
                 least_squares_bytes(spec, rows, false) + numbers(judged * parameters) + judge

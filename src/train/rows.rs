@@ -8,6 +8,7 @@ use crate::kernel::vector;
 use crate::network::objective::Batch;
 use crate::simd::Isa;
 use ndarray::ArrayView2;
+use std::ops::Range;
 
 /// The inputs of training rows that are not in memory: a file's, a database's. Their targets and weights are.
 ///
@@ -18,6 +19,36 @@ pub trait Inputs<T>: Send {
     ///
     /// **Shapes**: `rows.len()` x inputs, row-major. **Overwrites** `out`. **Errors** end the training.
     fn read(&mut self, rows: &[usize], out: &mut [T]) -> Result<()>;
+}
+
+/// How the rows of an epoch are cut into batches: all of one size but the last, which has what is left.
+///
+/// Where batch normalisation couples the rows of a batch, one row that is left over joins the batch before it: by itself it has no
+/// variance.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Cut {
+    rows: usize,
+    size: usize,
+    /// How many batches there are.
+    pub batches: usize,
+    /// The rows of the largest.
+    pub largest: usize,
+}
+
+impl Cut {
+    pub fn new(rows: usize, size: usize, is_coupled: bool) -> Self {
+        let size = size.min(rows).max(1);
+        let batches = rows.div_ceil(size);
+        match is_coupled && batches > 1 && size > 1 && rows % size == 1 {
+            true => Self { rows, size, batches: batches - 1, largest: size + 1 },
+            false => Self { rows, size, batches, largest: size },
+        }
+    }
+
+    /// The rows of batch `b`, in the order of the epoch.
+    pub fn rows_of(self, b: usize) -> Range<usize> {
+        b * self.size..if b + 1 == self.batches { self.rows } else { (b + 1) * self.size }
+    }
 }
 
 /// The buffers of a mini-batch: inputs, targets, weights.
@@ -45,7 +76,7 @@ pub(super) fn gather<'b, T: Float>(
             training.x.ncols()
         }
         Some(inputs) => {
-            // No batch is larger than the first, and a last one may be smaller.
+            // The buffers are for the largest batch.
             let width = x.len() / (y.len() / training.y.ncols());
             let x = &mut x[..order.len() * width];
             inputs.read(order, x)?;
@@ -69,4 +100,26 @@ pub(super) fn gather<'b, T: Float>(
         y: view(y, training.y.ncols()),
         weights: training.weights.map(|_| &w[..order.len()]),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_row_is_in_a_batch_and_none_is_alone_where_rows_are_coupled() {
+        for rows in 1..70 {
+            for size in [1, 2, 3, 8, 32, 100] {
+                for is_coupled in [false, true] {
+                    let cut = Cut::new(rows, size, is_coupled);
+                    let batches: Vec<_> = (0..cut.batches).map(|b| cut.rows_of(b)).collect();
+                    assert!(batches.iter().cloned().flatten().eq(0..rows), "{cut:?}");
+                    assert_eq!(batches.iter().map(Range::len).max(), Some(cut.largest), "{cut:?}");
+                    let alone = batches.iter().any(|rows| rows.len() == 1);
+                    assert!(!alone || !is_coupled || size == 1 || rows == 1, "{cut:?}");
+                    assert!(is_coupled || cut.batches == rows.div_ceil(size.min(rows)), "{cut:?}");
+                }
+            }
+        }
+    }
 }

@@ -215,7 +215,7 @@ fn stalled(is_judged: bool) -> Stopped {
 pub struct Snapshot<'a, T> {
     /// The plain numbers.
     pub standing: &'a Standing,
-    /// The buffers, each with its name; the parameters are `params`.
+    /// The buffers, each with its name; the parameters, and after them the running statistics of batch normalisation, are `params`.
     pub buffers: Vec<(&'static str, &'a [T])>,
     /// Those in `f64`, whatever the network's type, of solvers that compute so.
     pub wide: Vec<(&'static str, &'a [f64])>,

@@ -66,9 +66,9 @@ fn minimise<'a, T: Float, A: ActivationFn, L: LossFn, M: Kept<T>>(
             minimiser
         }
     };
-    let (spec, params) = net.parts_mut();
+    let (spec, numbers) = net.state_parts_mut();
     let mut solver = Minimising { trainer, spec, training, workspace, minimiser, begun: saved.is_some() };
-    course.lead(spec, params, &mut solver)
+    course.lead(spec, numbers, &mut solver)
 }
 
 /// A minimiser at work on a network's objective.

@@ -1,16 +1,47 @@
-//! What layer normalisation does to rounding errors: on the way forward and on the way back, to first order and with the product of errors
-//! that occur together (`bound.rs`).
+//! What normalisation does to rounding errors, that of rows and that of columns: on the way forward and on the way back, to first order and
+//! with the product of errors that occur together (`bound.rs`).
+//!
+//! One formula serves both: numbers that share a mean are a [`Group`], a row of a layer or a unit of a batch. The last multiplies by the
+//! scale when all else is done, where the other begins with it; as many roundings are in either.
 
 use super::point::Point;
 use super::powers::{KERNEL, Power};
 use crate::activation::ActivationFn;
 use crate::kernel::layer_norm::EPSILON;
+use crate::network::Norm;
 
-/// The powers of the errors of what the sums were normalised to, rows x units, and of the inverse deviation of each row.
+/// The powers of the errors of what the sums were normalised to, rows x units, and of the inverse deviation of each group.
 #[derive(Default)]
 pub(super) struct Normalised {
     pub numbers: Vec<f64>,
     pub inverse: Vec<f64>,
+}
+
+/// Numbers that share a mean and a deviation: where they lie.
+#[derive(Clone, Copy)]
+struct Group {
+    first: usize,
+    stride: usize,
+    size: usize,
+}
+
+impl Group {
+    /// Those of layer `l`.
+    fn all<A: ActivationFn, L>(point: &Point<'_, A, L>, l: usize) -> Vec<Self> {
+        let (rows, units) = (point.shares.len(), point.spec.blocks()[l].outputs);
+        match point.spec.layers()[l].norm {
+            Norm::Batch => (0..units).map(|first| Self { first, stride: units, size: rows }).collect(),
+            _ => (0..rows).map(|row| Self { first: row * units, stride: 1, size: units }).collect(),
+        }
+    }
+
+    fn places(self) -> impl Iterator<Item = usize> + Clone {
+        (self.first..).step_by(self.stride).take(self.size)
+    }
+
+    fn of(self, numbers: &[f64]) -> Vec<f64> {
+        self.places().map(|at| numbers[at]).collect()
+    }
 }
 
 /// The power of a mean's error, from those of its terms.
@@ -28,13 +59,13 @@ pub(super) fn forward<A: ActivationFn, L>(
     u: f64,
 ) -> Normalised {
     let block = &point.spec.blocks()[l];
-    let (n, scale) = (block.outputs, &point.params[block.scale.clone()]);
+    let scale = &point.params[block.scale.clone()];
     let of = |x: f64| powers.of(x);
     let mut errors = Normalised { numbers: vec![0.0; sums.len()], inverse: Vec::new() };
-    for (r, e) in sums.chunks_exact_mut(n).enumerate() {
-        let row = r * n..(r + 1) * n;
-        let (z, h) = (&point.layers.raw[l][row.clone()], &point.layers.normalised[l][row.clone()]);
-        let (y, inverse) = (&point.layers.sums[l][row.clone()], point.layers.inverse[l][r]);
+    let layers = &point.layers;
+    for (group, &inverse) in Group::all(point, l).into_iter().zip(&layers.inverse[l]) {
+        let n = group.size;
+        let (e, z, h) = (group.of(sums), group.of(&layers.raw[l]), group.of(&layers.normalised[l]));
         let of_mean =
             mean(powers, e.iter().copied(), n) + powers.summed(n + 1, u) * mean(powers, z.iter().map(|&z| of(z)), n);
         // Of what is left without the mean.
@@ -46,10 +77,10 @@ pub(super) fn forward<A: ActivationFn, L>(
         // The variance is never negative, whatever its error.
         let least = (1.0 / (inverse * inverse) - powers.reach() * powers.root(of_variance)).max(EPSILON);
         let of_inverse = of((1.0 / least.sqrt() - inverse).abs() / powers.reach()) + of(KERNEL * u * inverse);
-        for (i, e) in e.iter_mut().enumerate() {
+        for (i, at) in group.places().enumerate() {
             let of_h = of_left[i] * of(inverse) + of(left[i]) * of_inverse + of_left[i] * of_inverse + of(u * h[i]);
-            errors.numbers[r * n + i] = of_h;
-            *e = of(scale[i]) * of_h + of(u * y[i]);
+            errors.numbers[at] = of_h;
+            sums[at] = of(scale[at % block.outputs]) * of_h + of(u * layers.sums[l][at]);
         }
         errors.inverse.push(of_inverse);
     }
@@ -72,31 +103,33 @@ pub(super) fn backward<A: ActivationFn, L>(
     let (mut scales, mut shifts) = (vec![0.0; n], vec![0.0; n]);
     // Some rows more for sums of shards and blocks, as for biases.
     let summed = powers.summed(rows + 8, u);
-    for (r, (delta, error)) in delta.chunks_exact_mut(n).zip(error.chunks_exact_mut(n)).enumerate() {
-        let row = r * n..(r + 1) * n;
-        let (h, of_h) = (&point.layers.normalised[l][row.clone()], &errors.numbers[row]);
-        let (inverse, of_inverse) = (point.layers.inverse[l][r], errors.inverse[r]);
-        for i in 0..n {
-            let (d, e) = (of(delta[i]), error[i]);
-            scales[i] += of(h[i]) * e + of_h[i] * (d + e) + summed * of(h[i]) * d;
-            shifts[i] += e + summed * d;
-            delta[i] *= scale[i];
-            error[i] = e * of(scale[i]) + of(u * delta[i]);
-        }
-        let sizes = || delta.iter().map(|&d| of(d));
-        let of_mean = mean(powers, error.iter().copied(), n) + powers.summed(n + 1, u) * mean(powers, sizes(), n);
-        let terms = (0..n).map(|i| error[i] * of(h[i]) + of(delta[i]) * of_h[i] + error[i] * of_h[i]);
-        let products = (0..n).map(|i| of(delta[i] * h[i]));
+    for at in 0..delta.len() {
+        let (unit, h, of_h) = (at % n, point.layers.normalised[l][at], errors.numbers[at]);
+        let (d, e) = (of(delta[at]), error[at]);
+        scales[unit] += of(h) * e + of_h * (d + e) + summed * of(h) * d;
+        shifts[unit] += e + summed * d;
+        delta[at] *= scale[unit];
+        error[at] = e * of(scale[unit]) + of(u * delta[at]);
+    }
+    let inverses = point.layers.inverse[l].iter().zip(&errors.inverse);
+    for (group, (&inverse, &of_inverse)) in Group::all(point, l).into_iter().zip(inverses) {
+        let n = group.size;
+        let (d, e) = (group.of(delta), group.of(error));
+        let (h, of_h) = (group.of(&point.layers.normalised[l]), group.of(&errors.numbers));
+        let of_mean =
+            mean(powers, e.iter().copied(), n) + powers.summed(n + 1, u) * mean(powers, d.iter().map(|&d| of(d)), n);
+        let terms = (0..n).map(|i| e[i] * of(h[i]) + of(d[i]) * of_h[i] + e[i] * of_h[i]);
+        let products = (0..n).map(|i| of(d[i] * h[i]));
         let of_along = mean(powers, terms, n) + powers.summed(n + 1, u) * mean(powers, products, n);
-        let average = delta.iter().sum::<f64>() / n as f64;
-        let along = delta.iter().zip(h).map(|(d, h)| d * h).sum::<f64>() / n as f64;
-        for i in 0..n {
-            let rest = delta[i] - average - h[i] * along;
-            let rounded = of(2.0 * u) * (of(delta[i]) + of(average) + of(h[i] * along));
+        let average = d.iter().sum::<f64>() / n as f64;
+        let along = d.iter().zip(&h).map(|(d, h)| d * h).sum::<f64>() / n as f64;
+        for (i, at) in group.places().enumerate() {
+            let rest = d[i] - average - h[i] * along;
+            let rounded = of(2.0 * u) * (of(d[i]) + of(average) + of(h[i] * along));
             let of_product = of(h[i]) * of_along + of(along) * of_h[i] + of_along * of_h[i];
-            let of_rest = error[i] + of_mean + of_product + rounded;
-            delta[i] = inverse * rest;
-            error[i] = of(inverse) * of_rest + of(rest) * of_inverse + of_rest * of_inverse + of(u * delta[i]);
+            let of_rest = e[i] + of_mean + of_product + rounded;
+            delta[at] = inverse * rest;
+            error[at] = of(inverse) * of_rest + of(rest) * of_inverse + of_rest * of_inverse + of(u * delta[at]);
         }
     }
     [scales, shifts]

@@ -1,6 +1,7 @@
 //! The gradient with respect to a network's inputs: a random combination of its outputs, as a function of them.
 //!
-//! An input changes its own row's outputs alone, so that row is all that is computed again.
+//! An input changes its own row's outputs alone, so that row is all that is computed again; under batch normalisation it changes those of
+//! all rows, which are computed as a training does.
 
 use super::bound;
 use super::point::{Dropped, Point};
@@ -46,9 +47,18 @@ pub fn inputs<T: Float, A: ActivationFn>(
     let point = Point::new(net.spec(), net.params(), batch, &objective, engine, Dropped::default())?;
     let bounds = bound::rounding_of_both::<f64, _, _>(&point).map(|(_, inputs)| inputs);
     let bounds = bounds.map(|bounds| bounds.into_iter().map(|bound| rows as f64 * bound).collect());
-    let mut outputs_of =
-        Outputs { net: &net, combination: &combination, workspace, base: x.view(), values: Vec::new(), bounds };
-    outputs_of.values = outputs_of.parts(x.view(), 0);
+    let mut outputs_of = Outputs {
+        objective: &objective,
+        net: &net,
+        combination: &combination,
+        workspace,
+        base: x.view(),
+        values: Vec::new(),
+        bounds,
+    };
+    if !net.spec().couples_rows() {
+        outputs_of.values = outputs_of.parts(x.view(), 0);
+    }
     let options = &Options { negligible: options.negligible.max(NEGLIGIBLE), ..options.clone() };
     let (below, at) = (below.as_slice().expect("row-major"), x.as_slice().expect("row-major"));
     Ok(gradcheck::check_function(&mut outputs_of, below, at, options))
@@ -67,6 +77,7 @@ impl LossFn for Combination {
 
 /// A combination of a network's outputs, as a function of its inputs.
 struct Outputs<'a, A> {
+    objective: &'a Objective<Combination>,
     net: &'a Network<f64, A>,
     combination: &'a Array2<f64>,
     workspace: Workspace<f64>,
@@ -92,11 +103,25 @@ impl<A: ActivationFn> Outputs<'_, A> {
 impl<A: ActivationFn> Function for Outputs<'_, A> {
     fn sample(&mut self, x: &[f64]) -> Sample {
         let x = ArrayView2::from_shape(self.base.dim(), x).expect("as many as x has");
+        if self.net.spec().couples_rows() {
+            let batch = Batch { x, y: self.combination.view(), weights: None };
+            let mean = pass::value(self.net.spec(), self.net.params(), batch, self.objective, &mut self.workspace);
+            return mean.map_or(f64::NAN, |mean| mean.loss * x.nrows() as f64).into();
+        }
         self.parts(x, 0).iter().sum::<f64>().into()
     }
 
-    fn moved(&mut self, _: &[f64], moves: &[Move], samples: &mut [Sample]) {
+    fn moved(&mut self, at: &[f64], moves: &[Move], samples: &mut [Sample]) {
         let cols = self.base.ncols();
+        if self.net.spec().couples_rows() {
+            let mut x = at.to_vec();
+            for (sample, &Move { index, to }) in samples.iter_mut().zip(moves) {
+                x[index] = to;
+                *sample = self.sample(&x);
+                x[index] = at[index];
+            }
+            return;
+        }
         for (sample, &Move { index, to }) in samples.iter_mut().zip(moves) {
             let (i, j) = (index / cols, index % cols);
             let mut row = self.base.slice(s![i..i + 1, ..]).to_owned();
@@ -119,8 +144,18 @@ impl<A: ActivationFn> Function for Outputs<'_, A> {
         )
     }
 
-    fn slopes(&mut self, oracle: Oracle, _: &[f64], indices: &[usize], slopes: &mut [f64]) -> bool {
+    fn slopes(&mut self, oracle: Oracle, at: &[f64], indices: &[usize], slopes: &mut [f64]) -> bool {
         let cols = self.base.ncols();
+        if self.net.spec().couples_rows() {
+            let mut direction = vec![0.0; at.len()];
+            return slopes.iter_mut().zip(indices).all(|(slope, &index)| {
+                direction[index] = 1.0;
+                let found = self.slope(oracle, at, &direction);
+                direction[index] = 0.0;
+                *slope = found.unwrap_or(f64::NAN);
+                found.is_some()
+            });
+        }
         for (slope, &index) in slopes.iter_mut().zip(indices) {
             let (i, j) = (index / cols, index % cols);
             let row = self.base.row(i).to_vec();

@@ -9,12 +9,15 @@
 //! - [`suite`]: thousands of random networks of every kind. [`specimens`]: gradients that are wrong in every way we know of.
 //!
 //! `point.rs` is what a forward pass leaves at the point, `structure.rs` how every parameter is checked by little work, `witnesses.rs` the
-//! same in dual and complex numbers, `bound.rs` the bound on rounding.
+//! same in dual and complex numbers, `coupled.rs` what is checked by whole passes, `bound.rs` the bound on rounding.
+//!
+//! Batch normalisation is checked as it is trained: value and gradient are those of the batch at hand, through its statistics.
 //!
 //! Row 6 of the house: imports everything below.
 
 mod bound;
 mod bound_norm;
+mod coupled;
 mod inputs;
 mod point;
 mod powers;
@@ -36,6 +39,7 @@ use crate::network::workspace::Workspace;
 use crate::network::{Network, Spec, generic, pass};
 use crate::scalar::Scalar;
 use crate::threads::Threads;
+use coupled::Coupled;
 pub use inputs::inputs;
 use ndarray::{Array2, ArrayView2};
 use point::{Dropped, Point};
@@ -131,6 +135,9 @@ fn check_claimed<A: ActivationFn, L: LossFn>(
 ) -> Result<Report> {
     let mut subject = Subject::new(Point::new(net.spec(), net.params(), rows.batch(), objective, engine, dropped)?)?;
     let options = Options { negligible: options.negligible.max(NEGLIGIBLE), ..options.clone() };
+    if net.spec().couples_rows() {
+        return Ok(gradcheck::check_function(&mut Coupled(&mut subject), gradient, net.params(), &options));
+    }
     if let Some(fault) = subject.agrees_with_the_pass() {
         return Err(Error::Check(fault));
     }

@@ -8,7 +8,7 @@ use crate::kernel::layer_norm;
 use crate::loss::LossFn;
 use crate::network::noise::{Draw, Noise};
 use crate::network::objective::{Batch, Objective, is_linked, total_weight};
-use crate::network::{Spec, generic};
+use crate::network::{Norm, Spec, generic};
 
 /// The point.
 pub(super) struct Point<'a, A, L> {
@@ -29,7 +29,8 @@ pub(super) struct Point<'a, A, L> {
 /// What a forward pass leaves of each layer, rows x units.
 #[derive(Default)]
 pub(super) struct Layers {
-    /// The weighted sums of a layer with a norm, what they were normalised to, and the inverse deviation of each row; nothing for others.
+    /// The weighted sums of a layer with a norm, what they were normalised to, and the inverse deviation of each row, or of
+    /// each unit of batch normalisation; nothing for others.
     pub raw: Vec<Vec<f64>>,
     pub normalised: Vec<Vec<f64>>,
     pub inverse: Vec<Vec<f64>>,
@@ -129,9 +130,14 @@ impl<'a, A: ActivationFn, L: LossFn> Point<'a, A, L> {
             affine(self.engine, Mat::new(input, rows, block.inputs), weights, &params[block.bias.clone()], to);
             let (mut raw, mut normalised, mut inverse) = (Vec::new(), Vec::new(), Vec::new());
             if !layer.norm.is_none() {
-                (raw, normalised, inverse) = (z.clone(), vec![0.0; z.len()], vec![0.0; rows]);
+                (raw, normalised) = (z.clone(), vec![0.0; z.len()]);
+                inverse = vec![0.0; if layer.norm == Norm::Batch { block.outputs } else { rows }];
                 let of_norm = [&block.scale, &block.shift].map(|range| &params[range.clone()]);
-                layer_norm::forward(self.engine.isa(), of_norm, &mut z, &mut normalised, &mut inverse);
+                if layer.norm == Norm::Batch {
+                    generic::normalise_columns(of_norm, &mut z, &mut normalised, &mut inverse);
+                } else {
+                    layer_norm::forward(self.engine.isa(), of_norm, &mut z, &mut normalised, &mut inverse);
+                }
             }
             let mut a = z.clone();
             if !(self.linked && l == last) {
@@ -185,7 +191,7 @@ impl<'a, A: ActivationFn, L: LossFn> Point<'a, A, L> {
         if self.layers.raw[l].is_empty() { &self.layers.sums[l] } else { &self.layers.raw[l] }
     }
 
-    /// Weighted sums of layer `l` become what its activation is given.
+    /// Weighted sums of layer `l` become what its activation is given; not for batch normalisation, which needs all rows.
     pub fn normalise(&self, l: usize, sums: &mut [f64]) {
         if !self.spec.layers()[l].norm.is_none() {
             let block = &self.spec.blocks()[l];

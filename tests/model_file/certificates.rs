@@ -154,6 +154,20 @@ fn a_file_without_a_certificate_is_of_format_1_and_one_with_it_of_format_2_or_wi
         let said = refusal(&Parts::of(&bytes).forge());
         assert!(said.starts_with("it has a layer with a norm, expected none in a file of format"), "{said}");
     }
+    // Batch normalisation makes it format 5.
+    let coupled = || fit::<f32>(&table("class"), |recipe| recipe.norm = Norm::Batch);
+    for model in [coupled(), certified(coupled())] {
+        let bytes = model.to_bytes().unwrap();
+        assert!(Parts::envelope(&bytes).starts_with(r#"{"format":5,"#));
+        assert_eq!(read::<f32>(&bytes), Ok(model));
+        let said = refusal(&Parts::of(&bytes).forge());
+        assert!(
+            said.starts_with("it has a layer with batch normalisation, expected none in a file of format"),
+            "{said}"
+        );
+    }
+    let expected = "it has no layer with batch normalisation, expected one in a file of format 5";
+    assert_eq!(other_format(&plain, "\"format\":1", "\"format\":5"), expected);
     let expected = "it has no layer with a norm, expected one in a file of format 4";
     assert_eq!(other_format(&plain, "\"format\":1", "\"format\":4"), expected);
 }

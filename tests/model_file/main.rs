@@ -96,6 +96,7 @@ fn what_is_saved_comes_back_bit_for_bit() {
         comes_back::<f32>(&source, two);
         comes_back::<f64>(&source, |_| {});
         comes_back::<f32>(&source, |recipe| recipe.norm = Norm::Layer);
+        comes_back::<f64>(&source, |recipe| recipe.norm = Norm::Batch);
     }
     comes_back::<f64>(&table("price"), huber);
     comes_back::<f32>(&images(), perceptron);
@@ -134,6 +135,35 @@ fn norms_have_pytorchs_names_under_their_layers() {
     for (name, numbers) in ["0.norm.weight", "0.norm.bias"].into_iter().zip(model.network.norm(0)) {
         let expected: Vec<u8> = numbers.iter().flat_map(|n| n.to_le_bytes()).collect();
         assert_eq!(file.tensor(name).unwrap().data(), expected);
+    }
+    // What batch normalisation knows of the rows, too; its layer has no biases.
+    let model = fit::<f32>(&table("class"), |recipe| recipe.norm = Norm::Batch);
+    let bytes = model.to_bytes().unwrap();
+    let file = SafeTensors::deserialize(&bytes).unwrap();
+    let mut names = file.names();
+    names.sort_unstable();
+    let statistics = ["0.norm.running_mean", "0.norm.running_var"];
+    let expected = ["0.norm.bias", statistics[0], statistics[1], "0.norm.weight", "0.weight", "1.bias", "1.weight"];
+    assert_eq!(names, expected);
+    for (name, numbers) in statistics.into_iter().zip(model.network.statistics(0)) {
+        let expected: Vec<u8> = numbers.iter().flat_map(|n| n.to_le_bytes()).collect();
+        assert_eq!(file.tensor(name).unwrap().data(), expected);
+    }
+}
+
+/// A variance is not negative, nor is a statistic infinite, be it written or read.
+#[test]
+fn running_statistics_that_are_none_are_refused() {
+    let sound = fit::<f32>(&table("class"), |recipe| recipe.norm = Norm::Batch);
+    let variance = sound.network.spec().blocks()[0].variance.clone();
+    for (at, number, said) in [
+        (variance.start + 1, -0.5, "layer 1, running variance of unit 2 is -0.5"),
+        (variance.start - 1, f32::INFINITY, "running mean of unit"),
+    ] {
+        let mut model = sound.clone();
+        model.network.state_mut()[at] = number;
+        let refusal = model.to_bytes().unwrap_err().to_string();
+        assert!(refusal.contains(said), "{refusal}");
     }
 }
 

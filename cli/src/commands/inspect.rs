@@ -134,7 +134,7 @@ fn print<T: Float>(model: &Model<T>) -> Result<()> {
     lines.push(format!("network    {} parameters, {}, loss {}", spec.parameters(), T::NAME, model.loss));
     for (l, (layer, block)) in spec.layers().iter().zip(spec.blocks()).enumerate() {
         let bias = if layer.bias { "" } else { ", no bias" };
-        let norm = if layer.norm.is_none() { "" } else { ", layer norm" };
+        let norm = if layer.norm.is_none() { String::new() } else { format!(", {}", layer.norm.name()) };
         lines.push(format!(
             "             layer {}: {} -> {} {}{norm}{bias}",
             l + 1,

@@ -272,6 +272,7 @@ fn recipe(args: &Train, base: Recipe) -> Result<Recipe> {
         norm: match args.norm {
             Some(args::Norm::None) => Norm::None,
             Some(args::Norm::Layer) => Norm::Layer,
+            Some(args::Norm::Batch) => Norm::Batch,
             None => base.norm,
         },
         output: parse(&args.output_activation)?.or(base.output),

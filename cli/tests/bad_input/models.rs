@@ -132,9 +132,9 @@ fn a_model_forged_with_its_checksum() {
     }
     folder.write("forged.st", forge(&document.replacen("\"scale\":", "\"scale\":-", 1), &header, tensors));
     rejects(&folder, case("predict forged.st t.csv", MODEL, &["forged.st: ", "column 'a'", "positive scale"]));
-    let text = String::from_utf8(header).expect("text").replacen("\\\"format\\\":1", "\\\"format\\\":5", 1);
+    let text = String::from_utf8(header).expect("text").replacen("\\\"format\\\":1", "\\\"format\\\":6", 1);
     folder.write("later.st", file(text.as_bytes(), tensors));
-    rejects(&folder, case("predict later.st t.csv", MODEL, &["later.st: ", "format 5", "reads formats 1 to 4"]));
+    rejects(&folder, case("predict later.st t.csv", MODEL, &["later.st: ", "format 6", "reads formats 1 to 5"]));
 }
 
 /// A file's header, and its tensors.

@@ -1,6 +1,7 @@
 //! The catalogue itself: name, mistake, and which tensors it reaches.
 
 use super::backprop::Fault;
+use super::batch_norm;
 use super::dropout::Slip;
 use super::formulas::{Lapse, Unit};
 use super::{How, Reach, Specimen};
@@ -10,7 +11,7 @@ const fn specimen(name: &'static str, what: &'static str, how: How, reach: Reach
 }
 
 /// All of them.
-pub(super) static ALL: [Specimen; 56] = [
+pub(super) static ALL: [Specimen; 60] = [
     // Sums over rows, and what they are divided by.
     specimen(
         "sign",
@@ -346,6 +347,32 @@ pub(super) static ALL: [Specimen; 56] = [
         "The way back has no mask: units that were dropped learn as if they had been there.",
         How::Dropout(Slip::Forgotten),
         Reach::BelowOutput,
+    ),
+    // Batch normalisation.
+    specimen(
+        "batch_mean_held_fixed",
+        "Batch normalisation, whose gradient takes the mean over rows for a constant.",
+        How::BatchNorm(batch_norm::Slip::FixedMean),
+        Reach::FirstWeights,
+    ),
+    specimen(
+        "batch_deviation_held_fixed",
+        "Batch normalisation, whose gradient takes the deviation over rows for a constant.",
+        How::BatchNorm(batch_norm::Slip::FixedDeviation),
+        Reach::FirstWeights,
+    ),
+    specimen(
+        "running_statistics_backward",
+        "The way back takes the running statistics, which are constants, where the way forward took the batch's: a layer left in \
+         evaluation mode on one side.",
+        How::BatchNorm(batch_norm::Slip::Running),
+        Reach::FirstWeights,
+    ),
+    specimen(
+        "batch_variance_unbiased",
+        "The way back divides sums over rows by one row less, as the running variance does and the batch's does not.",
+        How::BatchNorm(batch_norm::Slip::OneRowLess),
+        Reach::FirstWeights,
     ),
     // Size.
     specimen(

@@ -2,7 +2,8 @@
 //!
 //! A check that has never failed proves nothing: neither that it can, nor that what it lets pass is right. So here are the mistakes that
 //! people make with gradients, each as its author makes it: in the code of a plain back-propagation ([`backprop`]), in the formula of an
-//! activation or a loss (`formulas.rs`), under a dropout mask (`dropout.rs`). A [`Specimen`] draws a network and rows from a seed and
+//! activation or a loss (`formulas.rs`), under a dropout mask (`dropout.rs`), on the
+//! way back through batch normalisation (`batch_norm.rs`). A [`Specimen`] draws a network and rows from a seed and
 //! has two gradients checked, one with the mistake and one, the control, by the same code without. It is caught if the verdict on the
 //! first is *wrong* and the tensors named are those that the mistake reaches, no fewer and no more; anything but *verified* on the
 //! second is a false alarm. Faults are as large as they naturally are: a forgotten penalty is 1e-4 of a weight, a sum in single
@@ -21,6 +22,7 @@
 //! ```
 
 pub mod backprop;
+mod batch_norm;
 mod catalogue;
 mod dropout;
 mod formulas;
@@ -55,6 +57,7 @@ enum How {
     Activation(formulas::Unit),
     Loss(formulas::Lapse),
     Dropout(dropout::Slip),
+    BatchNorm(batch_norm::Slip),
     /// In the gradient with respect to the inputs.
     Inputs,
     /// In one entry of many.
@@ -105,6 +108,7 @@ impl Specimen {
             How::Activation(unit) => subjects::activation(unit, engine, &mut rng)?,
             How::Loss(lapse) => subjects::loss(lapse, engine, &mut rng)?,
             How::Dropout(slip) => dropout::examine(slip, &mut rng),
+            How::BatchNorm(slip) => batch_norm::examine(slip, &mut rng),
             How::Inputs => subjects::input(engine, &mut rng)?,
             How::Entry => subjects::entry(engine, &mut rng)?,
         };

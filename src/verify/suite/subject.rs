@@ -31,12 +31,12 @@ pub(super) struct Kind {
     pub single: bool,
     pub wide: bool,
     pub noisy: bool,
-    pub normed: bool,
+    pub norm: Norm,
 }
 
 impl Kind {
     /// The classes that networks of this kind belong to.
-    pub fn classes(&self) -> [String; 8] {
+    pub fn classes(&self) -> [String; 9] {
         let penalty = match self {
             Self { l1, .. } if *l1 > 0.0 => "l1",
             Self { l2, .. } if *l2 > 0.0 => "l2",
@@ -50,7 +50,8 @@ impl Kind {
             format!("weights {}", if self.weighted { "yes" } else { "no" }),
             format!("precision {}", if self.single { "f32" } else { "f64" }),
             format!("dropout {}", if self.noisy { "yes" } else { "no" }),
-            format!("layer norm {}", if self.normed { "yes" } else { "no" }),
+            format!("layer norm {}", if self.norm == Norm::Layer { "yes" } else { "no" }),
+            format!("batch norm {}", if self.norm == Norm::Batch { "yes" } else { "no" }),
         ]
     }
 }
@@ -67,8 +68,8 @@ pub(super) fn kinds() -> Vec<Kind> {
                 for (l1, l2) in [(0.0, 0.0), (0.05, 0.0), (0.0, 0.1)] {
                     for bits in 0..4 {
                         let (weighted, single) = (bits & 1 > 0, bits & 2 > 0);
-                        let (wide, noisy, normed) = (false, false, false);
-                        kinds.push(Kind { activation, loss, depth, weighted, l1, l2, single, wide, noisy, normed });
+                        let (wide, noisy, norm) = (false, false, Norm::None);
+                        kinds.push(Kind { activation, loss, depth, weighted, l1, l2, single, wide, noisy, norm });
                     }
                 }
             }
@@ -83,8 +84,14 @@ pub(super) fn kinds() -> Vec<Kind> {
     kinds.extend(noisy.iter().step_by(NOISY_PER_WIDE).map(|&kind| Kind { noisy: true, wide: true, ..kind }));
     // And of the other parity of penalties and weights, with layer normalisation.
     let normed = wide.chunks_exact(12).enumerate().map(|(i, twelve)| twelve[(5 * i + 6) % 12]).collect::<Vec<_>>();
-    kinds.extend(normed.iter().map(|&kind| Kind { normed: true, ..kind }));
-    kinds.extend(normed.iter().step_by(NOISY_PER_WIDE).map(|&kind| Kind { normed: true, wide: true, ..kind }));
+    let norm = Norm::Layer;
+    kinds.extend(normed.iter().map(|&kind| Kind { norm, ..kind }));
+    kinds.extend(normed.iter().step_by(NOISY_PER_WIDE).map(|&kind| Kind { norm, wide: true, ..kind }));
+    // And of the place after that with batch normalisation, every other one under noise too.
+    let coupled = wide.chunks_exact(12).enumerate().map(|(i, twelve)| twelve[(5 * i + 7) % 12]).collect::<Vec<_>>();
+    let norm = Norm::Batch;
+    kinds.extend(coupled.iter().enumerate().map(|(i, &kind)| Kind { norm, noisy: i % 2 == 1, ..kind }));
+    kinds.extend(coupled.iter().step_by(NOISY_PER_WIDE).map(|&kind| Kind { norm, wide: true, ..kind }));
     kinds
 }
 
@@ -104,7 +111,7 @@ impl Subject {
     pub fn draw(kind: Kind, rng: &mut Rng) -> Result<Self> {
         let size = |rng: &mut Rng| if kind.wide { 20 + rng.below(50) } else { 1 + rng.below(6) };
         let (inputs, outputs) = (size(rng), if kind.wide { 1 + rng.below(12) } else { 1 + rng.below(4) });
-        let rows = if kind.wide { 30 + rng.below(100) } else { 1 + rng.below(8) };
+        let rows = if kind.wide { 30 + rng.below(100) } else { least_rows(kind.norm) + rng.below(8) };
         // Constants are part of a slope, too.
         let drawn = |activation: Activation, rng: &mut Rng| match activation {
             Activation::LeakyRelu { .. } => Activation::LeakyRelu { slope: rng.uniform(0.0, 0.5) },
@@ -132,12 +139,13 @@ impl Subject {
         let mut layers = Vec::new();
         for _ in 0..kind.depth {
             // Rows of two numbers have one direction, whose length the norm takes away.
-            let least = if kind.normed { 3 } else { 0 };
+            let least = if kind.norm == Norm::Layer { 3 } else { 0 };
             let layer = Layer { outputs: least + size(rng), bias: rng.below(4) > 0, activation, norm: Norm::None };
-            layers.push(layer.with_norm(if kind.normed && rng.below(4) > 0 { Norm::Layer } else { Norm::None }));
+            let normed = !kind.norm.is_none() && rng.below(4) > 0;
+            layers.push(layer.with_norm(if normed { kind.norm } else { Norm::None }));
         }
-        let normed = kind.normed && outputs > 2 && rng.below(2) == 0;
-        let norm = if normed { Norm::Layer } else { Norm::None };
+        let can_be = kind.norm == Norm::Batch || kind.norm == Norm::Layer && outputs > 2;
+        let norm = if can_be && rng.below(2) == 0 { kind.norm } else { Norm::None };
         layers.push(Layer { outputs, bias: rng.below(4) > 0, activation: output, norm });
         let mut net = Network::new(Spec::new(inputs, layers)?, None, rng)?;
         net.params_mut().iter_mut().for_each(|p| *p += rng.uniform::<f64>(-0.4, 0.4));
@@ -232,7 +240,7 @@ impl Subject {
         let mut smaller = Vec::new();
         let rows = self.x.nrows();
         for keep in [rows / 2, rows - 1] {
-            if keep > 0 && keep < rows {
+            if keep >= least_rows(self.kind.norm) && keep < rows {
                 let cut = |array: &Array2<f64>| array.slice(ndarray::s![..keep, ..]).to_owned();
                 let weights = self.weights.as_ref().map(|w| w[..keep].to_vec()).filter(|w| w.iter().sum::<f64>() > 0.0);
                 smaller.push(Self { x: cut(&self.x), y: cut(&self.y), weights, ..self.clone() });
@@ -277,6 +285,11 @@ impl Subject {
         }
         smaller
     }
+}
+
+/// Two rows, as two numbers of a row, have one direction, whose length the norm takes away.
+fn least_rows(norm: Norm) -> usize {
+    if norm == Norm::Batch { 3 } else { 1 }
 }
 
 /// Exponentials of exponentials leave every type in a few layers: of a network with any, parameters are an eighth.

@@ -134,3 +134,53 @@ impl<T: Vectorized> Step<T, 5, 1> for Project<T> {
         [lanes.mul(lanes.mul(scale, inverse), rest)]
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::float::Float;
+    use crate::rng::Rng;
+
+    /// Sums by chunks, what is normalised, and its gradient.
+    fn all<T: Float>(isa: Isa, rows: usize, width: usize) -> [Vec<T>; 5] {
+        let mut rng = Rng::new(1);
+        let mut draw = |count: usize| -> Vec<T> { (0..count).map(|_| rng.normal(1.0, 2.0)).collect() };
+        let [mean, inverse, scale, shift] = [(); 4].map(|()| draw(width));
+        let (mut z, mut delta, mut normalised) = (draw(rows * width), draw(rows * width), draw(rows * width));
+        let mut of_chunks = |what: Sum<'_, T>| {
+            let mut partial = vec![T::from_f64(f64::NAN); chunks(rows) * width];
+            sum_chunks(isa, width, what, 0..chunks(rows), &mut partial);
+            partial
+        };
+        let sums = [Sum::Numbers(&z), Sum::SquaresAbout(&z, &mean), Sum::Products(&z, &delta)].map(&mut of_chunks);
+        forward(isa, [&mean, &inverse, &scale, &shift], &mut z, &mut normalised);
+        backward(isa, rows, [&inverse, &scale, &mean, &shift], &normalised, &mut delta);
+        let [numbers, squares, products] = sums;
+        [[numbers, squares].concat(), products, z, normalised, delta]
+    }
+
+    fn check<T: Float>() {
+        for (rows, width) in [(2, 1), (3, 2), (65, 7), (128, 64), (200, 131)] {
+            let expected = all::<T>(Isa::Portable, rows, width);
+            for isa in Isa::available() {
+                assert_eq!(all::<T>(isa, rows, width), expected, "{isa}, {rows} x {width}");
+            }
+        }
+    }
+
+    #[test]
+    fn columns_are_normalised_with_the_same_bits_at_every_level() {
+        check::<f32>();
+        check::<f64>();
+    }
+
+    #[test]
+    fn every_row_is_in_one_chunk() {
+        let x: Vec<f64> = (0..3 * 150).map(f64::from).collect();
+        let mut partial = [0.0; 9];
+        sum_chunks(Isa::Portable, 3, Sum::Numbers(&x), 0..3, &mut partial);
+        let column = |j: usize| x.iter().skip(j).step_by(3).sum::<f64>();
+        (0..3).for_each(|j| assert_eq!(partial.iter().skip(j).step_by(3).sum::<f64>(), column(j)));
+        assert_eq!((chunks(1), chunks(64), chunks(65)), (1, 1, 2));
+    }
+}

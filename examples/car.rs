@@ -84,7 +84,7 @@ fn document(x: &ndarray::Array2<f64>, y: &ndarray::Array2<f64>, part: u64, seed:
 fn defaults(source: &Source, target: &Target, rows: &[usize], part: u64, seed: u64) -> deltarule::Result<f64> {
     let groups = source.groups(target, rows, &Parting::Random)?;
     let part = split::hold_out(groups.strata(), 0.3, &mut Rng::with_stream(part, stream::SPLIT))?;
-    let mut recipe = Recipe::suited_to(part.train.len(), &[100]);
+    let mut recipe = Recipe::suited_to(part.train.len(), target.task(), &[100]);
     recipe.trainer.seed = seed;
     let fitted = recipe.fit::<f32>(source, &part.train, &mut |_| ControlFlow::Continue(()))?;
     let evaluation = fitted.model.evaluate(source, &part.test)?;

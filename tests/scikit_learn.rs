@@ -1,6 +1,7 @@
 //! Nine defects of scikit-learn 1.9.1's networks, each found by running it, and what happens here instead.
 
 use deltarule::data::{Strata, split};
+use deltarule::model::{Incremental, Recipe};
 use deltarule::prelude::*;
 use deltarule::train::{Averaging, Run, Saving, Snapshot, Stopped};
 use ndarray::{Array2, s};
@@ -44,10 +45,22 @@ fn go_on(
     Ok(saved.expect("a state after every epoch"))
 }
 
+/// scikit-learn's `partial_fit` of a regressor with `solver="lbfgs"` runs all of L-BFGS.
 #[test]
-fn one_a_solver_of_all_rows_is_not_continued_step_by_step() {
+fn one_a_solver_of_all_rows_takes_as_many_iterations_as_are_asked_for() {
     for solver in [Solver::Lbfgs, Solver::Scg] {
-        let error = go_on(&Trainer { solver, ..trainer() }, &mut net(2, 4), None).unwrap_err().to_string();
+        let trainer = |epochs| Trainer { solver, epochs, ..trainer() };
+        let (mut whole, mut parts) = (net(2, 4), net(2, 4));
+        let ended = go_on(&trainer(3), &mut whole, None).expect("three iterations").standing;
+        assert_eq!((ended.epoch, ended.history.training.len()), (3, 3));
+        let mut state = None;
+        for epochs in 1..=3 {
+            state = Some(go_on(&trainer(epochs), &mut parts, state).expect("one iteration more"));
+            assert_eq!(state.as_ref().map(|state| state.standing.epoch), Some(epochs));
+        }
+        assert_eq!(whole.params(), parts.params(), "{}", solver.name());
+        let recipe = Recipe { trainer: trainer(1), ..Recipe::default() };
+        let error = Incremental::<f64>::new(recipe).expect_err("no partial fits").to_string();
         assert!(error.contains(solver.name()), "{error}");
     }
 }

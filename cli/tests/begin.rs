@@ -192,10 +192,10 @@ fn a_warm_start_is_resumed_and_refuses_what_contradicts_the_model() {
     folder.must("train n.csv --target y --epochs 2 --model n.st");
     folder.write("unseen.csv", "a,b,y\n1,2,p\n1,2,z\n1,2,q\n1,2,z\n");
     folder.write("short.csv", "a,y\n1,p\n2,q\n1,p\n2,q\n");
-    let line = "train t.csv --warm-start m.st --json --checkpoint c";
+    let line = "train t.csv --warm-start m.st --schedule constant --json --checkpoint c";
     folder.must(&format!("{line} --epochs 4"));
     let resumed = folder.must(&format!("{line} --epochs 9 --resume")).json();
-    let whole = folder.must("train t.csv --warm-start m.st --epochs 9 --json").json();
+    let whole = folder.must("train t.csv --warm-start m.st --schedule constant --epochs 9 --json").json();
     assert_eq!(resumed["parameters_sha256"], whole["parameters_sha256"]);
     let train = |rest: &str| format!("train t.csv --warm-start m.st --model out.st {rest}");
     let lines = [

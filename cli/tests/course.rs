@@ -26,12 +26,16 @@ fn every_schedule_reaches_the_training() {
         let (_, rows) = history(&folder, &format!("t.csv --target y --rate 0.01 --epochs 12 --patience 99 {schedule}"));
         rows[epoch - 1][1].parse::<f64>().expect("a rate")
     };
-    assert_eq!((rate("", 1), rate("", 12)), (0.01, 0.01));
+    assert_eq!((rate("--schedule constant", 1), rate("--schedule constant", 12)), (0.01, 0.01));
+    assert_eq!((rate("", 1), rate("", 12)), (rate("--schedule cosine", 1), rate("--schedule cosine", 12)));
+    assert_eq!(rate("--swa 2", 12), 0.01);
     assert_eq!((rate("--schedule step=6,0.5", 6), rate("--schedule step=6,0.5", 7)), (0.01, 0.005));
     assert!((rate("--schedule exponential=0.9", 3) - 0.0081).abs() < 1e-12);
     assert!(rate("--schedule cosine", 12) < 0.001 && rate("--schedule one_cycle", 12) < 1e-5);
     assert!(
-        rate("--schedule inverse_scaling", 2) < 0.01 && rate("--warm-up 6", 1) < 0.01 && rate("--warm-up 6", 6) == 0.01
+        rate("--schedule inverse_scaling", 2) < 0.01
+            && rate("--warm-up 6", 1) < 0.01
+            && rate("--schedule constant --warm-up 6", 6) == 0.01
     );
 }
 

@@ -154,17 +154,17 @@ fn gradients_are_watched_and_nothing_else_changes() {
 fn a_training_with_noise_is_watched_described_and_the_same_for_any_threads() {
     let folder = folder();
     let line = "train t.csv --target y --hidden 20,10 --epochs 6 --batch 10 --json --watch-gradients 1";
-    let noise = "--dropout 0.2,0.5 --input-dropout 0.1 --input-noise 0.25 --max-norm 1.5";
+    let noise = "--dropout 0.2,0.5 --input-dropout 0.1 --input-noise 0.25 --max-norm 0.5";
     let sum = |flags: &str| folder.must(&format!("{line} {flags}")).json()["parameters_sha256"].to_string();
     let noisy = sum(&format!("{noise} --threads 1 --model m.st"));
     assert_eq!(noisy, sum(&format!("{noise} --threads 3")));
     // Each of the four has a part in it, and a rate of 0 has none.
-    let lesser = ["--dropout 0.2,0.5", "--input-dropout 0.1", "--input-noise 0.25", "--max-norm 1.5"];
+    let lesser = ["--dropout 0.2,0.5", "--input-dropout 0.1", "--input-noise 0.25", "--max-norm 0.5"];
     let plain = sum("");
     assert_eq!(plain, sum("--dropout 0 --input-dropout 0 --input-noise 0"));
     let sums: HashSet<_> = lesser.into_iter().map(sum).chain([noisy, plain]).collect();
     assert_eq!(sums.len(), 6);
-    let says = "; dropout 0.2, 0.5, input dropout 0.1, input noise 0.25; max norm 1.5";
+    let says = "; dropout 0.2, 0.5, input dropout 0.1, input noise 0.25; max norm 0.5";
     let inspected = folder.must("inspect m.st");
     assert!(inspected.text().contains(says), "no '{says}' in {}", inspected.text());
 }

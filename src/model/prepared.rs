@@ -3,7 +3,6 @@
 //! Part of `model`, for `recipe.rs`. Row 6 of the house. Begin reading at [`Recipe::prepare`].
 
 use super::design;
-use super::recipe::{Judged, Validation};
 use super::warm;
 use super::weighing::Weighed;
 use super::{Model, Provenance, Recipe, Source};
@@ -20,6 +19,30 @@ use crate::rng::{Rng, stream};
 use crate::schedule::Schedule;
 use crate::train::{Solver, Trainer};
 use ndarray::Array2;
+
+/// Which rows judged a training after each epoch.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Judged {
+    /// How many.
+    pub rows: usize,
+    /// The file that they are from.
+    pub data: String,
+    /// Whether they were held back from the rows to train on; else they were given.
+    pub is_held_back: bool,
+}
+
+/// Rows of one's own that judge a training, in place of some held back.
+///
+/// They are encoded by what was learnt from the rows trained on, which they have no part in: no mean, no category and no class comes
+/// from them. Of a table columns are matched as those of any rows to predict: by name, in any order, with others between them, or by
+/// position without a header. They may have weights, and lie in a file.
+#[derive(Clone, Copy, Debug)]
+pub struct Validation<'a> {
+    /// What they are rows of.
+    pub source: &'a Source,
+    /// Which; those of weight 0 are left out.
+    pub rows: &'a [usize],
+}
 
 /// A model before its training.
 pub(super) struct Prepared<T> {

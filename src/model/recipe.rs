@@ -2,7 +2,7 @@
 
 use super::declared::Declared;
 use super::measures::Measures;
-use super::prepared::{Prepared, Rows};
+use super::prepared::{Judged, Prepared, Rows, Validation};
 use super::source::InFile;
 use super::{Input, Model, Source};
 use crate::activation::Activation;
@@ -95,30 +95,6 @@ pub struct Fitted<T> {
     pub judged: Option<Judged>,
     /// What was odd about the data.
     pub warnings: Vec<Warning>,
-}
-
-/// Which rows judged a training after each epoch.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Judged {
-    /// How many.
-    pub rows: usize,
-    /// The file that they are from.
-    pub data: String,
-    /// Whether they were held back from the rows to train on; else they were given.
-    pub is_held_back: bool,
-}
-
-/// Rows of one's own that judge a training, in place of some held back.
-///
-/// They are encoded by what was learnt from the rows trained on, which they have no part in: no mean, no category and no class comes
-/// from them. Of a table columns are matched as those of any rows to predict: by name, in any order, with others between them, or by
-/// position without a header. They may have weights, and lie in a file.
-#[derive(Clone, Copy, Debug)]
-pub struct Validation<'a> {
-    /// What they are rows of.
-    pub source: &'a Source,
-    /// Which; those of weight 0 are left out.
-    pub rows: &'a [usize],
 }
 
 /// What accompanies the making of a model.

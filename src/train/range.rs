@@ -219,6 +219,7 @@ impl<L: LossFn> Trainer<L> {
         trainer.noise.check(net.spec())?;
         let width = if inputs.is_some() { 0 } else { net.spec().inputs() };
         trainer.check_rows(net, &training, width)?;
+        trainer.check_coupled(net, training.x.nrows())?;
         trainer.require_memory(net, &training, None)?;
         let mut net = net.clone();
         let mut descent = Descent::new(&trainer, method, &mut net, (training, inputs), false, None)?;

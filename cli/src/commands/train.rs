@@ -72,6 +72,8 @@ fn train<T: Float + Into<f64>>(
         None => recipe.infer(source)?,
         Some(model) => (model.input.clone(), model.target.clone(), Vec::new()),
     };
+    // Guessed once.
+    let recipe = &Recipe { task: Some(target.task()), ..recipe.clone() };
     let mut said = Said::default();
     said.warn(&warnings);
     let rows = report::counted(source)?;

@@ -2,6 +2,7 @@
 
 use crate::args::{self, Constants, Train};
 use clap::ValueEnum;
+use deltarule::data::Task;
 use deltarule::model::{Recipe, narrowed};
 use deltarule::optim::{levenberg_marquardt, rprop};
 use deltarule::prelude::*;
@@ -32,7 +33,7 @@ pub fn check_options(args: &Train) -> Result<()> {
 pub fn suit(args: &Train, recipe: &Recipe, rows: usize) -> Recipe {
     use args::Solver::{Adam, Adamw, Amsgrad, Bayes, Lion, Lm, Nadam, Perceptron, Rmsprop};
     let mut recipe = recipe.clone();
-    let suited = Recipe::suited_to(rows, &recipe.hidden).trainer;
+    let suited = Recipe::suited_to(rows, recipe.task.unwrap_or(Task::Classify), &recipe.hidden).trainer;
     let trainer = &mut recipe.trainer;
     if args.rate.is_none() && matches!(args.solver, Adam | Adamw | Amsgrad | Nadam | Rmsprop | Lion) {
         trainer.learning_rate = narrowed(trainer.learning_rate, &recipe.hidden);
@@ -63,7 +64,9 @@ pub fn init(args: &Train, activations: &[Activation]) -> Result<Option<Init>> {
     match &args.init {
         Some(name) => Init::parse(name).map(Some),
         None if is_least_squares(args.solver) && bounded => Ok(Some(Init::NguyenWidrow)),
-        None if activations.iter().all(|a| *a == Activation::Relu) => Ok(Recipe::suited_to(0, &[]).init),
+        None if activations.iter().all(|a| *a == Activation::Relu) => {
+            Ok(Recipe::suited_to(0, Task::Classify, &[]).init)
+        }
         None => Ok(None),
     }
 }

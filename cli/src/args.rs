@@ -293,7 +293,7 @@ pub struct Train {
     /// The penalty on absolute weights, which keeps those of no use near 0
     #[arg(long, value_name = "F", default_value_t = 0.0, help_heading = "Training")]
     pub l1: f64,
-    /// The penalty on squared weights; scikit-learn's alpha over the rows it averages over [default: of classes, 0.5 over the rows to train on; 0 of a number, for adamw and lion, which have --weight-decay, and for lm, bayes and perceptron]
+    /// The penalty on squared weights; scikit-learn's alpha over the rows it averages over [default: of classes, 0.4 over the rows to train on; 0 of a number, for adamw and lion, which have --weight-decay, and for lm, bayes and perceptron]
     #[arg(long, value_name = "F", help_heading = "Training")]
     pub l2: Option<f64>,
     /// Drop this part of the hidden units at random in each step, or one part for each hidden layer; for adam and sgd

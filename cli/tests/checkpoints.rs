@@ -243,7 +243,7 @@ fn another_training_is_refused_by_the_field_that_differs() {
         ("--batch 8", "--batch 8 --solver sgd", &["is of solver adam", "this training has solver sgd"]),
         ("--batch 8", "--batch 8 --beta1 0.8", &["is of solver adam", "0.8"]),
         ("--batch 8", "--batch 8 --rate 0.01", &["is of learning rate 0.005, this training has learning rate 0.01"]),
-        ("--batch 8", "--batch 8 --l2 0.1", &["is of l2 0, this training has l2 0.1"]),
+        ("--l2 0", "--l2 0.1", &["is of l2 0, this training has l2 0.1"]),
         ("--batch 8", "--batch 8 --dtype f64", &["is of dtype f32, this training has dtype f64"]),
         ("--batch 8", "--batch 8 --init he_normal", &["is of initial parameters sha256 "]),
         ("--batch 8", "--batch 8 --label-smoothing 0.1", &["is of training targets sha256 "]),

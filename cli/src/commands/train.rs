@@ -73,7 +73,7 @@ fn train<T: Float + Into<f64>>(
         Some(model) => (model.input.clone(), model.target.clone(), Vec::new()),
     };
     // Guessed once.
-    let recipe = &Recipe { task: Some(target.task()), ..recipe.clone() };
+    let recipe = &Recipe { task: recipe.task.or(Some(target.task())), ..recipe.clone() };
     let mut said = Said::default();
     said.warn(&warnings);
     let rows = report::counted(source)?;

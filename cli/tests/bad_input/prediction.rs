@@ -20,8 +20,8 @@ fn folder() -> Folder {
     folder.write("t.csv", coloured());
     folder.write("n.csv", csv("a,b,y", &numbers()));
     folder.must("train t.csv --target y --epochs 20 --model m.st");
-    folder.must("train n.csv --target y --epochs 20 --model n.st");
-    folder.must("train n.csv --target y --epochs 20 --dtype f64 --model n64.st");
+    folder.must("train n.csv --target y --epochs 20 --init normal=3 --model n.st");
+    folder.must("train n.csv --target y --epochs 20 --init normal=3 --dtype f64 --model n64.st");
     folder
 }
 

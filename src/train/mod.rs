@@ -207,6 +207,8 @@ pub enum Stopped {
     Converged,
     /// No step along the steepest descent gave less: the rounding of the type hides what is left, or a slope is wrong.
     LineSearch,
+    /// No part of [`Solver::Rprop`]'s step led to finite numbers; what it came to before is kept.
+    NotFinite,
     /// The observer asked for it.
     Observer,
 }

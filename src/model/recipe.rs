@@ -46,8 +46,8 @@ pub struct Recipe {
     pub monitor: Option<String>,
     /// Whether the figures of the rows trained on are taken after each epoch, too, for [`History::figures`]: a forward pass over them.
     pub measures_training: bool,
-    /// The share of each training row's label that is spread over all classes ([`smooth_labels`]), from 0 to below 1. Rows held back
-    /// keep theirs.
+    /// The share of each training row's label that is spread over all classes ([`smooth_labels`](crate::loss::smooth_labels)), from 0 to
+    /// below 1. Rows held back keep theirs.
     pub label_smoothing: f64,
     /// How much the rows of each class count, on top of the weights that a [`Source`] has for its rows; alike if not given.
     pub class_weights: Option<ClassWeights>,

@@ -8,9 +8,11 @@ use counting::{allocations, alone, most_bytes};
 use deltarule::network::noise::Noise;
 use deltarule::optim::Optimizer;
 use deltarule::optim::levenberg_marquardt::Options;
+use deltarule::optim::rprop;
 use deltarule::prelude::*;
 use deltarule::scalar::Scalar;
-use ndarray::Array2;
+use deltarule::train::{Inputs, Measure, Part, Run, Scope};
+use ndarray::{Array2, ArrayView2};
 use std::collections::HashSet;
 use std::hint::black_box;
 use std::ops::ControlFlow::Continue;
@@ -233,17 +235,53 @@ fn noise() -> Noise {
     Noise { dropout: vec![0.5], input_dropout: 0.2, input_noise: 0.1 }
 }
 
-/// What is not in the figure: the history, the widths of layers, and other lists that are short.
+/// What is not in the figure: the history, the widths of layers, and other lists that are short, of three workspaces.
 const SMALL_BYTES: usize = 1 << 14;
+/// The history of the gradients watched in the epochs below.
+const WATCHED_BYTES: usize = 1 << 14;
+/// So many that even those of the rows, in `f32`, are not small.
+const OUTPUTS: usize = 6;
+
+/// A figure that takes no memory, of the rows held back and perhaps of those trained on.
+struct Sum {
+    of_training: bool,
+}
+
+impl<T: Float> Measure<T> for Sum {
+    fn names(&self) -> Vec<String> {
+        vec!["sum".into()]
+    }
+    fn figures(&self, _: Part, outputs: ArrayView2<'_, T>) -> deltarule::Result<Vec<f64>> {
+        assert_eq!(outputs.nrows(), ROWS);
+        Ok(vec![outputs.iter().map(|output| output.real()).sum()])
+    }
+    fn measures_training(&self) -> bool {
+        self.of_training
+    }
+}
+
+/// Inputs that are read in parts.
+struct Stored<'a, T>(ArrayView2<'a, T>);
+
+impl<T: Float> Inputs<T> for Stored<'_, T> {
+    fn read(&mut self, rows: &[usize], out: &mut [T]) -> deltarule::Result<()> {
+        for (out, &row) in out.chunks_exact_mut(self.0.ncols()).zip(rows) {
+            out.copy_from_slice(self.0.row(row).to_slice().unwrap());
+        }
+        Ok(())
+    }
+}
 
 #[test]
 fn a_training_takes_the_bytes_that_it_says_it_will() {
-    fn check<T: Float>(trainer: &Trainer, held_back: bool) {
-        let spec = Spec::mlp(20, &[300, 50], Activation::Tanh, 2, Activation::Identity).unwrap();
+    fn check<T: Float>(trainer: &Trainer, given: Scope, norm: Norm) {
+        let spec = Spec::mlp(20, &[300, 50], Activation::Tanh, OUTPUTS, Activation::Identity).unwrap();
+        let layers = spec.layers().iter().map(|layer| layer.with_norm(norm)).collect();
         let spec = match trainer.solver {
-            Solver::Perceptron => Spec::mlp(2000, &[], Activation::Step, 2, Activation::Step).unwrap(),
+            _ if norm == Norm::Batch => Spec::new(20, layers).unwrap(),
+            Solver::Perceptron => Spec::mlp(2000, &[], Activation::Step, OUTPUTS, Activation::Step).unwrap(),
             Solver::LevenbergMarquardt(_) | Solver::Bayes(_) => {
-                Spec::mlp(20, &[15, 10], Activation::Tanh, 2, Activation::Identity).unwrap()
+                Spec::mlp(20, &[15, 10], Activation::Tanh, OUTPUTS, Activation::Identity).unwrap()
             }
             _ => spec,
         };
@@ -251,41 +289,65 @@ fn a_training_takes_the_bytes_that_it_says_it_will() {
         let mut net = Network::<T>::new(spec, None, &mut rng).unwrap();
         let mut draw =
             |cols| Array2::from_shape_simple_fn((ROWS, cols), || if rng.below(2) == 0 { T::ZERO } else { T::ONE });
-        let (x, y) = (draw(net.spec().inputs()), draw(2));
-        let rows = || Batch { x: x.view(), y: y.view(), weights: None };
-        let required = trainer.required_bytes::<T, _>(net.spec(), ROWS, if held_back { ROWS } else { 0 }) as usize;
+        let (x, y) = (draw(net.spec().inputs()), draw(OUTPUTS));
+        let nothing = Array2::from_elem((ROWS, 0), T::ZERO);
+        let required = trainer.required_bytes::<T, _>(net.spec(), given) as usize;
+        let measure = Sum { of_training: given.measures_training };
         let mut fit = || {
-            trainer.fit(&mut net, rows(), held_back.then(rows), &mut |_| Continue(())).unwrap();
+            let mut stored = Stored(x.view());
+            let rows = || Batch { x: x.view(), y: y.view(), weights: None };
+            let (training, inputs): (_, Option<&mut dyn Inputs<T>>) = match given.streams {
+                true => (Batch { x: nothing.view(), ..rows() }, Some(&mut stored)),
+                false => (rows(), None),
+            };
+            let held_back = (given.held_back > 0).then(rows);
+            let measure = given.measures.then_some(&measure as &dyn Measure<T>);
+            trainer.run(&mut net, training, Run { held_back, inputs, measure, ..Run::default() }).unwrap();
         };
         // A thread's first product allocates the panels that all others use.
         fit();
         let taken = most_bytes(fit);
-        let what = format!("{}, {:?}, held back {held_back}: {taken} bytes of {required}", T::NAME, trainer.solver);
+        let what = format!("{}, {:?}, {norm:?}, {given:?}: {taken} bytes of {required}", T::NAME, trainer.solver);
         println!("{what}");
-        assert!(taken >= required && taken <= required + SMALL_BYTES, "{what}");
+        let small = SMALL_BYTES + trainer.watch_gradients.map_or(0, |_| WATCHED_BYTES);
+        assert!(taken >= required && taken <= required + small, "{what}");
     }
     let _alone = alone();
     let steps = [Method::adam(), Method::sgd()].map(Solver::Steps);
     for solver in steps.into_iter().chain([
         Solver::Lbfgs,
         Solver::Scg,
+        Solver::Rprop(rprop::Options::default()),
         Solver::LevenbergMarquardt(Options::default()),
         Solver::Bayes(Options::default()),
         Solver::Perceptron,
     ]) {
-        for (batch, shuffle, watched) in [(32, true, false), (ROWS, true, false), (32, false, false), (32, true, true)]
-        {
-            for held_back in [false, true] {
-                let steps = matches!(solver, Solver::Steps(_));
-                if held_back && solver == Solver::Perceptron || watched && !steps {
+        let is_steps = matches!(solver, Solver::Steps(_));
+        let batches =
+            [(32, true, false), (ROWS, true, false), (32, false, false), (ROWS, false, false), (32, true, true)];
+        // Other solvers take no mini-batches.
+        for (batch, shuffle, watched) in batches.into_iter().take(if is_steps { batches.len() } else { 1 }) {
+            for held_back in [0, ROWS] {
+                if held_back > 0 && solver == Solver::Perceptron {
                     continue;
                 }
                 let watch_gradients = watched.then_some(50);
                 let trainer = Trainer { solver, batch, shuffle, watch_gradients, epochs: 2, ..Trainer::default() };
-                check::<f32>(&trainer, held_back);
-                check::<f64>(&trainer, held_back);
-                if steps {
-                    check::<f32>(&Trainer { noise: noise(), max_norm: Some(1.0), ..trainer }, held_back);
+                let plain = Scope { rows: ROWS, held_back, ..Scope::default() };
+                let measured = Scope { measures: true, ..plain };
+                let mut all = vec![plain, measured, Scope { measures_training: true, ..measured }];
+                if is_steps {
+                    all.extend([plain, measured].map(|given| Scope { streams: true, ..given }));
+                }
+                for given in all {
+                    check::<f32>(&trainer, given, Norm::None);
+                    check::<f64>(&trainer, given, Norm::None);
+                }
+                if is_steps || matches!(solver, Solver::Lbfgs | Solver::Rprop(_)) {
+                    check::<f32>(&trainer, Scope { measures_training: true, ..measured }, Norm::Batch);
+                }
+                if is_steps {
+                    check::<f32>(&Trainer { noise: noise(), max_norm: Some(1.0), ..trainer }, plain, Norm::None);
                 }
             }
         }

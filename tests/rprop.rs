@@ -8,7 +8,9 @@ use deltarule::error::{Error, Result};
 use deltarule::optim::rprop::{Options, State, Variant};
 use deltarule::optim::{Report, Rprop, Stop};
 use deltarule::prelude::*;
+use deltarule::scalar::Scalar;
 use deltarule::simd::{Isa, Vectorized};
+use deltarule::train::Stopped;
 use ndarray::array;
 use std::ops::ControlFlow::{Break, Continue};
 use walks::{Golden, Walk, distance};
@@ -211,8 +213,34 @@ fn it_turns_back_from_where_nothing_is_finite() {
     };
     let mut params = [0.0];
     let report = minimize(ENDLESS, &mut params, island).unwrap();
-    assert_eq!((report.stopped, report.iterations, report.evaluations), (Stop::LineSearch, 0, 62));
+    assert_eq!((report.stopped, report.iterations, report.evaluations), (Stop::NotFinite, 0, 62));
     assert_eq!((params[0], report.value), (0.0, 1.0));
+}
+
+/// Finite at an output of 0 alone.
+#[derive(Clone, Debug)]
+struct Island;
+
+impl LossFn for Island {
+    fn row<T: Scalar>(&self, output: &[T], _: &[T], delta: &mut [T]) -> T {
+        delta.fill(T::ONE);
+        T::from_f64(if output[0].real() == 0.0 { 1.0 } else { f64::NAN })
+    }
+}
+
+#[test]
+fn a_training_that_cannot_leave_its_start_says_that_nothing_is_finite() {
+    let spec = Spec::mlp(1, &[], Activation::Tanh, 1, Activation::Identity).unwrap();
+    let mut net = Network::<f32>::zeros(spec).unwrap();
+    let trainer = Trainer {
+        solver: Solver::Rprop(Options::default()),
+        ..Trainer::new(Objective { loss: Island, l1: 0.0, l2: 0.0 })
+    };
+    let (x, y) = (array![[1.0], [2.0]], array![[0.0], [0.0]]);
+    let rows = Batch { x: x.view(), y: y.view(), weights: None };
+    let history = trainer.fit(&mut net, rows, None, &mut |_| Continue(())).unwrap();
+    assert_eq!((history.stopped, history.training.len(), net.params()), (Stopped::NotFinite, 0, &[0.0, 0.0][..]));
+    assert_eq!(serde_json::to_string(&history.stopped).unwrap(), "\"not_finite\"");
 }
 
 #[test]

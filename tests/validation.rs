@@ -128,6 +128,64 @@ fn weights_and_several_targets_are_judged_as_in_an_evaluation() {
     }
 }
 
+/// What would break it: figures of the same name that are formed twice, so that one of them claims a log loss where there are no
+/// probabilities.
+#[test]
+fn figures_in_training_are_those_of_an_evaluation_to_the_bit() {
+    let weigh_something = |rows: std::ops::Range<usize>| rows.filter(|i| i % 4 != 0).collect::<Vec<usize>>();
+    let hinge = Some(Loss::Hinge);
+    for (targets, loss, solver) in [
+        (&["u"][..], None, None),
+        (&["u"], hinge, None),
+        (&["u"], None, Some(Solver::Perceptron)),
+        (&["u", "v"], None, None),
+        (&["u", "v"], hinge, None),
+        (&["n"], None, None),
+        (&["n", "a"], None, None),
+    ] {
+        let mut recipe = Recipe { loss, monitor: None, measures_training: true, ..recipe() };
+        recipe.features.ignore =
+            ["u", "v", "n", "w"].into_iter().filter(|n| !targets.contains(n)).map(Into::into).collect();
+        recipe.trainer.epochs = 6;
+        let is_perceptron = solver.is_some();
+        if let Some(solver) = solver {
+            (recipe.hidden, recipe.trainer.solver) = (Vec::new(), solver);
+        }
+        let weights = (!is_perceptron).then_some("w");
+        let part = |name, rows: std::ops::Range<usize>| {
+            Source::table(table(name, &NAMES, &weigh_something(rows)), targets, weights).unwrap()
+        };
+        let (source, judges) = (part("t.csv", 0..ROWS), part("v.csv", ROWS..ROWS + 24));
+        let validation = (!is_perceptron).then_some(&judges);
+        let Fitted { model, history, .. } = fit(&recipe, &source, &all(&source), validation).unwrap();
+        let mut parts = vec![(&source, &history.figures.training)];
+        parts.extend(validation.map(|judges| (judges, &history.figures.validation)));
+        for (rows, seen) in parts {
+            let figures = model.evaluate(rows, &all(rows)).unwrap().metrics.figures();
+            for ((name, figure), seen) in figures.into_iter().zip(&seen[history.kept - 1]) {
+                assert_eq!(seen.to_bits(), figure.to_bits(), "{targets:?}, {loss:?}, {name}: {seen} and {figure}");
+                assert_eq!(figure.is_nan(), name == "log_loss" && !model.has_probabilities(), "{targets:?}, {name}");
+            }
+        }
+        // Nor is it watched where there is none.
+        recipe.monitor = Some("log_loss".into());
+        let refused = fit(&recipe, &source, &all(&source), validation).map(|_| ()).map_err(|e| e.to_string());
+        let known = match targets {
+            ["u"] => "accuracy, balanced_accuracy",
+            ["n", ..] => "r2, rmse, mae",
+            _ => "accuracy, hamming_loss, f1_macro, f1_micro",
+        };
+        let why = if targets[0] == "n" { "" } else { " (without probabilities there is no log_loss)" };
+        assert_eq!(
+            refused,
+            match model.has_probabilities() {
+                true => Ok(()),
+                false => Err(format!("monitor: expected one of {known}{why}, found 'log_loss'")),
+            }
+        );
+    }
+}
+
 #[test]
 fn rows_that_do_not_fit_are_refused_with_their_place() {
     let numbers: Vec<usize> = (0..ROWS).collect();

@@ -51,6 +51,17 @@ fn a_history_has_every_figure_of_both_parts() {
     let (header, rows) = history(&folder, "n.csv --target y --epochs 5");
     assert_eq!(header.join(","), "epoch,rate,train_loss,held_back_loss,train_r2,train_rmse,train_mae");
     assert!(rows.iter().all(|row| row[3].is_empty()), "nothing was held back");
+    // Scores and threshold units give no probabilities, and so no log loss.
+    for flags in ["--loss hinge --early-stopping 0.25", "--solver perceptron"] {
+        let (header, rows) = history(&folder, &format!("t.csv --target y --epochs 5 {flags}"));
+        for row in rows {
+            for (name, cell) in header.iter().zip(row).filter(|(name, _)| name.contains('_')) {
+                let is_none =
+                    name.ends_with("log_loss") || (name.starts_with("held_back") && flags.contains("perceptron"));
+                assert_eq!(cell.is_empty(), is_none, "{flags}, {name}: {cell}");
+            }
+        }
+    }
 }
 
 #[test]
@@ -96,6 +107,7 @@ fn what_is_out_of_range_or_cannot_be_used_is_refused_by_name() {
         ("--target-loss nan", ["--target-loss", "finite"]),
         ("--monitor accuracy", ["--monitor", "--early-stopping"]),
         ("--monitor r2 --early-stopping 0.2", ["--monitor", "balanced_accuracy"]),
+        ("--loss hinge --monitor log_loss --early-stopping 0.2", ["--monitor", "without probabilities"]),
         ("--solver lbfgs --schedule cosine", ["cosine", "L-BFGS"]),
         ("--solver lm --ema 0.9", ["average", "Levenberg-Marquardt"]),
         ("--warm-up 3 --schedule one_cycle", ["warm-up", "one_cycle"]),

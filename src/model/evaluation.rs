@@ -1,14 +1,13 @@
 //! How good a model is on rows it has not seen, beside what one would reach without looking at the inputs.
 
+use super::predictions::Truth;
 use super::{Model, Predictions, Source};
 use crate::data::Target;
 use crate::error::Result;
 use crate::float::Float;
 use crate::metrics::classification::most_probable;
 use crate::metrics::multilabel::{either, probable};
-use crate::metrics::{
-    Classification, ConfusionMatrix, Interval, MajorityBaseline, MeanBaseline, Metrics, MultiLabel, Regression,
-};
+use crate::metrics::{ConfusionMatrix, Interval, MajorityBaseline, MeanBaseline, Metrics, MultiLabel, Regression};
 use ndarray::{Array2, ArrayView1, ArrayView2, Axis};
 
 /// The figures of a model on some rows.
@@ -49,29 +48,41 @@ impl<T: Float> Model<T> {
     pub fn evaluate(&self, source: &Source, rows: &[usize]) -> Result<Evaluation> {
         let weights = source.weights(rows)?;
         let weights = weights.as_deref();
-        match self.predict(source, rows)? {
-            Predictions::Classes(p) => self.judge_classes(source.classes(&self.target, rows)?, p.view(), weights),
-            Predictions::Labels(p) => self.judge_labels(source.classes(&self.target, rows)?, p.view(), weights),
-            Predictions::Numbers(p) => {
-                self.judge_numbers(source.numbers(&self.target, rows)?.view(), p.view(), weights)
-            }
+        let predictions = self.predict(source, rows)?;
+        let (mut classes, mut numbers) = (Array2::zeros((rows.len(), 0)), Array2::zeros((rows.len(), 0)));
+        match &predictions {
+            Predictions::Classes(_) | Predictions::Labels(_) => classes = source.classes(&self.target, rows)?,
+            Predictions::Numbers(_) => numbers = source.numbers(&self.target, rows)?,
         }
+        let truth = Truth { classes: classes.view(), numbers: numbers.view() };
+        match &predictions {
+            Predictions::Classes(_) => self.judge_classes(&predictions, truth, weights),
+            Predictions::Labels(_) => self.judge_labels(&predictions, truth, weights),
+            Predictions::Numbers(_) => self.judge_numbers(&predictions, truth, weights),
+        }
+    }
+
+    /// The figures of what it says of one column or all.
+    fn figures(&self, predictions: &Predictions, truth: Truth<'_>, weights: Option<&[f64]>) -> Result<Metrics> {
+        predictions.metrics(truth, weights, self.has_probabilities())
     }
 
     fn judge_classes(
         &self,
-        truth: Array2<usize>,
-        probabilities: ArrayView2<'_, f64>,
+        predictions: &Predictions,
+        truth: Truth<'_>,
         weights: Option<&[f64]>,
     ) -> Result<Evaluation> {
-        let truth: Vec<usize> = truth.into_iter().collect();
+        let probabilities = predictions.values();
+        let metrics = self.figures(predictions, truth, weights)?;
+        let truth: Vec<usize> = truth.classes.iter().copied().collect();
         let predicted = most_probable(probabilities);
         let right: Vec<bool> = truth.iter().zip(&predicted).map(|(t, p)| t == p).collect();
         let labels = self.target.labels();
         let baseline = &self.class_baselines()?[0];
         Ok(Evaluation {
             rows: truth.len(),
-            metrics: Metrics::Classification(self.classification(&truth, probabilities, weights)?),
+            metrics,
             baseline: Metrics::Classification(baseline.evaluate(&truth, weights)?),
             interval: Interval::share("accuracy", &right, weights, self.provenance.seed),
             confusion: Some(ConfusionMatrix::new(&truth, &predicted, labels.len(), weights)?.named(labels)?),
@@ -79,50 +90,29 @@ impl<T: Float> Model<T> {
         })
     }
 
-    /// The figures of one column's classes. A choice of one class is not the claim that no other is possible: where that is all that
-    /// the network gives, there is no log loss.
-    fn classification(
-        &self,
-        truth: &[usize],
-        probabilities: ArrayView2<'_, f64>,
-        weights: Option<&[f64]>,
-    ) -> Result<Classification> {
-        let mut figures = Classification::of(truth, probabilities, weights)?;
-        if !self.has_probabilities() {
-            figures.log_loss = f64::NAN;
-        }
-        Ok(figures)
-    }
-
-    fn judge_labels(
-        &self,
-        classes: Array2<usize>,
-        probabilities: ArrayView2<'_, f64>,
-        weights: Option<&[f64]>,
-    ) -> Result<Evaluation> {
-        let truth = classes.mapv(|class| class == 1);
+    fn judge_labels(&self, predictions: &Predictions, truth: Truth<'_>, weights: Option<&[f64]>) -> Result<Evaluation> {
+        let probabilities = predictions.values();
+        let metrics = self.figures(predictions, truth, weights)?;
+        let classes = truth.classes;
+        let positive = classes.mapv(|class| class == 1);
         let predicted = probable(probabilities);
-        let right: Vec<bool> = truth.rows().into_iter().zip(predicted.rows()).map(|(t, p)| t == p).collect();
+        let right: Vec<bool> = positive.rows().into_iter().zip(predicted.rows()).map(|(t, p)| t == p).collect();
         let baselines = self.class_baselines()?;
-        let shares = Array2::from_shape_fn(truth.dim(), |(_, label)| baselines[label].frequencies()[1]);
+        let shares = Array2::from_shape_fn(positive.dim(), |(_, label)| baselines[label].frequencies()[1]);
         let mut columns = Vec::with_capacity(baselines.len());
         for (label, baseline) in baselines.iter().enumerate() {
-            let classes = classes.column(label).to_vec();
-            let metrics = self.classification(&classes, either(probabilities, label).view(), weights)?;
+            let own = classes.column(label);
+            let predicted = Predictions::Classes(either(probabilities, label));
             columns.push(ColumnEvaluation {
                 name: self.target.class_columns()[label].name.clone(),
-                metrics: Metrics::Classification(metrics),
-                baseline: Metrics::Classification(baseline.evaluate(&classes, weights)?),
+                metrics: self.figures(&predicted, Truth { classes: own.insert_axis(Axis(1)), ..truth }, weights)?,
+                baseline: Metrics::Classification(baseline.evaluate(&own.to_vec(), weights)?),
             });
         }
-        let mut metrics = MultiLabel::of(truth.view(), probabilities, weights)?;
-        if !self.has_probabilities() {
-            metrics.log_loss = f64::NAN;
-        }
         Ok(Evaluation {
-            rows: truth.nrows(),
-            metrics: Metrics::MultiLabel(metrics),
-            baseline: Metrics::MultiLabel(MultiLabel::of(truth.view(), shares.view(), weights)?),
+            rows: positive.nrows(),
+            metrics,
+            baseline: Metrics::MultiLabel(MultiLabel::of(positive.view(), shares.view(), weights)?),
             interval: Interval::share("accuracy", &right, weights, self.provenance.seed),
             confusion: None,
             columns,
@@ -131,37 +121,38 @@ impl<T: Float> Model<T> {
 
     fn judge_numbers(
         &self,
-        truth: ArrayView2<'_, f64>,
-        predicted: ArrayView2<'_, f64>,
+        predictions: &Predictions,
+        truth: Truth<'_>,
         weights: Option<&[f64]>,
     ) -> Result<Evaluation> {
+        let predicted = predictions.values();
         let numbers = self.target.number_columns();
-        let figures = |truth: ArrayView2<'_, f64>, predicted: ArrayView2<'_, f64>, means: &[f64]| -> Result<_> {
-            let baseline = MeanBaseline::fit(ArrayView1::from(means).insert_axis(Axis(0)), None)?;
-            Ok((
-                Metrics::Regression(Regression::of(truth, predicted, weights)?),
-                Metrics::Regression(baseline.evaluate(truth, weights)?),
-            ))
-        };
         // Of standardised numbers a 0 is the mean.
         let means: Vec<f64> = match &self.provenance.means[..] {
             [] => numbers.iter().map(|number| number.inverse(0.0)).collect(),
             means => means.to_vec(),
         };
-        let (metrics, baseline) = figures(truth, predicted, &means)?;
+        let baseline = |truth: ArrayView2<'_, f64>, means: &[f64]| -> Result<_> {
+            let baseline = MeanBaseline::fit(ArrayView1::from(means).insert_axis(Axis(0)), None)?;
+            Ok(Metrics::Regression(baseline.evaluate(truth, weights)?))
+        };
         let mut columns = Vec::new();
         if let Target::Numbers(_) = self.target {
             for (j, number) in numbers.iter().enumerate() {
-                let of = |array: &ArrayView2<'_, f64>| array.column(j).insert_axis(Axis(1)).to_owned();
-                let (metrics, baseline) = figures(of(&truth).view(), of(&predicted).view(), &means[j..=j])?;
-                columns.push(ColumnEvaluation { name: number.name.clone(), metrics, baseline });
+                let own = Truth { numbers: truth.numbers.column(j).insert_axis(Axis(1)), ..truth };
+                let predicted = Predictions::Numbers(predicted.column(j).insert_axis(Axis(1)).to_owned());
+                columns.push(ColumnEvaluation {
+                    name: number.name.clone(),
+                    metrics: self.figures(&predicted, own, weights)?,
+                    baseline: baseline(own.numbers, &means[j..=j])?,
+                });
             }
         }
         Ok(Evaluation {
-            rows: truth.nrows(),
-            metrics,
-            baseline,
-            interval: Regression::interval("r2", truth, predicted, weights, self.provenance.seed)?,
+            rows: predicted.nrows(),
+            metrics: self.figures(predictions, truth, weights)?,
+            baseline: baseline(truth.numbers, &means)?,
+            interval: Regression::interval("r2", truth.numbers, predicted, weights, self.provenance.seed)?,
             confusion: None,
             columns,
         })

@@ -2,18 +2,19 @@
 //!
 //! Part of `model`, for `recipe.rs`: what the trainer sees of it is a [`Measure`].
 
+use super::predictions::Truth;
 use super::weighing::Weighed;
 use super::{Predictions, Source};
 use crate::activation::Activation;
 use crate::data::Target;
 use crate::error::{Error, Result};
 use crate::float::Float;
-use crate::metrics::{Classification, Metrics, MultiLabel, Regression};
+use crate::metrics::{Classification, MultiLabel, Regression};
 use crate::train::{Measure, Monitor, Part};
 use ndarray::{Array2, ArrayView2};
 
-/// What is known of some rows.
-struct Truth<'a> {
+/// Rows, and their numbers.
+struct Known<'a> {
     rows: &'a Weighed,
     /// Rows x number columns.
     numbers: Array2<f64>,
@@ -23,8 +24,8 @@ struct Truth<'a> {
 pub(super) struct Measures<'a> {
     target: Target,
     output: Option<Activation>,
-    training: Option<Truth<'a>>,
-    held_back: Option<Truth<'a>>,
+    training: Option<Known<'a>>,
+    held_back: Option<Known<'a>>,
 }
 
 impl<'a> Measures<'a> {
@@ -38,18 +39,18 @@ impl<'a> Measures<'a> {
         training: Option<(&Source, &'a Weighed)>,
         held_back: Option<(&Source, &'a Weighed)>,
     ) -> Result<Self> {
-        let truth = |(source, rows): (&Source, &'a Weighed)| {
+        let known = |(source, rows): (&Source, &'a Weighed)| {
             let numbers = match target.number_columns() {
                 [] => Array2::zeros((rows.rows().len(), 0)),
                 _ => source.numbers(target, rows.rows())?,
             };
-            Ok(Truth { rows, numbers })
+            Ok(Known { rows, numbers })
         };
         Ok(Self {
             target: target.clone(),
             output,
-            training: training.map(truth).transpose()?,
-            held_back: held_back.map(truth).transpose()?,
+            training: training.map(known).transpose()?,
+            held_back: held_back.map(known).transpose()?,
         })
     }
 
@@ -62,17 +63,19 @@ impl<'a> Measures<'a> {
         }
     }
 
-    /// What to watch for a figure's name: of an error less is better, of all others more.
+    /// What to watch for a figure's name, of a network that ends in the activation `output`: of an error less is better, of all others
+    /// more.
     ///
-    /// **Errors** if the target has no such figure, naming those that it has.
-    pub fn monitor(target: &Target, name: &str) -> Result<Monitor> {
+    /// **Errors** if such a model has no such figure, naming those that it has.
+    pub fn monitor(target: &Target, output: Option<Activation>, name: &str) -> Result<Monitor> {
         let names = Self::names_of(target);
-        match names.iter().position(|known| *known == name) {
-            Some(index) => {
-                Ok(Monitor::Figure { index, rises: !matches!(name, "log_loss" | "hamming_loss" | "rmse" | "mae") })
-            }
-            None => Err(Error::setting("monitor", format!("one of {}", names.join(", ")), format!("'{name}'"))),
+        let is_defined = |name: &str| name != "log_loss" || Predictions::are_probabilities(output);
+        if let Some(index) = names.iter().position(|known| *known == name).filter(|_| is_defined(name)) {
+            return Ok(Monitor::Figure { index, rises: !matches!(name, "log_loss" | "hamming_loss" | "rmse" | "mae") });
         }
+        let known: Vec<_> = names.iter().copied().filter(|name| is_defined(name)).collect();
+        let why = if known.len() < names.len() { " (without probabilities there is no log_loss)" } else { "" };
+        Err(Error::setting("monitor", format!("one of {}{why}", known.join(", ")), format!("'{name}'")))
     }
 }
 
@@ -82,23 +85,15 @@ impl<T: Float> Measure<T> for Measures<'_> {
     }
 
     fn figures(&self, part: Part, outputs: ArrayView2<'_, T>) -> Result<Vec<f64>> {
-        let truth = match part {
+        let known = match part {
             Part::Training => &self.training,
             Part::HeldBack => &self.held_back,
         };
-        let Some(Truth { rows, numbers }) = truth else { return Ok(Vec::new()) };
-        let (classes, weights) = (rows.classes(), rows.weights.as_deref());
-        let metrics = match Predictions::of(&self.target, self.output, outputs)? {
-            Predictions::Classes(p) => {
-                let truth: Vec<usize> = classes.iter().copied().collect();
-                Metrics::Classification(Classification::of(&truth, p.view(), weights)?)
-            }
-            Predictions::Labels(p) => {
-                let truth = classes.mapv(|class| class == 1);
-                Metrics::MultiLabel(MultiLabel::of(truth.view(), p.view(), weights)?)
-            }
-            Predictions::Numbers(p) => Metrics::Regression(Regression::of(numbers.view(), p.view(), weights)?),
-        };
+        let Some(Known { rows, numbers }) = known else { return Ok(Vec::new()) };
+        let truth = Truth { classes: rows.classes(), numbers: numbers.view() };
+        let predictions = Predictions::of(&self.target, self.output, outputs)?;
+        let metrics =
+            predictions.metrics(truth, rows.weights.as_deref(), Predictions::are_probabilities(self.output))?;
         Ok(metrics.figures().into_iter().map(|(_, figure)| figure).collect())
     }
 

@@ -263,7 +263,7 @@ impl<T: Float> Model<T> {
 
     /// Whether what it says of classes are probabilities, and not the choices of scores or of threshold units.
     pub fn has_probabilities(&self) -> bool {
-        matches!(self.output(), Some(Activation::Softmax | Activation::Sigmoid))
+        Predictions::are_probabilities(self.output())
     }
 
     /// The network's targets for the given rows of `source`: one column for each number, each label, or two classes, else

@@ -5,7 +5,17 @@ use crate::data::Target;
 use crate::error::Result;
 use crate::float::Float;
 use crate::metrics::classification::most_probable;
+use crate::metrics::{Classification, Metrics, MultiLabel, Regression};
 use ndarray::{Array2, ArrayView2, Axis};
+
+/// What some rows are, by the kind of their [`Target`].
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Truth<'a> {
+    /// Rows x class columns; none of numbers.
+    pub classes: ArrayView2<'a, usize>,
+    /// Rows x number columns; none of classes.
+    pub numbers: ArrayView2<'a, f64>,
+}
 
 /// What a model says of some rows, by the kind of its [`Target`].
 #[derive(Clone, Debug, PartialEq)]
@@ -39,6 +49,37 @@ impl Predictions {
             Self::Labels(_) => Self::Labels(values),
             Self::Numbers(_) => Self::Numbers(values),
         }
+    }
+
+    /// Whether what a network says of classes that ends in the activation `output` are probabilities.
+    pub(super) fn are_probabilities(output: Option<Activation>) -> bool {
+        matches!(output, Some(Activation::Softmax | Activation::Sigmoid))
+    }
+
+    /// Their figures, in training and after it. A choice of one class is not the claim that no other is possible: unless they are
+    /// [probabilities](Self::are_probabilities) there is no log loss, it is NaN.
+    ///
+    /// **Errors** if there are not as many rows as in `truth`, or something is not finite.
+    pub(super) fn metrics(
+        &self,
+        truth: Truth<'_>,
+        weights: Option<&[f64]>,
+        are_probabilities: bool,
+    ) -> Result<Metrics> {
+        let log_loss = |figure| if are_probabilities { figure } else { f64::NAN };
+        Ok(match self {
+            Self::Classes(p) => {
+                let truth: Vec<usize> = truth.classes.iter().copied().collect();
+                let figures = Classification::of(&truth, p.view(), weights)?;
+                Metrics::Classification(Classification { log_loss: log_loss(figures.log_loss), ..figures })
+            }
+            Self::Labels(p) => {
+                let truth = truth.classes.mapv(|class| class == 1);
+                let figures = MultiLabel::of(truth.view(), p.view(), weights)?;
+                Metrics::MultiLabel(MultiLabel { log_loss: log_loss(figures.log_loss), ..figures })
+            }
+            Self::Numbers(p) => Metrics::Regression(Regression::of(truth.numbers, p.view(), weights)?),
+        })
     }
 
     /// What the `outputs` of a network that ends in the activation `output` say of `target`; they may hold what is not finite.

@@ -17,7 +17,7 @@ use crate::network::workspace::{Workspace, rows_at_a_time};
 use crate::network::{Network, Spec};
 use crate::rng::{Rng, stream};
 use crate::schedule::Schedule;
-use crate::train::{Solver, Trainer};
+use crate::train::{Scope, Solver, Trainer};
 use ndarray::Array2;
 
 /// Which rows judged a training after each epoch.
@@ -132,7 +132,14 @@ impl Recipe {
             }
         }
         let in_memory = judged.len() + if source.is_in_file() { 0 } else { training.rows().len() };
-        self.require_memory::<T>(&spec, (training.rows().len(), judged.len()), in_memory)?;
+        let given = Scope {
+            rows: training.rows().len(),
+            held_back: judged.len(),
+            streams: source.is_in_file(),
+            measures: self.monitor.is_some() || self.measures_training,
+            measures_training: self.measures_training,
+        };
+        self.require_memory::<T>(&spec, given, in_memory)?;
         let seed = self.trainer.seed;
         let network = match start {
             Some(model) => model.network.clone(),
@@ -180,24 +187,18 @@ impl Recipe {
     }
 
     /// Refuses a network that cannot be trained in the memory there is, before the first of it is touched.
-    fn require_memory<T: Float>(
-        &self,
-        spec: &Spec,
-        (training, held_back): (usize, usize),
-        in_memory: usize,
-    ) -> Result<()> {
+    fn require_memory<T: Float>(&self, spec: &Spec, given: Scope, in_memory: usize) -> Result<()> {
         // The network and the encoded data, and what their training takes; or what comes after, for which a training must not
         // have been in vain: the predictions that it is judged by, and the bytes of the file with its tensors.
-        let rows = training as u128 + held_back as u128;
+        let rows = given.rows as u128 + given.held_back as u128;
         // A row is inputs, outputs and a weight.
         let encoded = in_memory as u128 * spec.inputs() as u128 + rows * (spec.outputs() as u128 + 1);
         let numbers = spec.parameters() as u128 + encoded;
         let file = 2 * spec.parameters() as u128 * size_of::<T>() as u128;
-        let judging = Workspace::<T>::required_bytes(spec, rows_at_a_time::<T, _>(spec, training), false);
+        let judging = Workspace::<T>::required_bytes(spec, rows_at_a_time::<T, _>(spec, given.rows), false);
         memory::require(
             &format!("training {} parameters in {}", spec.parameters(), T::NAME),
-            numbers * size_of::<T>() as u128
-                + self.trainer.required_bytes::<T, _>(spec, training, held_back).max(judging).max(file),
+            numbers * size_of::<T>() as u128 + self.trainer.required_bytes::<T, _>(spec, given).max(judging).max(file),
         )
     }
 

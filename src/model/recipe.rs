@@ -41,12 +41,13 @@ pub struct Recipe {
     pub trainer: Trainer,
     /// The share of the training rows held back to stop on, if any.
     pub held_back: Option<f64>,
-    /// What is watched on the rows held back, by its name (`accuracy`, `r2`, ...), in place of their loss.
+    /// What is watched on the rows held back, by its name (`accuracy`, `r2`, ...), in place of their loss: a figure that the model has,
+    /// as `log_loss` needs [probabilities](Model::has_probabilities).
     pub monitor: Option<String>,
     /// Whether the figures of the rows trained on are taken after each epoch, too, for [`History::figures`]: a forward pass over them.
     pub measures_training: bool,
-    /// The share of each training row's label that is spread over all classes ([`smooth_labels`]), from 0 to below 1. Rows held back
-    /// keep theirs.
+    /// The share of each training row's label that is spread over all classes ([`smooth_labels`](crate::loss::smooth_labels)), from 0 to
+    /// below 1. Rows held back keep theirs.
     pub label_smoothing: f64,
     /// How much the rows of each class count, on top of the weights that a [`Source`] has for its rows; alike if not given.
     pub class_weights: Option<ClassWeights>,
@@ -193,7 +194,7 @@ impl Recipe {
             })
             .transpose()?;
         if let Some(name) = &self.monitor {
-            trainer.stopping.monitor = Measures::monitor(&model.target, name)?;
+            trainer.stopping.monitor = Measures::monitor(&model.target, model.output(), name)?;
         }
         let judged =
             judged.as_ref().map(|rows| Rows::new(&model, judges, rows, factors.as_deref(), true)).transpose()?;

@@ -17,8 +17,10 @@ pub enum Stop {
     /// The value falls no more than its tolerance, or than rounding lets one see.
     Decrease,
     /// No step along the steepest descent gave less, though the slope promised it: the gradient is wrong, the objective
-    /// jumps, or its rounding errors are far above those of its type. Of Rprop: no part of a step led to finite numbers.
+    /// jumps, or its rounding errors are far above those of its type.
     LineSearch,
+    /// No part of a step led to finite numbers. Of Rprop, which has no line search and takes any step that does.
+    NotFinite,
     /// As many iterations as allowed.
     IterationLimit,
     /// As many evaluations as allowed.
@@ -40,6 +42,7 @@ impl fmt::Display for Stop {
             Self::Gradient => "the gradient is within its tolerance",
             Self::Decrease => "the value no longer falls",
             Self::LineSearch => "no step along the steepest descent gave less: is the gradient right?",
+            Self::NotFinite => "no part of a step led to finite numbers",
             Self::IterationLimit => "as many iterations as allowed",
             Self::EvaluationLimit => "as many evaluations as allowed",
             Self::Observer => "asked to stop",

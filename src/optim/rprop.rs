@@ -253,7 +253,7 @@ impl<T: Vectorized> Rprop<T> {
     /// Minimises `objective`, which writes its gradient and gives its value, from `params` on. Allocates nothing.
     ///
     /// The value may rise from one iteration to the next; the lowest point is kept. A value or gradient that is not finite takes the
-    /// step back and halves it with all steps, at most 60 times, after which it stops with [`Stop::LineSearch`]. An observer sees
+    /// step back and halves it with all steps, at most 60 times, after which it stops with [`Stop::NotFinite`]. An observer sees
     /// where the walk stands, which need not be the lowest point, and as [`Iteration::step`] the share of the step that was taken.
     ///
     /// **Overwrites** `params` with the lowest point, also where it returns an error.
@@ -422,7 +422,7 @@ impl<T: Vectorized> Minimiser<T> for Rprop<T> {
         let taken = self.take(isa, params, objective)?;
         let Some((value, step)) = taken else {
             self.known = Known::State;
-            return Ok(ControlFlow::Break(Stop::LineSearch));
+            return Ok(ControlFlow::Break(Stop::NotFinite));
         };
         self.known = Known::Gradient;
         self.state.progress.previous_value = std::mem::replace(&mut self.value, value);

@@ -241,6 +241,7 @@ fn ended(stop: Stop) -> Option<Stopped> {
     match stop {
         Stop::Gradient | Stop::Decrease => Some(Stopped::Converged),
         Stop::LineSearch => Some(Stopped::LineSearch),
+        Stop::NotFinite => Some(Stopped::NotFinite),
         Stop::EvaluationLimit => Some(Stopped::Epochs),
         Stop::Observer => Some(Stopped::Observer),
         Stop::IterationLimit => None,

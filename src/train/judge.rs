@@ -108,6 +108,15 @@ impl<'a, 'd, T: Float, L: LossFn> Judge<'a, 'd, T, L> {
     }
 }
 
+/// The bytes that a judge takes for so many rows, of whose outputs figures are taken if it `measures`. Nothing is allocated.
+pub(super) fn required_bytes<T: Float, A: ActivationFn>(spec: &Spec<A>, rows: usize, measures: bool) -> u128 {
+    let folded = spec.couples_rows().then(|| spec.folded());
+    let outputs = if measures { rows as u128 * spec.outputs() as u128 } else { 0 };
+    let numbers = folded.as_ref().map_or(0, |spec| spec.state()) as u128 + outputs;
+    let size = rows_at_a_time::<T, A>(spec, rows);
+    Workspace::<T>::required_bytes(folded.as_ref().unwrap_or(spec), size, false) + numbers * size_of::<T>() as u128
+}
+
 /// All who say after an epoch how good the network is: the rows held back, and the figures of those trained on.
 pub(super) struct Jury<'a, 'd, T, L> {
     held_back: Option<Judge<'a, 'd, T, L>>,

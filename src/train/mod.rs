@@ -42,6 +42,7 @@ pub use averaging::Averaging;
 pub use clip::Clip;
 pub use measure::{Measure, Part};
 pub use range::{RangeEnd, RangeTest, RateRange, Tried};
+pub use required::Scope;
 pub use rows::Inputs;
 pub use run::{Observer, Run, Saving};
 use serde::{Deserialize, Serialize};
@@ -206,6 +207,8 @@ pub enum Stopped {
     Converged,
     /// No step along the steepest descent gave less: the rounding of the type hides what is left, or a slope is wrong.
     LineSearch,
+    /// No part of [`Solver::Rprop`]'s step led to finite numbers; what it came to before is kept.
+    NotFinite,
     /// The observer asked for it.
     Observer,
 }
@@ -300,7 +303,7 @@ impl<L: LossFn> Trainer<L> {
             least_squares::check(self, net, (options, matches!(self.solver, Solver::Bayes(_))))?;
         }
         self.check_coupled(net, training.x.nrows())?;
-        self.require_memory(net, &training, run.held_back.as_ref())?;
+        self.require_memory(net, Scope::of(training.x.nrows(), &run))?;
         match self.solver {
             Solver::Steps(method) => descent::fit(self, method, net, training, run),
             Solver::Lbfgs | Solver::Scg | Solver::Rprop(_) => whole_batch::fit(self, net, training, run),

@@ -8,7 +8,7 @@
 
 use super::descent::Descent;
 use super::rows::Inputs;
-use super::{Solver, Trainer};
+use super::{Scope, Solver, Trainer};
 use crate::activation::ActivationFn;
 use crate::error::{Error, Result};
 use crate::float::Float;
@@ -219,8 +219,9 @@ impl<L: LossFn> Trainer<L> {
         trainer.noise.check(net.spec())?;
         let width = if inputs.is_some() { 0 } else { net.spec().inputs() };
         trainer.check_rows(net, &training, width)?;
-        trainer.check_coupled(net, training.x.nrows())?;
-        trainer.require_memory(net, &training, None)?;
+        let (rows, streams) = (training.x.nrows(), inputs.is_some());
+        trainer.check_coupled(net, rows)?;
+        trainer.require_memory(net, Scope { rows, streams, ..Scope::default() })?;
         let mut net = net.clone();
         let mut descent = Descent::new(&trainer, method, &mut net, (training, inputs), false, None)?;
         let mut test = Test {

@@ -351,6 +351,7 @@ fn print_report<T: Float>(fitted: &Fitted<T>, training: &Evaluation, test: Optio
         Stopped::Interrupted => "interrupted",
         Stopped::Converged => "nothing left to gain",
         Stopped::LineSearch => "no step gives less",
+        Stopped::NotFinite => "no part of a step leads to finite numbers",
         _ => "stopped",
     };
     let widths: Vec<_> =

@@ -181,6 +181,12 @@ impl<T: Float> Workspace<T> {
         &self.threads
     }
 
+    /// Whether threads share a pass over all the rows that there is room for. Entering their pool takes 25 us, as much as an epoch of a
+    /// small network.
+    pub fn is_shared(&self) -> bool {
+        self.plan.shared || self.shards.len() > 1
+    }
+
     /// The first layer (from 0) with an activation that was not finite, after a pass whose loss was not.
     pub fn layer_not_finite(&self) -> Option<usize> {
         self.shards.iter().filter_map(|shard| shard.not_finite).min()

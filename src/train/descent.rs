@@ -49,7 +49,10 @@ pub(super) fn fit<'a, T: Float, A: ActivationFn, L: LossFn>(
 
     while !descent.state.standing.is_over(trainer.epochs) {
         let (spec, numbers) = net.state_parts_mut();
-        let outcome = trainer.threads.enter(|| descent.epoch(spec, numbers, interrupt));
+        let outcome = match descent.workspace.is_shared() {
+            true => trainer.threads.enter(|| descent.epoch(spec, numbers, interrupt)),
+            false => descent.epoch(spec, numbers, interrupt),
+        };
         let heard = outcome.and_then(|value| {
             let at = (descent.state.standing.epoch + 1, descent.cut.batches);
             let hear = |value| Ok((value, jury.hear(spec, descent.state.judged(numbers), at)?));

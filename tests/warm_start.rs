@@ -297,6 +297,7 @@ fn what_has_no_meaning_in_single_passes_is_refused_by_name() {
         (with(|r| r.trainer.stopping.target_loss = Some(0.1)), "target loss"),
         (with(|r| r.trainer.schedule = Schedule::OneCycle { rise: 0.3 }), "one_cycle"),
         (with(|r| r.trainer.schedule = Schedule::Adaptive { divisor: 5.0, least: 1e-6 }), "adaptive"),
+        (with(|r| r.trainer.schedule = Schedule::Plateau { patience: 3, factor: 0.1 }), "plateau"),
         (with(|r| r.trainer.averaging = Some(Averaging::Uniform { from: 2 })), "average"),
         (with(|r| r.class_weights = Some(ClassWeights::Balanced)), "balance"),
     ] {

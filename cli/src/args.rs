@@ -296,7 +296,7 @@ pub struct Train {
     /// The penalty on squared weights; scikit-learn's alpha over the rows it averages over [default: of classes, 0.4 over the rows to train on; 0 of a number, for adamw and lion, which have --weight-decay, and for lm, bayes and perceptron]
     #[arg(long, value_name = "F", help_heading = "Training")]
     pub l2: Option<f64>,
-    /// Drop this part of the hidden units at random in each step, or one part for each hidden layer; for adam and sgd
+    /// Drop this part of the hidden units at random in each step, or one part for each hidden layer; for the mini-batch solvers
     #[arg(long, value_name = "F,…", value_delimiter = ',', help_heading = "Training")]
     pub dropout: Vec<f64>,
     /// Drop this part of the inputs at random in each step
@@ -305,18 +305,18 @@ pub struct Train {
     /// Add normal noise of this standard deviation to the network's inputs in each step: columns of numbers have 1, pixels lie in 0..1
     #[arg(long, value_name = "F", default_value_t = 0.0, help_heading = "Training")]
     pub input_noise: f64,
-    /// Cut the weights that come into a hidden unit to this norm after each step; for adam and sgd
+    /// Cut the weights that come into a hidden unit to this norm after each step; for the mini-batch solvers
     #[arg(long, value_name = "F", help_heading = "Training")]
     pub max_norm: Option<f64>,
     /// The seed of split, weights, order and dropout
     #[arg(long, value_name = "N", default_value_t = 0, help_heading = "Training")]
     pub seed: u64,
-    /// Stop after so many epochs without progress
-    #[arg(long, value_name = "N", default_value_t = 30, help_heading = "Training")]
-    pub patience: usize,
-    /// The least fall of the loss that is progress, as a share of the first epoch's loss
-    #[arg(long, value_name = "F", default_value_t = 1e-4, help_heading = "Training")]
-    pub tolerance: f64,
+    /// Stop after so many epochs without progress [default: 30]; solvers that look at all rows do where rows judge them
+    #[arg(long, value_name = "N", help_heading = "Training")]
+    pub patience: Option<usize>,
+    /// The least fall of the loss that is progress, as a share of the first epoch's loss [default: 0.0001]
+    #[arg(long, value_name = "F", help_heading = "Training")]
+    pub tolerance: Option<f64>,
     /// Hold back this share of the training rows, stop when their loss stalls, keep the best parameters
     #[arg(long, value_name = "SHARE", group = "judging", help_heading = "Training")]
     pub early_stopping: Option<f64>,
@@ -341,7 +341,7 @@ pub struct Train {
     #[arg(long, value_name = "SHARE", default_value_t = 0.2, help_heading = "Measuring")]
     pub test: f64,
     /// Cross-validate instead: K folds, R times over; a model to be saved is then trained on all rows
-    #[arg(long, value_name = "K[xR]", conflicts_with = "test", help_heading = "Measuring")]
+    #[arg(long, value_name = "K[xR]", conflicts_with_all = ["test", "validation_labels", "every", "resume"], help_heading = "Measuring")]
     pub cv: Option<String>,
     /// How rows are parted, for the test, for --cv and for --early-stopping: at random, or in order, the last for measuring
     #[arg(long, value_enum, default_value_t = SplitBy::Random, help_heading = "Measuring")]

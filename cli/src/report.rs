@@ -101,6 +101,7 @@ pub fn flag(setting: &str) -> &str {
         "categorical" => "--categorical",
         "groups" => "--groups",
         "activations" => "--activation",
+        "find rate" | "the first rate" | "the last rate" | "steps of the range test" => "--find-rate",
         "epochs" => "--epochs",
         "schedule" => "--schedule",
         "decay of the average" => "--ema",

@@ -20,7 +20,7 @@ const TRAIN: &str = "train d.csv --target y --hidden 24 --epochs 150 --schedule 
 /// The same by solvers that look at all rows; what ends them is one of them's tolerance, and the other's epochs.
 const WHOLE_BATCH: [&str; 2] = [
     "train d.csv --target y --hidden 24 --epochs 150 --patience 9999 --solver lbfgs --seed 3 --early-stopping 0.25 --json",
-    "train d.csv --target x3 --task regress --hidden 6 --epochs 60 --patience 9999 --solver bayes --seed 3 --json",
+    "train d.csv --target x3 --task regress --hidden 6 --epochs 60 --solver bayes --seed 3 --json",
 ];
 
 fn folder() -> Folder {

@@ -58,6 +58,9 @@ fn what_a_test_has_no_use_for_is_refused_by_name() {
         "--history m",
         "--diagram m.svg",
         "--cv 3",
+        "--every 7",
+        "--resume",
+        "--validation-labels m",
         "--checkpoint m",
         "--rate 0.1",
         "--schedule cosine",
@@ -94,4 +97,22 @@ fn what_a_test_has_no_use_for_is_refused_by_name() {
     folder.write("old.svg", "mine");
     assert_ne!(folder.run(&format!("{FIND} --plot old.svg")).code(), 0);
     assert_eq!(folder.read("old.svg"), b"mine");
+}
+
+/// A rate that is suggested trains narrow networks and wide ones: always to say the most frequent class is right in 0.70.
+#[test]
+fn networks_of_three_units_and_of_a_hundred_learn_at_the_rate_suggested() {
+    let folder = Folder::new();
+    let data = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../data/car.csv");
+    let run = |flags: &str| {
+        let run = folder.command().words("train").arg(&data).words("--target class --json").words(flags).run();
+        assert_eq!(run.code(), 0, "{}", run.stderr);
+        run.json()
+    };
+    for units in [3, 5, 100] {
+        let rate = run(&format!("--hidden {units} --find-rate"))["suggestion"].as_f64().expect("a rate");
+        let accuracy = run(&format!("--hidden {units} --rate {rate}"))["test"]["accuracy"].as_f64().expect("a figure");
+        println!("{units} units: {accuracy:.4} at a rate of {rate}");
+        assert!(accuracy > 0.85, "{units} units: {accuracy} at a rate of {rate}");
+    }
 }

@@ -2,6 +2,7 @@
 //!
 //! Row 6 of the house. Begin reading at [`Incremental::partial_fit`].
 
+use super::prepared::origin;
 use super::recipe::Begin;
 use super::{Model, Provenance, Recipe, Source, With};
 use crate::data::{ClassWeights, Warning};
@@ -43,6 +44,8 @@ pub struct Incremental<T> {
     history: History,
     warnings: Vec<Warning>,
     seen: Seen,
+    /// Where it began, if with a model; in words.
+    origin: String,
 }
 
 /// What the calls so far were of.
@@ -65,7 +68,7 @@ impl<T: Float> Incremental<T> {
     pub fn new(recipe: Recipe) -> Result<Self> {
         check(&recipe)?;
         let (model, state, history, warnings) = (None, None, History::default(), Vec::new());
-        Ok(Self { recipe, model, state, history, warnings, seen: Seen::default() })
+        Ok(Self { recipe, model, state, history, warnings, seen: Seen::default(), origin: String::new() })
     }
 
     /// Goes on with a model, such as one that was saved: with its parameters, preprocessing and classes. What an optimiser remembered of
@@ -73,8 +76,8 @@ impl<T: Float> Incremental<T> {
     ///
     /// **Errors** as [`new`](Self::new); a recipe of another network than the model's is refused by the first call.
     pub fn of(recipe: Recipe, model: Model<T>) -> Result<Self> {
-        let seen = Seen::of(&model);
-        Ok(Self { model: Some(model), seen, ..Self::new(recipe)? })
+        let (seen, origin) = (Seen::of(&model), origin(&model));
+        Ok(Self { model: Some(model), seen, origin, ..Self::new(recipe)? })
     }
 
     /// One epoch over the given rows: each once, in mini-batches. Gives their mean loss while it ran, without penalty.
@@ -93,6 +96,7 @@ impl<T: Float> Incremental<T> {
         let fitted = recipe.fit_begun(source, rows, With::default(), begin)?;
         let seen = self.seen.and(&fitted.model, source, rows)?;
         let (mut model, is_first) = (fitted.model, self.model.is_none());
+        model.provenance.training += &self.origin;
         model.provenance.rows = seen.rows;
         model.provenance.class_counts.clone_from(&seen.class_counts);
         model.provenance.class_shares = seen.shares();
@@ -179,7 +183,7 @@ impl Seen {
 fn check(recipe: &Recipe) -> Result<()> {
     let trainer = &recipe.trainer;
     let schedule = trainer.schedule;
-    let waits = matches!(schedule, Schedule::Adaptive { .. }) || schedule.knows_the_end();
+    let waits = matches!(schedule, Schedule::Adaptive { .. } | Schedule::Plateau { .. }) || schedule.knows_the_end();
     let wanted = [
         (!matches!(trainer.solver, Solver::Steps(_)), trainer.solver.name().to_string()),
         (recipe.held_back.is_some(), "a share of rows to be held back".into()),

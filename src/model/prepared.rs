@@ -162,8 +162,7 @@ impl Recipe {
             words += &format!("; judged on {} of {data}", count(*rows, "row"));
         }
         if let (Some(model), true) = (start, is_named) {
-            let (hash, epochs) = (model.parameters_sha256(), model.provenance.epochs);
-            words += &format!("; from parameters {}... of {}", &hash[..12], count(epochs, "epoch"));
+            words += &origin(model);
         }
         let provenance = Provenance {
             version: env!("CARGO_PKG_VERSION").into(),
@@ -254,6 +253,12 @@ impl Recipe {
         };
         rows + &self.class_weights.as_ref().map_or(String::new(), |weights| format!("; classes by {weights}"))
     }
+}
+
+/// Where a training that goes on with a model begins, in words that follow others.
+pub(super) fn origin<T: Float>(model: &Model<T>) -> String {
+    let hash = model.parameters_sha256();
+    format!("; from parameters {}... of {}", &hash[..12], count(model.provenance.epochs, "epoch"))
 }
 
 /// How a model was trained, in words.

@@ -100,7 +100,7 @@ impl Identity {
             field("solver", solver),
             field("learning rate", learning_rate),
             field("schedule", schedule),
-            field("epochs", if schedule.knows_the_end() { epochs.to_string() } else { ANY.into() }),
+            field(EPOCHS, if schedule.knows_the_end() { epochs.to_string() } else { ANY.into() }),
             field("warm-up", warm_up),
             field("clip", optional(clip)),
             field("averaging", optional(averaging)),
@@ -150,6 +150,9 @@ fn constants(solver: &Solver, options: &impl Serialize) -> String {
     format!("{} {options}", solver.name())
 }
 
+/// The name of the number of epochs.
+const EPOCHS: &str = "epochs";
+
 /// What stands for a number of epochs that decides nothing.
 const ANY: &str = "any";
 
@@ -180,7 +183,8 @@ fn shown(value: Option<String>) -> String {
 
 fn mismatch(path: &Path, name: &str, saved: &str, asked: &str) -> Error {
     let path = path.display();
-    Error::Unsupported(format!("checkpoint {path} is of {name} {saved}, this training has {name} {asked}"))
+    let why = if name == EPOCHS { ", and its schedule looks to their end (a constant one does not)" } else { "" };
+    Error::Unsupported(format!("checkpoint {path} is of {name} {saved}, this training has {name} {asked}{why}"))
 }
 
 /// The fields of one part of the data.
@@ -453,7 +457,11 @@ impl<L: LossFn + fmt::Display> Trainer<L> {
         found.check(path, identity)?;
         match saved.standing.epoch {
             done if done > self.epochs => {
-                Err(mismatch(path, "epochs", &format!("{done} done"), &format!("{} in all", self.epochs)))
+                let path = path.display();
+                Err(Error::Unsupported(format!(
+                    "checkpoint {path} is of epochs {done} done, this training has epochs {} in all",
+                    self.epochs
+                )))
             }
             _ => Ok(Some(saved)),
         }

@@ -35,9 +35,10 @@ pub struct RateRange {
 }
 
 impl Default for RateRange {
-    /// Those of fastai's `lr_find`: 1e-7 to 10 in 100 steps, a smoothing of 0.98, and an end at four times the lowest.
+    /// Those of fastai's `lr_find`: 1e-7 to 10 in 100 steps, and an end at four times the lowest. The smoothing is 0.8 rather than its 0.98,
+    /// which remembers half of the steps: networks of 3 to 5 units were told rates at which they learn nothing.
     fn default() -> Self {
-        Self { from: 1e-7, to: 10.0, steps: 100, smoothing: 0.98, divergence: 4.0 }
+        Self { from: 1e-7, to: 10.0, steps: 100, smoothing: 0.8, divergence: 4.0 }
     }
 }
 
@@ -138,9 +139,9 @@ impl RangeTest {
     /// None where that is below all that were tried (a test that begins lower, or a loss that falls at all, would say), or where the test
     /// was interrupted. If the lowest is the last and all were tried, higher rates may be better.
     ///
-    /// Of five methods on two tables, three seeds each, ten epochs at this rate left 4 % on average (at worst 20 %) of the fall of the
-    /// loss that the best of fifteen constant rates reached; those at fastai's `valley` 9 % (19 %). [`steepest`](Self::steepest) was
-    /// misled by the batches' own scatter in a third of the tests.
+    /// On the car data, of networks of 0, 3, 5, 10, 30 and 100 hidden units at three seeds each, 17 of 18 came with it to an accuracy at most
+    /// 0.06 below that of the default rate, nine of them above it; one of three units learnt nothing.
+    /// [`steepest`](Self::steepest) was misled by the batches' own scatter in a third of the tests.
     pub fn suggestion(&self) -> Option<f64> {
         let rate = self.lowest()?.rate / 10.0;
         (self.end != RangeEnd::Interrupted && rate >= self.tried[0].rate).then_some(rate)

@@ -4,7 +4,10 @@ use clap::Args;
 use std::path::PathBuf;
 
 /// What a range test has no use for: it writes no model, ends by itself, and sets the rates.
-const NOT_WITH_FIND_RATE: [&str; 20] = [
+const NOT_WITH_FIND_RATE: [&str; 23] = [
+    "validation_labels",
+    "every",
+    "resume",
     "validation",
     "warm_start",
     "cv",

@@ -6,24 +6,25 @@ mod course;
 mod folds;
 mod rates;
 mod solver;
+mod summary;
 
 use super::{AnyModel, Outcome, existing, machine, widths, with_model};
 use crate::args::{self, Dtype, Train};
 use crate::input::Target;
 use crate::progress::Progress;
-use crate::report::{self, EvaluationJson, say};
+use crate::report::{self, say};
 use crate::signals::Signals;
 use deltarule::data::{ClassWeights, Missing, Task, Warning, features, split};
 use deltarule::file::{self, Existing};
 use deltarule::float::Float;
-use deltarule::model::{Evaluation, Fitted, Judged, Model, Recipe, Source, Validation, With};
+use deltarule::model::{Evaluation, Fitted, Model, Recipe, Source, Validation, With};
 use deltarule::network::noise::Noise;
-use deltarule::picture::{self, spark::spark};
+use deltarule::picture;
 use deltarule::prelude::*;
 use deltarule::rng::stream;
-use deltarule::train::{Epoch, RateRange, Stopped, Watched};
+use deltarule::train::{Epoch, RateRange, Watched};
 use deltarule::{Error, Result, memory};
-use serde_json::{Value, json};
+use serde_json::json;
 use std::collections::HashSet;
 use std::ops::ControlFlow;
 use std::path::Path;
@@ -127,10 +128,10 @@ fn train<T: Float + Into<f64>>(
     let on_training = fitted.model.evaluate(source, &training)?;
     let on_test = if test.is_empty() { None } else { Some(fitted.model.evaluate(source, &test)?) };
     // The figures before the files: they are not lost where a disk is full.
-    print_report(&fitted, &on_training, on_test.as_ref(), seconds);
+    summary::print(&fitted, &on_training, on_test.as_ref(), seconds);
     write_outputs(args, &fitted)?;
     if args.json {
-        let mut object = describe(&fitted, &on_training, on_test.as_ref(), seconds, &target.task());
+        let mut object = summary::json(&fitted, &on_training, on_test.as_ref(), seconds, &target.task());
         object["watched"] = report::watched_json(&fitted.history.watched, args.watch_gradients);
         if let Some(found) = fitted.history.regularisation.last() {
             object["regularisation"] = json!(found);
@@ -197,6 +198,10 @@ fn fit<T: Float>(
     said: &mut Said,
 ) -> Result<Fitted<T>> {
     let recipe = solver::suit(args, recipe, rows.len());
+    let epochs = recipe.trainer.epochs;
+    if recipe.trainer.warm_up > epochs {
+        return Err(Error::setting("--warm-up", format!("at most {epochs}, the epochs"), recipe.trainer.warm_up));
+    }
     let mut progress = Progress::start(recipe.trainer.epochs, prefix);
     let mut observe = |epoch: &Epoch<'_>| {
         progress.epoch(epoch);
@@ -299,7 +304,10 @@ fn recipe(args: &Train, base: Recipe) -> Result<Recipe> {
             batch: args.batch.unwrap_or(Trainer::default().batch),
             shuffle: true,
             seed: args.seed,
-            stopping: Stopping { tolerance: args.tolerance, patience: args.patience, ..Stopping::default() },
+            stopping: Stopping {
+                tolerance: args.tolerance.unwrap_or(Stopping::default().tolerance),
+                ..Stopping::default()
+            },
             noise: Noise {
                 dropout: args.dropout.clone(),
                 input_dropout: args.input_dropout,
@@ -338,90 +346,4 @@ fn write_outputs<T: Float + Into<f64>>(args: &Train, fitted: &Fitted<T>) -> Resu
     write(&args.plot, &|| Ok(fitted.curve_svg()))?;
     write(&args.diagram, &|| fitted.model.diagram_svg())?;
     write(&args.weights, &|| fitted.model.weights_svg())
-}
-
-fn print_report<T: Float>(fitted: &Fitted<T>, training: &Evaluation, test: Option<&Evaluation>, seconds: f64) {
-    let (history, spec) = (&fitted.history, fitted.model.network.spec());
-    let why = match history.stopped {
-        Stopped::Epochs => "all epochs used",
-        Stopped::TrainingStalled => "the training loss no longer falls",
-        Stopped::ValidationStalled => "what is watched on the rows held back no longer improves",
-        Stopped::TargetReached => "the target loss is reached",
-        Stopped::TimeUp => "the time is over",
-        Stopped::Interrupted => "interrupted",
-        Stopped::Converged => "nothing left to gain",
-        Stopped::LineSearch => "no step gives less",
-        Stopped::NotFinite => "no part of a step leads to finite numbers",
-        _ => "stopped",
-    };
-    let widths: Vec<_> =
-        std::iter::once(spec.inputs()).chain(spec.layers().iter().map(|l| l.outputs)).map(|n| n.to_string()).collect();
-    say(&format!(
-        "network {}, {} parameters; {}, {seconds:.2} s: {why}",
-        widths.join("-"),
-        spec.parameters(),
-        report::count(history.training.len(), "epoch")
-    ));
-    if let (Some(first), Some(last)) = (history.training.first(), history.training.last()) {
-        say(&format!("loss {first:.4} {} {last:.6}", spark(&history.training)));
-    }
-    if let Some(found) = history.regularisation.last() {
-        say(&format!(
-            "the data determine {:.1} of {} parameters (alpha {:.4e}, beta {:.4e})",
-            found.gamma,
-            spec.parameters(),
-            found.alpha,
-            found.beta
-        ));
-    }
-    report::watched(&history.watched).iter().for_each(|line| say(line));
-    if let (Some(Judged { rows, data, is_held_back }), 1..) = (&fitted.judged, history.kept) {
-        let whence = if *is_held_back { "held back".into() } else { format!("of {data}") };
-        let kept = history.kept;
-        say(&format!(
-            "judged on {} {whence}: those of epoch {kept} are the parameters kept",
-            report::count(*rows, "row")
-        ));
-    }
-    say("");
-    say(&report::table("training", training));
-    match test {
-        None => say("\nno rows were held out: these figures say nothing about new rows"),
-        Some(test) => {
-            say(&report::table("held out", test));
-            if let Some(confusion) = test.confusion.as_ref().filter(|c| c.classes() <= 20) {
-                say(&format!("\n{confusion}"));
-            }
-        }
-    }
-}
-
-/// The run, for machines.
-fn describe<T: Float>(
-    fitted: &Fitted<T>,
-    training: &Evaluation,
-    test: Option<&Evaluation>,
-    seconds: f64,
-    task: &Task,
-) -> Value {
-    let judged = EvaluationJson::from(test.unwrap_or(training));
-    let mut object = json!({
-        "task": task,
-        "rows": { "train": training.rows, "test": test.map_or(0, |t| t.rows) },
-        "epochs": fitted.history.training.len(),
-        "seconds": seconds,
-        "stopped": fitted.history.stopped,
-        "train": training.metrics,
-        "test": test.map(|t| t.metrics),
-        "baseline": judged.baseline,
-        "interval": judged.interval,
-        "parameters_sha256": fitted.model.parameters_sha256(),
-    });
-    if let Some(Judged { rows, data, is_held_back }) = &fitted.judged {
-        object["validation"] = json!({ "rows": rows, "data": data, "held_back": is_held_back });
-    }
-    if !judged.targets.is_empty() {
-        object["targets"] = json!(judged.targets);
-    }
-    object
 }

@@ -13,20 +13,43 @@ pub fn is_least_squares(solver: args::Solver) -> bool {
     matches!(solver, args::Solver::Lm | args::Solver::Bayes)
 }
 
-/// Refuses options that the solver has no use for: ignored, they would seem to have been tried.
+/// Refuses options that the solver or the network has no use for: ignored, they would seem to have been tried.
 pub fn check_options(args: &Train) -> Result<()> {
-    use args::Solver::{Bayes, Lbfgs, Lm, Rprop, Scg};
-    let given = [("--batch", args.batch.is_some()), ("--rate", args.rate.is_some())];
-    if !matches!(args.solver, Lbfgs | Rprop | Scg | Lm | Bayes) {
-        return Ok(());
-    }
-    match given.into_iter().find(|(_, given)| *given) {
-        Some((flag, _)) => Err(Error::Unsupported(format!(
-            "{flag} has no meaning for --solver {}, which looks at all rows and chooses its own steps",
-            name(args.solver)
-        ))),
+    use args::Solver::{Bayes, Lbfgs, Lm, Perceptron, Rprop, Scg};
+    let refuse = |given: &[(&str, bool)], why: String| match given.iter().find(|(_, given)| *given) {
+        Some((flag, _)) => Err(Error::Unsupported(format!("{flag} has no meaning {why}"))),
         None => Ok(()),
-    }
+    };
+    let is_deep = args.hidden.as_deref().is_some_and(|hidden| hidden.trim() != "none");
+    let of_units = [
+        ("--norm", args.norm.is_some_and(|norm| !matches!(norm, args::Norm::None))),
+        ("--activation", args.activation.is_some()),
+    ];
+    let of_steps = [("--batch", args.batch.is_some()), ("--rate", args.rate.is_some())];
+    let of_stalls = [("--patience", args.patience.is_some()), ("--tolerance", args.tolerance.is_some())];
+    let solver = name(args.solver);
+    match args.solver {
+        Perceptron => {
+            let why = format!(
+                "for --solver {solver}, which moves one layer of threshold units by its wrong rows until there are none"
+            );
+            let penalties = [("--l1", args.l1 != 0.0), ("--l2", args.l2.is_some_and(|l2| l2 != 0.0))];
+            refuse(&[&[("--hidden", is_deep), of_steps[0]], &of_units[..], &penalties, &of_stalls].concat(), why)
+        }
+        Lbfgs | Rprop | Scg | Lm | Bayes => {
+            refuse(&of_steps, format!("for --solver {solver}, which looks at all rows and chooses its own steps"))?;
+            let judged = args.early_stopping.is_some() || args.validation.is_some();
+            let why = "whose own tolerances end it where no rows judge it (--early-stopping, --validation)";
+            refuse(&of_stalls.map(|(flag, given)| (flag, given && !judged)), format!("for --solver {solver}, {why}"))
+        }
+        _ => Ok(()),
+    }?;
+    let without = args.hidden.is_some() && !is_deep;
+    let unused = [of_units[0], of_units[1], ("--max-norm", args.max_norm.is_some())];
+    refuse(
+        &unused.map(|(flag, given)| (flag, given && without)),
+        "with --hidden none, which has no hidden units".into(),
+    )
 }
 
 /// What was not asked for, as it suits so many rows to train on.
@@ -35,6 +58,7 @@ pub fn suit(args: &Train, recipe: &Recipe, rows: usize) -> Recipe {
     let mut recipe = recipe.clone();
     let suited = Recipe::suited_to(rows, recipe.task.unwrap_or(Task::Classify), &recipe.hidden).trainer;
     let trainer = &mut recipe.trainer;
+    trainer.stopping.patience = args.patience.unwrap_or(suited.stopping.patience);
     if args.rate.is_none() && matches!(args.solver, Adam | Adamw | Amsgrad | Nadam | Rmsprop | Lion) {
         trainer.learning_rate = narrowed(trainer.learning_rate, &recipe.hidden);
     }

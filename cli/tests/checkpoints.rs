@@ -260,7 +260,7 @@ fn another_training_is_refused_by_the_field_that_differs() {
     let cases: [(&str, &[&str]); 5] = [
         ("--solver scg", &["w.st is of solver L-BFGS, this training has solver scaled conjugate gradients"]),
         ("--solver lbfgs --seed 9", &["w.st is of seed 0, this training has seed 9"]),
-        ("--solver lbfgs --l2 0.5", &["is of l2 0, this training has l2 0.5"]),
+        ("--solver lbfgs --l2 0.5", &["is of l2 0.00556, this training has l2 0.5"]),
         ("--solver lbfgs --dtype f64", &["is of dtype f32, this training has dtype f64"]),
         ("--solver rprop", &["is of solver L-BFGS, this training has solver Rprop {"]),
     ];

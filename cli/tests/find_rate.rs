@@ -88,9 +88,12 @@ fn what_a_test_has_no_use_for_is_refused_by_name() {
         let expected = format!("--find-rate has no meaning for --solver {solver}");
         assert!(run.code() == 2 && run.stderr.contains(&expected), "{}", run.stderr);
     }
-    for (range, word) in
-        [("x", "1e-7,10,100"), ("1,0.1", "above 1, the first"), ("0,1", "first rate"), ("1e-5,1,1", "2 to")]
-    {
+    for (range, word) in [
+        ("x", "1e-7,10,100"),
+        ("1,0.1", "above 1, the first"),
+        ("0,1", "--find-rate: expected a finite number above 0"),
+        ("1e-5,1,1", "2 to"),
+    ] {
         let run = folder.run(&format!("train t.csv --target y --find-rate={range}"));
         assert!(run.code() == 2 && run.stderr.contains(word), "{range}: {}", run.stderr);
     }

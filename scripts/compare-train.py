@@ -268,7 +268,7 @@ def main():
     FOLDER.mkdir(parents=True, exist_ok=True)
     strangers = Strangers()
     seeds = range(arguments.first, arguments.first + arguments.repetitions)
-    parts = [] if arguments.no_tables else [tables(seeds), vertebral(seeds[:4] if len(seeds) > 4 else seeds)]
+    parts = [] if arguments.no_tables else [tables(seeds), vertebral(seeds[:4])]
     parts += [mnist()] if arguments.mnist else []
     found = {name: of for part in parts for name, of in part[0].items()}
     (TARGET / "compare-train.json").write_text(json.dumps(found, indent=1))

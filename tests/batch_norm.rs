@@ -1,6 +1,7 @@
 //! Batch normalisation: against PyTorch, against loops, for any threads, folded, and where it is refused.
 
-use deltarule::network::noise::Draw;
+mod normed;
+
 use deltarule::network::{generic, pass};
 use deltarule::optim::levenberg_marquardt;
 use deltarule::prelude::*;
@@ -8,6 +9,7 @@ use deltarule::simd::Isa;
 use deltarule::train::checkpoint::{Checkpointing, Found, Start};
 use deltarule::train::{Averaging, Run, Stopped};
 use ndarray::{Array2, ArrayView2, array, s};
+use normed::{Drawn, OBJECTIVE, number};
 use proptest::prelude::{ProptestConfig, any, prop_assert, proptest};
 
 // torch 2.15.0+cu132; `scripts/golden-norms.py batch`.
@@ -144,22 +146,13 @@ const OUTPUTS: [f64; 21] = [
     -0.6197788176361867,
 ];
 
-/// The formula that the script knows, too.
-fn number(i: usize) -> f64 {
-    (i * 37 % 101) as f64 / 50.5 - 1.0
-}
-
 fn matrix(from: usize) -> Array2<f64> {
     Array2::from_shape_fn((7, 3), |(i, j)| number(from + 3 * i + j))
 }
 
 fn normed(inputs: usize, hidden: &[usize], activation: Activation, outputs: usize) -> Spec {
-    let mut layers: Vec<_> = hidden.iter().map(|&n| Layer::new(n, activation).with_norm(Norm::Batch)).collect();
-    layers.push(Layer::new(outputs, Activation::Identity).with_norm(Norm::Batch));
-    Spec::new(inputs, layers).unwrap()
+    normed::normed(Norm::Batch, inputs, hidden, activation, outputs)
 }
-
-const OBJECTIVE: Objective = Objective { loss: Loss::SquaredError, l1: 0.0, l2: 0.0 };
 
 fn near(found: &[f64], expected: &[f64], what: &str) {
     assert_eq!(found.len(), expected.len());
@@ -214,47 +207,32 @@ fn tensors_and_statistics_have_names_and_places() {
 #[test]
 fn bits_do_not_depend_on_threads_and_are_those_of_loops() {
     fn check<T: Float>(hidden: &[usize], rows: usize, tolerance: f64) {
-        let mut rng = Rng::new(2);
-        let spec = normed(20, hidden, Activation::Gelu, 3);
-        let mut net = Network::<T>::new(spec.clone(), None, &mut rng).unwrap();
-        net.params_mut().iter_mut().for_each(|p| *p += rng.uniform::<T>(-0.2, 0.2));
-        let mut draw = |cols| Array2::from_shape_simple_fn((rows, cols), || rng.normal::<T>(0.0, 1.0));
-        let (x, y) = (draw(20), draw(3));
-        let batch = Batch { x: x.view(), y: y.view(), weights: None };
-        for noise in [Noise::default(), Noise { dropout: vec![0.3], input_dropout: 0.0, input_noise: 0.0 }] {
-            let step = Draw { noise, seed: 1, step: 1 };
+        let drawn = Drawn::<T>::new(Norm::Batch, hidden, rows);
+        let (net, spec, batch) = (&drawn.net, drawn.net.spec(), drawn.batch());
+        for step in Drawn::<T>::draws() {
             let mut seen: Vec<(Vec<T>, Vec<T>)> = Vec::new();
             for threads in [1, 2, 3, 8] {
                 let threads = Threads::new(threads).unwrap();
-                let mut workspace = Workspace::new(&spec, rows, Engine::default(), threads.clone()).unwrap();
-                workspace.set_noise(&spec, step.clone()).unwrap();
+                let mut workspace = Workspace::new(spec, rows, Engine::default(), threads.clone()).unwrap();
+                workspace.set_noise(spec, step.clone()).unwrap();
                 let (mut gradient, mut state) = (vec![T::ZERO; spec.parameters()], net.state().to_vec());
                 let value = pass::value_and_gradient(
-                    &spec,
+                    spec,
                     net.params(),
                     batch.view(),
                     &OBJECTIVE,
                     &mut workspace,
                     &mut gradient,
                 );
-                workspace.update_running(&spec, 1.0, &mut state);
+                workspace.update_running(spec, 1.0, &mut state);
                 seen.push((gradient, state));
-                let mut workspace = Workspace::for_prediction(&spec, rows, Engine::default(), threads).unwrap();
-                workspace.set_noise(&spec, step.clone()).unwrap();
-                let alone = pass::value(&spec, net.params(), batch.view(), &OBJECTIVE, &mut workspace);
+                let mut workspace = Workspace::for_prediction(spec, rows, Engine::default(), threads).unwrap();
+                workspace.set_noise(spec, step.clone()).unwrap();
+                let alone = pass::value(spec, net.params(), batch.view(), &OBJECTIVE, &mut workspace);
                 assert_eq!(alone.unwrap(), value.unwrap());
             }
             assert!(seen.windows(2).all(|pair| pair[0] == pair[1]));
-            let wide = net.cast::<f64>();
-            let (x, y) = (x.mapv(|x| x.real()), y.mapv(|y| y.real()));
-            let (_, factors) = step.write_out(&spec, Isa::Portable, x.as_slice().unwrap());
-            let batch = Batch { x: x.view(), y: y.view(), weights: None };
-            let mut loops = vec![0.0; spec.parameters()];
-            generic::objective_under(&factors, &spec, wide.params(), &batch, &OBJECTIVE, Some(&mut loops)).unwrap();
-            let largest = loops.iter().fold(0.0, |most: f64, g| most.max(g.abs()));
-            for (g, e) in seen[0].0.iter().zip(&loops) {
-                assert!((g.real() - e).abs() < tolerance * largest, "{g} for {e}");
-            }
+            drawn.assert_near_loops(&step, &seen[0].0, tolerance);
         }
     }
     check::<f64>(&[64, 48], 1200, 1e-13);

@@ -1,10 +1,12 @@
 //! Layer normalisation: against PyTorch, against loops, for any threads, and in a model's file.
 
-use deltarule::network::noise::Draw;
-use deltarule::network::{generic, pass};
+mod normed;
+
+use deltarule::network::pass;
 use deltarule::prelude::*;
 use deltarule::simd::Isa;
 use ndarray::{Array2, array};
+use normed::{Drawn, OBJECTIVE, number};
 use std::ops::ControlFlow;
 
 // torch 2.15.0+cu132; `scripts/golden-norms.py`.
@@ -57,18 +59,9 @@ const GRADIENT: [f64; 45] = [
     -1.5263142717794156,
 ];
 
-/// The formula that the script knows, too.
-fn number(i: usize) -> f64 {
-    (i * 37 % 101) as f64 / 50.5 - 1.0
-}
-
 fn normed(inputs: usize, hidden: &[usize], activation: Activation, outputs: usize) -> Spec {
-    let mut layers: Vec<_> = hidden.iter().map(|&n| Layer::new(n, activation).with_norm(Norm::Layer)).collect();
-    layers.push(Layer::new(outputs, Activation::Identity).with_norm(Norm::Layer));
-    Spec::new(inputs, layers).unwrap()
+    normed::normed(Norm::Layer, inputs, hidden, activation, outputs)
 }
-
-const OBJECTIVE: Objective = Objective { loss: Loss::SquaredError, l1: 0.0, l2: 0.0 };
 
 #[test]
 fn the_gradient_is_pytorchs() {
@@ -109,36 +102,21 @@ fn tensors_and_parameters_have_names() {
 #[test]
 fn bits_do_not_depend_on_threads_and_are_those_of_loops() {
     fn check<T: Float>(hidden: &[usize], rows: usize, tolerance: f64) {
-        let mut rng = Rng::new(2);
-        let spec = normed(20, hidden, Activation::Gelu, 3);
-        let mut net = Network::<T>::new(spec.clone(), None, &mut rng).unwrap();
-        net.params_mut().iter_mut().for_each(|p| *p += rng.uniform::<T>(-0.2, 0.2));
-        let mut draw = |cols| Array2::from_shape_simple_fn((rows, cols), || rng.normal::<T>(0.0, 1.0));
-        let (x, y) = (draw(20), draw(3));
-        let batch = Batch { x: x.view(), y: y.view(), weights: None };
-        for noise in [Noise::default(), Noise { dropout: vec![0.3], input_dropout: 0.0, input_noise: 0.0 }] {
-            let step = Draw { noise, seed: 1, step: 1 };
+        let drawn = Drawn::<T>::new(Norm::Layer, hidden, rows);
+        let (net, spec, batch) = (&drawn.net, drawn.net.spec(), drawn.batch());
+        for step in Drawn::<T>::draws() {
             let mut seen: Vec<Vec<T>> = Vec::new();
             for threads in [1, 2, 3, 8] {
                 let threads = Threads::new(threads).unwrap();
-                let mut workspace = Workspace::new(&spec, rows, Engine::default(), threads).unwrap();
-                workspace.set_noise(&spec, step.clone()).unwrap();
+                let mut workspace = Workspace::new(spec, rows, Engine::default(), threads).unwrap();
+                workspace.set_noise(spec, step.clone()).unwrap();
                 let mut gradient = vec![T::ZERO; spec.parameters()];
-                pass::value_and_gradient(&spec, net.params(), batch.view(), &OBJECTIVE, &mut workspace, &mut gradient)
+                pass::value_and_gradient(spec, net.params(), batch.view(), &OBJECTIVE, &mut workspace, &mut gradient)
                     .unwrap();
                 seen.push(gradient);
             }
             assert!(seen.windows(2).all(|pair| pair[0] == pair[1]));
-            let wide = net.cast::<f64>();
-            let (x, y) = (x.mapv(|x| x.real()), y.mapv(|y| y.real()));
-            let (_, factors) = step.write_out(&spec, Isa::Portable, x.as_slice().unwrap());
-            let batch = Batch { x: x.view(), y: y.view(), weights: None };
-            let mut loops = vec![0.0; spec.parameters()];
-            generic::objective_under(&factors, &spec, wide.params(), &batch, &OBJECTIVE, Some(&mut loops)).unwrap();
-            let largest = loops.iter().fold(0.0, |most: f64, g| most.max(g.abs()));
-            for (g, e) in seen[0].iter().zip(&loops) {
-                assert!((g.real() - e).abs() < tolerance * largest, "{g} for {e}");
-            }
+            drawn.assert_near_loops(&step, &seen[0], tolerance);
         }
     }
     check::<f64>(&[64, 48], 1200, 1e-13);

@@ -15,7 +15,7 @@
 //! All functions here work on some of the chunks or rows; `network::norms` hands them out to threads.
 
 use super::rows;
-use super::sweep::{Step, sweep};
+use super::sweep::{Affine, Step, sweep};
 use crate::simd::{Isa, Lanes, Vectorized};
 use std::ops::Range;
 
@@ -102,16 +102,6 @@ impl<T: Vectorized> Step<T, 2, 1> for Normalise {
     #[inline(always)]
     fn step<L: Lanes<T>>(self, lanes: L, [mean, inverse]: [L::Vector; 2], [z]: [L::Vector; 1]) -> [L::Vector; 1] {
         [lanes.mul(lanes.sub(z, mean), inverse)]
-    }
-}
-
-#[derive(Clone, Copy)]
-struct Affine;
-
-impl<T: Vectorized> Step<T, 2, 1> for Affine {
-    #[inline(always)]
-    fn step<L: Lanes<T>>(self, lanes: L, [scale, shift]: [L::Vector; 2], [h]: [L::Vector; 1]) -> [L::Vector; 1] {
-        [lanes.mul_add(scale, h, shift)]
     }
 }
 

@@ -8,7 +8,7 @@
 //! backward   D = dE/dy g                                     dE/dz = r (D - mean D - h mean(D h))
 //! ```
 
-use super::sweep::{Step, sweep};
+use super::sweep::{Affine, Step, sweep};
 use super::vector;
 use crate::simd::{Isa, Lanes, Vectorized};
 
@@ -63,16 +63,6 @@ impl<T: Vectorized> Step<T, 0, 1> for Less<T> {
     #[inline(always)]
     fn step<L: Lanes<T>>(self, lanes: L, []: [L::Vector; 0], [x]: [L::Vector; 1]) -> [L::Vector; 1] {
         [lanes.sub(x, lanes.splat(self.0))]
-    }
-}
-
-#[derive(Clone, Copy)]
-struct Affine;
-
-impl<T: Vectorized> Step<T, 2, 1> for Affine {
-    #[inline(always)]
-    fn step<L: Lanes<T>>(self, lanes: L, [scale, shift]: [L::Vector; 2], [x]: [L::Vector; 1]) -> [L::Vector; 1] {
-        [lanes.mul_add(scale, x, shift)]
     }
 }
 

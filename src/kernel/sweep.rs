@@ -9,6 +9,17 @@ pub trait Step<T: Vectorized, const READS: usize, const WRITES: usize>: Copy {
     -> [L::Vector; WRITES];
 }
 
+/// Scaled and shifted, rounded once: what a norm ends with.
+#[derive(Clone, Copy)]
+pub(super) struct Affine;
+
+impl<T: Vectorized> Step<T, 2, 1> for Affine {
+    #[inline(always)]
+    fn step<L: Lanes<T>>(self, lanes: L, [scale, shift]: [L::Vector; 2], [x]: [L::Vector; 1]) -> [L::Vector; 1] {
+        [lanes.mul_add(scale, x, shift)]
+    }
+}
+
 /// Takes the step along the slices, all as long as the first that is written.
 #[inline]
 pub fn sweep<T: Vectorized, S: Step<T, READS, WRITES>, const READS: usize, const WRITES: usize>(

@@ -18,7 +18,8 @@
 //! else, so a model without one keeps the bytes it always had, and programs that know only format 1 keep reading it; one
 //! with a certificate they refuse by its format, which says more than that they do not know a field. Format 3 adds lists of
 //! targets (`labels`, `numbers`) and the classes' shares by weight, with a certificate or without; format 4 has norms, with any of
-//! that or without; format 5 has batch normalisation, with its running means and variances after each layer's other tensors. As a format says what there is, each is refused that does not keep its word.
+//! that or without; format 5 has batch normalisation, with its running means and variances after each layer's other tensors. As a format
+//! says what there is, each is refused that does not keep its word.
 
 use super::certificate::Certificate;
 use super::{Dtype, Input, Model, Provenance};

@@ -293,16 +293,13 @@ impl<L: LossFn> Trainer<L> {
     ) -> Result<History> {
         self.check()?;
         self.check_run(&run)?;
-        self.noise.check(net.spec())?;
-        let width = if run.inputs.is_some() { 0 } else { net.spec().inputs() };
-        self.check_rows(net, &training, width)?;
+        self.check_training(net, &training, run.inputs.is_some())?;
         if let Some(held_back) = &run.held_back {
             self.check_rows(net, held_back, net.spec().inputs())?;
         }
         if let Solver::LevenbergMarquardt(options) | Solver::Bayes(options) = self.solver {
             least_squares::check(self, net, (options, matches!(self.solver, Solver::Bayes(_))))?;
         }
-        self.check_coupled(net, training.x.nrows())?;
         self.require_memory(net, Scope::of(training.x.nrows(), &run))?;
         match self.solver {
             Solver::Steps(method) => descent::fit(self, method, net, training, run),
@@ -377,6 +374,18 @@ impl<L: LossFn> Trainer<L> {
                 )))
             }
         }
+    }
+
+    /// Refuses noise that does not suit the network, and rows that it cannot be trained on.
+    fn check_training<T: Float, A: ActivationFn>(
+        &self,
+        net: &Network<T, A>,
+        training: &Batch<'_, T>,
+        streams: bool,
+    ) -> Result<()> {
+        self.noise.check(net.spec())?;
+        self.check_rows(net, training, if streams { 0 } else { net.spec().inputs() })?;
+        self.check_coupled(net, training.x.nrows())
     }
 
     /// Refuses rows that would stand alone in a batch under batch normalisation.

@@ -3,8 +3,8 @@
 //! Row 6 of the house: imports everything below. Begin reading at [`Trainer::find_rate`].
 //!
 //! Smith (2017, "Cyclical learning rates for training neural networks", section 3.3) lets the rate rise and looks where the loss begins
-//! to fall and where it ceases to. This is the form that fastai's `lr_find` has given it, with its constants: an exponential rise, a
-//! smoothed loss, and an end where that has grown to four times its lowest.
+//! to fall and where it ceases to. This is the form that fastai's `lr_find` has given it: an exponential rise, a smoothed loss, and an
+//! end where that has grown to four times its lowest.
 
 use super::descent::Descent;
 use super::rows::Inputs;
@@ -217,11 +217,8 @@ impl<L: LossFn> Trainer<L> {
         range.check()?;
         let trainer = Self { averaging: None, watch_gradients: None, ..self.clone() };
         trainer.check()?;
-        trainer.noise.check(net.spec())?;
-        let width = if inputs.is_some() { 0 } else { net.spec().inputs() };
-        trainer.check_rows(net, &training, width)?;
         let (rows, streams) = (training.x.nrows(), inputs.is_some());
-        trainer.check_coupled(net, rows)?;
+        trainer.check_training(net, &training, streams)?;
         trainer.require_memory(net, Scope { rows, streams, ..Scope::default() })?;
         let mut net = net.clone();
         let mut descent = Descent::new(&trainer, method, &mut net, (training, inputs), false, None)?;

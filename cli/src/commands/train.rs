@@ -306,6 +306,7 @@ fn recipe(args: &Train, base: Recipe) -> Result<Recipe> {
             seed: args.seed,
             stopping: Stopping {
                 tolerance: args.tolerance.unwrap_or(Stopping::default().tolerance),
+                patience: args.patience.unwrap_or(Stopping::default().patience),
                 ..Stopping::default()
             },
             noise: Noise {

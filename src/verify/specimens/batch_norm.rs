@@ -1,7 +1,8 @@
 //! A network of one hidden layer under batch normalisation: not one of ours, and checked as a stranger's function is, with its tensors
 //! named. Its value is that of the batch at hand; the mistakes are in what goes back through its statistics.
 
-use crate::gradcheck::{self, Generic, Options, Report, Tensor};
+use super::one_after_another;
+use crate::gradcheck::{self, Generic, Options, Report};
 use crate::rng::Rng;
 use crate::scalar::Scalar;
 
@@ -45,14 +46,7 @@ pub(super) fn examine(slip: Slip, rng: &mut Rng) -> [Report; 2] {
     let running = numbers(widths[1], 0.5).into_iter().map(f64::exp).collect();
     let subject = Normed { widths, x, y, running };
     let names = ["layer 1, weights", "layer 1, scale", "layer 1, shift", "layer 2, weights", "layer 2, biases"];
-    let mut start = 0;
-    let tensor = |(name, size): (&str, usize)| {
-        let range = start..start + size;
-        start = range.end;
-        Tensor { name: name.into(), range }
-    };
-    let tensors = names.into_iter().zip(sizes).map(tensor).collect();
-    let options = Options { tensors, ..Options::default() };
+    let options = Options { tensors: one_after_another(names.into_iter().zip(sizes)), ..Options::default() };
     [Some(slip), None].map(|slip| gradcheck::check_generic(&subject, &subject.gradient(&at, slip), &at, &options))
 }
 

@@ -1,7 +1,8 @@
 //! A network of one hidden layer under a dropout mask that is given as data: not one of ours, and checked as a stranger's function is,
 //! with its tensors named.
 
-use crate::gradcheck::{self, Generic, Options, Report, Tensor};
+use super::one_after_another;
+use crate::gradcheck::{self, Generic, Options, Report};
 use crate::rng::Rng;
 use crate::scalar::Scalar;
 
@@ -47,14 +48,7 @@ pub(super) fn examine(slip: Slip, rng: &mut Rng) -> [Report; 2] {
     let (before, now) = (mask(), mask());
     let subject = Dropped { widths, x, y, mask: now, before };
     let names = ["layer 1, weights", "layer 1, biases", "layer 2, weights", "layer 2, biases"];
-    let mut start = 0;
-    let tensor = |(name, size): (&str, usize)| {
-        let range = start..start + size;
-        start = range.end;
-        Tensor { name: name.into(), range }
-    };
-    let tensors = names.into_iter().zip(sizes).map(tensor).collect();
-    let options = Options { tensors, ..Options::default() };
+    let options = Options { tensors: one_after_another(names.into_iter().zip(sizes)), ..Options::default() };
     [Some(slip), None].map(|slip| gradcheck::check_generic(&subject, &subject.gradient(&at, slip), &at, &options))
 }
 

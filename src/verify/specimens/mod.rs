@@ -30,7 +30,7 @@ mod subjects;
 
 use crate::engine::Engine;
 use crate::error::Result;
-use crate::gradcheck::{Report, TensorReport, Verdict};
+use crate::gradcheck::{Report, Tensor, TensorReport, Verdict};
 use crate::rng::Rng;
 use serde::Serialize;
 use std::fmt;
@@ -38,6 +38,17 @@ use std::time::Instant;
 
 /// The one that takes seconds, and is examined once.
 const LARGE: &str = "one_entry_of_many";
+
+/// Tensors that lie one after another, by their names and how many numbers they have.
+fn one_after_another<'a>(tensors: impl Iterator<Item = (&'a str, usize)>) -> Vec<Tensor> {
+    let mut start = 0;
+    let tensor = |(name, size): (&str, usize)| {
+        let range = start..start + size;
+        start = range.end;
+        Tensor { name: name.into(), range }
+    };
+    tensors.map(tensor).collect()
+}
 
 /// A mistake that people make with gradients.
 #[derive(Clone, Copy, Debug)]

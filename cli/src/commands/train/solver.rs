@@ -58,7 +58,9 @@ pub fn suit(args: &Train, recipe: &Recipe, rows: usize) -> Recipe {
     let mut recipe = recipe.clone();
     let suited = Recipe::suited_to(rows, recipe.task.unwrap_or(Task::Classify), &recipe.hidden).trainer;
     let trainer = &mut recipe.trainer;
-    trainer.stopping.patience = args.patience.unwrap_or(suited.stopping.patience);
+    if args.patience.is_none() {
+        trainer.stopping.patience = suited.stopping.patience;
+    }
     if args.rate.is_none() && matches!(args.solver, Adam | Adamw | Amsgrad | Nadam | Rmsprop | Lion) {
         trainer.learning_rate = narrowed(trainer.learning_rate, &recipe.hidden);
     }
@@ -66,8 +68,12 @@ pub fn suit(args: &Train, recipe: &Recipe, rows: usize) -> Recipe {
         trainer.objective.l2 = suited.objective.l2;
     }
     if let Solver::Steps(_) = trainer.solver {
-        trainer.epochs = args.epochs.unwrap_or(suited.epochs);
-        trainer.batch = args.batch.unwrap_or(suited.batch);
+        if args.epochs.is_none() {
+            trainer.epochs = suited.epochs;
+        }
+        if args.batch.is_none() {
+            trainer.batch = suited.batch;
+        }
         // An average over epochs is one of what a steady rate wanders through.
         if args.course.schedule.is_none() && args.course.swa.is_none() {
             trainer.schedule = suited.schedule;

@@ -13,6 +13,7 @@ mod incremental;
 mod measures;
 #[cfg(feature = "pictures")]
 mod pictures;
+mod plain;
 mod predictions;
 mod prepared;
 mod recipe;
@@ -36,6 +37,7 @@ pub use evaluation::{ColumnEvaluation, Evaluation};
 pub use format::{certify_file, peek_dtype, read};
 pub use incremental::Incremental;
 use ndarray::{Array2, ArrayView2, s};
+pub use plain::plain_target;
 pub use predictions::Predictions;
 pub use prepared::{Judged, Validation};
 pub use recipe::{Fitted, Recipe, With};

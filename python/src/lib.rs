@@ -3,9 +3,11 @@
 //! A shell around the library's public interface. Begin reading at `network.rs`, then `training.rs`. What users see is written in
 //! Python, beside: the estimators, their parameters and their errors.
 
+mod activations;
 mod errors;
 mod fitting;
 mod given;
+mod gradcheck;
 mod measure;
 mod network;
 mod predicting;
@@ -52,5 +54,11 @@ fn _deltarule(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<network::Network>()?;
     module.add_function(wrap_pyfunction!(hold_back, module)?)?;
     module.add_function(wrap_pyfunction!(info, module)?)?;
+    module.add_function(wrap_pyfunction!(activations::activate, module)?)?;
+    module.add_function(wrap_pyfunction!(activations::activate_rows, module)?)?;
+    module.add_function(wrap_pyfunction!(activations::activate_rows_backward, module)?)?;
+    module.add_function(wrap_pyfunction!(activations::log_sum_exp, module)?)?;
+    module.add_function(wrap_pyfunction!(gradcheck::gradcheck, module)?)?;
+    module.add_function(wrap_pyfunction!(gradcheck::jacobian_check, module)?)?;
     errors::register(module)
 }

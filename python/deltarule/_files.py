@@ -46,7 +46,7 @@ class FilesMixin:
             new._columns = estimator.n_outputs_
         new._begin(inputs, estimator.n_outputs_, estimator.coefs_[0].dtype, [])
         new.set_weights(estimator.coefs_, estimator.intercepts_)
-        new.n_iter_, new.t_, new.loss_ = estimator.n_iter_, estimator.t_, estimator.loss_
+        new.n_iter_, new._epochs, new.t_, new.loss_ = estimator.n_iter_, estimator.n_iter_, estimator.t_, estimator.loss_
         new.loss_curve_ = list(getattr(estimator, "loss_curve_", []))
         return new
 
@@ -117,7 +117,7 @@ def load(path: str | os.PathLike[str]) -> Any:
     estimator._seed = 0
     estimator._net = net
     estimator.n_layers_, estimator.n_outputs_ = len(layers) + 1, layers[-1][0]
-    estimator.n_iter_, estimator.t_, estimator.loss_curve_, estimator.loss_ = 1, 0, [], np.nan
+    estimator.n_iter_, estimator._epochs, estimator.t_, estimator.loss_curve_, estimator.loss_ = 1, 1, 0, [], np.nan
     estimator.validation_loss_curve_, estimator.validation_scores_ = [], None
     estimator.best_validation_score_, estimator.best_loss_ = None, np.inf
     return estimator

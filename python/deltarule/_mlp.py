@@ -85,6 +85,7 @@ class _Network(FilesMixin, BaseEstimator):
         self.n_layers_ = len(described) + 1
         self.n_outputs_ = outputs
         self.n_iter_ = 0
+        self._epochs = 0
         self.t_ = 0
         self.loss_curve_: list[float] = []
         self.validation_loss_curve_: list[float] = []
@@ -154,7 +155,7 @@ class _Network(FilesMixin, BaseEstimator):
         mean_weight = 1.0 if weights is None else float(np.mean(weights, dtype=np.float64))
         l2 = float(self.alpha) / (batch * mean_weight)
         # Each fit of a warm start has orders of its own.
-        seed = self._seed if incremental else self._seed + self.n_iter_
+        seed = self._seed if incremental else self._seed + self._epochs
         kind, names = self._target()
         chosen = _settings.settings(self, self._loss(), batch, l2, seed, kind, names)
         if judged is not None and chosen["monitor"] is None:
@@ -185,7 +186,8 @@ class _Network(FilesMixin, BaseEstimator):
             # The engine's history is of all parts.
             losses, validation, scores = losses[-1:], validation[-1:], scores[-1:]
         self.loss_curve_ = self.loss_curve_ + losses
-        self.n_iter_ += len(losses)
+        self.n_iter_ = len(self.loss_curve_) if incremental else len(losses)
+        before, self._epochs = self._epochs, self._epochs + len(losses)
         self.t_ += rows * len(losses)
         self.loss_ = self.loss_curve_[-1] if self.loss_curve_ else np.nan
         self.stopped_ = history["stopped"]
@@ -194,8 +196,7 @@ class _Network(FilesMixin, BaseEstimator):
             self.validation_scores_ = (self.validation_scores_ or []) + scores
             self.best_validation_score_ = max(self.validation_scores_, default=None)
             self.best_loss_ = None
-            kept = history["kept"]
-            self.n_iter_kept_ = self.n_iter_ - len(losses) + kept
+            self.n_iter_kept_ = before + history["kept"]
         elif self.loss_curve_:
             self.best_loss_ = min(self.loss_curve_)
         if self.verbose and history["stopped"] in ("training_stalled", "validation_stalled"):
@@ -226,7 +227,7 @@ class _Network(FilesMixin, BaseEstimator):
             "labels": ("accuracy", "hamming_loss", "f1_macro", "f1_micro", "log_loss"),
             "numbers": ("r2", "rmse", "mae"),
         }[kind]
-        before = getattr(self, "n_iter_", 0)
+        before = self._epochs
 
         def tell(number: int, loss: float, validation_loss: float | None, rate: float, scores: list[float]) -> bool:
             epoch = {
@@ -253,8 +254,15 @@ class _Network(FilesMixin, BaseEstimator):
             found = np.searchsorted(self.classes_, y.ravel())
             counts = np.bincount(found, minlength=len(self.classes_))
             # A class of one row cannot be on both sides.
-            if not ((counts > 0) & (counts < 2)).any():
+            lonely = (counts > 0) & (counts < 2)
+            if not lonely.any():
                 classes, labels = found.tolist(), names
+            elif len(self.classes_) == 2:
+                few = [str(bool(i)) for i in np.flatnonzero(lonely)]
+                raise ValueError(
+                    "The least populated classes in y have only 1 member, which is too few: the minimum number of groups for any class "
+                    f"cannot be less than 2. Classes with too few members are: {few}"
+                )
         if rows * self.validation_fraction < 1 or rows < 2:
             raise ValueError(
                 "The validation set is too small. Increase 'validation_fraction' or the size of your dataset."
@@ -502,7 +510,9 @@ feature_names_in_, n_iter_, n_layers_, n_outputs_, out_activation_
         return "softmax_focal" + equals + constant if name == "focal" and several else self.loss
 
     def _target(self) -> tuple[str, list[str]]:
-        return self._kind, [str(label) for label in self.classes_]
+        names = [str(label) for label in self.classes_]
+        # One class alone is the first of two.
+        return self._kind, names if self._kind == "labels" or len(names) > 1 else [*names, f"not {names[0]}"]
 
     @property
     def label_smoothing_(self) -> float:

@@ -7,7 +7,7 @@ from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
-from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils._param_validation import Interval, Options, StrOptions
 
 #: Solvers that step after each mini-batch, in the library's names.
 STEPPING = ("adam", "sgd", "adamw", "amsgrad", "nadam", "rmsprop", "adagrad", "adadelta", "lion")
@@ -42,7 +42,7 @@ CONSTRAINTS: dict[str, list[Any]] = {
     "n_iter_no_change": [
         Interval(Integral, 1, None, closed="left"),
         # scikit-learn's word for never.
-        Interval(Real, np.inf, None, closed="left"),
+        Options(Real, {np.inf}),
     ],
     "max_fun": [Interval(Integral, 1, None, closed="left")],
     # Ours.

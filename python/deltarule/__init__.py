@@ -1,0 +1,21 @@
+"""deltarule: dense neural networks on a CPU, as scikit-learn estimators, with verified gradients and reproducible bits.
+
+>>> from deltarule import MLPClassifier
+>>> model = MLPClassifier((8,), solver="lbfgs", random_state=0).fit([[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]], [0, 1, 1, 0])
+>>> model.predict([[0.0, 1.0], [1.0, 1.0]]).tolist()
+[1, 0]
+"""
+
+from ._deltarule import DivergenceError, GradientError, ModelFileError, __version__
+from ._files import load
+from ._mlp import MLPClassifier, MLPRegressor
+
+__all__ = [
+    "DivergenceError",
+    "GradientError",
+    "MLPClassifier",
+    "MLPRegressor",
+    "ModelFileError",
+    "__version__",
+    "load",
+]

@@ -16,8 +16,10 @@ mod settings;
 mod training;
 
 use deltarule::data::{Strata, split};
+use deltarule::float::Float;
 use deltarule::rng::{Rng, stream};
 use deltarule::simd::Isa;
+use numpy::{Element, PyReadwriteArray2};
 use pyo3::prelude::*;
 
 /// The rows to train on and those held back: the same that the command holds back for this seed and share.
@@ -41,6 +43,20 @@ fn hold_back(
     })
 }
 
+/// Spreads this share of each row's label over all classes, in place.
+#[pyfunction]
+fn smooth_labels(y: &Bound<'_, PyAny>, share: f64) -> PyResult<()> {
+    fn smooth<T: Float + Element>(mut y: PyReadwriteArray2<'_, T>, share: f64) -> PyResult<()> {
+        let cols = y.as_array().ncols();
+        let y = y.as_slice_mut()?;
+        errors::guard(|| deltarule::loss::smooth_labels(y, cols, share))
+    }
+    match y.extract::<PyReadwriteArray2<'_, f32>>() {
+        Ok(y) => smooth(y, share),
+        Err(_) => smooth(y.extract::<PyReadwriteArray2<'_, f64>>()?, share),
+    }
+}
+
 /// What computes: instruction set and version.
 #[pyfunction]
 fn info() -> (String, &'static str) {
@@ -53,6 +69,8 @@ fn _deltarule(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("__version__", env!("CARGO_PKG_VERSION"))?;
     module.add_class::<network::Network>()?;
     module.add_function(wrap_pyfunction!(hold_back, module)?)?;
+    module.add_function(wrap_pyfunction!(smooth_labels, module)?)?;
+    module.add_function(wrap_pyfunction!(network::read_network, module)?)?;
     module.add_function(wrap_pyfunction!(info, module)?)?;
     module.add_function(wrap_pyfunction!(activations::activate, module)?)?;
     module.add_function(wrap_pyfunction!(activations::activate_rows, module)?)?;

@@ -7,9 +7,11 @@ use crate::measure::target;
 use crate::predicting::{predict, value_and_gradient};
 use crate::settings::Settings;
 use deltarule::activation::Activation;
+use deltarule::data::features::{Features, Kind};
+use deltarule::data::target::Target;
 use deltarule::file::Existing;
 use deltarule::float::Float;
-use deltarule::model::{Dtype, Model, peek_dtype, plain_target};
+use deltarule::model::{Dtype, Input, Model, peek_dtype, plain_target, read};
 use deltarule::prelude::{Init, Layer, Loss, Norm, Rng, Spec};
 use deltarule::rng::stream;
 use deltarule::train::{Saved, Standing};
@@ -154,15 +156,16 @@ impl Network {
         guard(|| with!(&self.inner, held => Ok(plain(&held.net, Loss::SquaredError)?.parameters_sha256())))
     }
 
-    /// The outputs for rows of numbers; None if they are not finite, which the caller tells better.
-    #[pyo3(signature = (x, threads = 1))]
+    /// The outputs for rows of numbers, on so many threads (0: all). With `check`, None if a number is not finite, of which the caller can
+    /// say more.
     fn predict<'py>(
         &self,
         py: Python<'py>,
         x: &Bound<'py, PyAny>,
         threads: usize,
+        check: bool,
     ) -> PyResult<Option<Bound<'py, PyAny>>> {
-        with!(&self.inner, held => predict(py, &held.net, x, threads))
+        with!(&self.inner, held => predict(py, &held.net, x, (threads, check)))
     }
 
     /// The loss and its gradient with respect to the parameters.
@@ -262,6 +265,43 @@ impl Network {
             })
         })
     }
+}
+
+/// The network of a model file, what it predicts (as `measure::target` has it) with the classes' or numbers' names, its loss, the columns'
+/// names if it knows any, and how it was trained, in words.
+type Read = (Network, &'static str, Vec<String>, String, Option<Vec<String>>, String);
+
+/// Reads the network of a model file, if numbers go into it as they are and come out as they are: one that an estimator saved; else None.
+#[pyfunction]
+pub fn read_network(path: PathBuf) -> PyResult<Option<Read>> {
+    guard(|| {
+        let bytes = read(&path)?;
+        Ok(match peek_dtype(&bytes, &path)? {
+            Dtype::F32 => parts(Model::from_bytes(&bytes, &path)?, Either::F32),
+            Dtype::F64 => parts(Model::from_bytes(&bytes, &path)?, Either::F64),
+        })
+    })
+}
+
+fn parts<T: Float>(model: Model<T>, either: impl Fn(Held<T>) -> Either) -> Option<Read> {
+    let Input::Table(Features { columns, header, .. }) = &model.input else { return None };
+    let as_it_is =
+        |kind: &Kind| matches!(kind, Kind::Number { mean, scale, fill: None } if (*mean, *scale) == (0.0, 1.0));
+    let numbers = model.target.number_columns();
+    let is_mine = model.provenance.training.starts_with("deltarule for Python, ");
+    if !is_mine || !columns.iter().all(|c| as_it_is(&c.kind)) || numbers.iter().any(|n| (n.mean, n.scale) != (0.0, 1.0))
+    {
+        return None;
+    }
+    let (kind, names) = match &model.target {
+        Target::Classes(classes) => ("classes", classes.labels.clone()),
+        Target::Labels(labels) => ("labels", labels.iter().map(|label| label.name.clone()).collect()),
+        Target::Number(_) | Target::Numbers(_) => ("numbers", numbers.iter().map(|n| n.name.clone()).collect()),
+    };
+    let columns = header.then(|| columns.iter().map(|column| column.name.clone()).collect());
+    let (loss, training) = (model.loss.to_string(), model.provenance.training);
+    let inner = either(Held { net: model.network, saved: None });
+    Some((Network { inner }, kind, names, loss, columns, training))
 }
 
 fn set_params<T: Float + Element>(held: &mut Held<T>, params: &Bound<'_, PyAny>) -> PyResult<()> {

@@ -5,8 +5,10 @@ use crate::given::{Given, borrowed2};
 use crate::rows::Rows;
 use deltarule::Result;
 use deltarule::float::Float;
+use deltarule::kernel::vector;
 use deltarule::network::workspace::rows_at_a_time;
 use deltarule::prelude::{Batch, Engine, Loss, Network, Objective, Threads, Workspace, pass};
+use deltarule::simd::Isa;
 use ndarray::{Array2, Axis};
 use numpy::{Element, IntoPyArray, PyArray1};
 use pyo3::prelude::*;
@@ -14,19 +16,33 @@ use pyo3::prelude::*;
 /// Fewer multiplications than this are not worth a second thread: a millisecond of them.
 const WORTH_A_THREAD: usize = 30_000_000;
 
+/// The outputs of rows. With `check`, None if a number among them is not finite.
 pub fn predict<'py, T: Float + Element>(
     py: Python<'py>,
     net: &Network<T>,
     x: &Bound<'py, PyAny>,
-    threads: usize,
+    (threads, check): (usize, bool),
 ) -> PyResult<Option<Bound<'py, PyAny>>> {
     let given = Given::<T>::new(x)?;
     let rows = given.rows()?;
-    let outputs = py.detach(|| guard(|| outputs(net, rows, threads)))?;
-    if outputs.iter().all(|value| value.is_finite()) {
-        return Ok(Some(outputs.into_pyarray(py).into_any()));
+    let outputs = py.detach(|| {
+        if check && !is_finite(rows) {
+            return Ok(None);
+        }
+        guard(|| outputs(net, rows, threads)).map(Some)
+    })?;
+    Ok(outputs.map(|outputs| outputs.into_pyarray(py).into_any()))
+}
+
+fn is_finite<T: Float>(rows: Rows<'_, T>) -> bool {
+    let all = |numbers: &[T]| vector::all_finite(Isa::current(), numbers);
+    match rows {
+        Rows::Dense(x) => match x.as_slice() {
+            Some(numbers) => all(numbers),
+            None => x.iter().all(|value| value.is_finite()),
+        },
+        Rows::Sparse(x) => all(x.data),
     }
-    Ok(None)
 }
 
 /// The outputs of all rows, in parts for threads of their own; the bits are those of one part.

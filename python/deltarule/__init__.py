@@ -6,16 +6,24 @@
 [1, 0]
 """
 
+from . import activations
 from ._deltarule import DivergenceError, GradientError, ModelFileError, __version__
 from ._files import load
+from ._gradcheck import GradientEntry, GradientReport, TensorReport, check_jacobian, gradcheck
 from ._mlp import MLPClassifier, MLPRegressor
 
 __all__ = [
     "DivergenceError",
+    "GradientEntry",
     "GradientError",
+    "GradientReport",
     "MLPClassifier",
     "MLPRegressor",
     "ModelFileError",
+    "TensorReport",
     "__version__",
+    "activations",
+    "check_jacobian",
+    "gradcheck",
     "load",
 ]

@@ -136,6 +136,8 @@ def _real(value: Any, name: str) -> np.ndarray:
     array = np.asarray(value)
     if array.dtype.kind not in "biufO":
         raise TypeError(f"{name}: expected real numbers, found {array.dtype}")
+    if array.dtype.kind == "O" and any(entry is None for entry in array.flat):
+        raise TypeError(f"{name}: expected real numbers, found None")  # which NumPy takes for NaN
     try:
         return np.array(array, dtype=np.float64, order="C")
     except (TypeError, ValueError):

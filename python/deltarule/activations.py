@@ -72,6 +72,8 @@ def _array(x: Any, name: str = "x") -> np.ndarray:
         return np.ascontiguousarray(array, dtype=np.float32).reshape(array.shape)
     if kind not in "biufO":
         raise TypeError(f"{name}: expected real numbers, found an array of {array.dtype}")
+    if kind == "O" and any(value is None for value in array.flat):
+        raise TypeError(f"{name}: expected real numbers, found None")  # which NumPy takes for NaN
     try:
         return np.ascontiguousarray(array, dtype=np.float64).reshape(array.shape)
     except (TypeError, ValueError) as error:

@@ -9,6 +9,7 @@ mod fitting;
 mod given;
 mod gradcheck;
 mod measure;
+mod model;
 mod network;
 mod predicting;
 mod rows;
@@ -78,5 +79,7 @@ fn _deltarule(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(activations::log_sum_exp, module)?)?;
     module.add_function(wrap_pyfunction!(gradcheck::gradcheck, module)?)?;
     module.add_function(wrap_pyfunction!(gradcheck::jacobian_check, module)?)?;
+    module.add_class::<model::DataSource>()?;
+    module.add_class::<model::StoredModel>()?;
     errors::register(module)
 }

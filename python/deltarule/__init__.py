@@ -11,14 +11,17 @@ from ._deltarule import DivergenceError, GradientError, ModelFileError, __versio
 from ._files import load
 from ._gradcheck import GradientEntry, GradientReport, TensorReport, check_jacobian, gradcheck
 from ._mlp import MLPClassifier, MLPRegressor
+from ._model import InputColumn, Model
 
 __all__ = [
     "DivergenceError",
     "GradientEntry",
     "GradientError",
     "GradientReport",
+    "InputColumn",
     "MLPClassifier",
     "MLPRegressor",
+    "Model",
     "ModelFileError",
     "TensorReport",
     "__version__",

@@ -248,12 +248,11 @@ class Model:
             # Trained on an array with its targets in another.
             if y is None:
                 raise ValueError("y: expected the targets beside the rows, found none")
-            rows = np.stack([_numbers(np.asarray(values), f"column {i + 1}") for i, values in enumerate(columns)], axis=1)
-            return DataSource.array(rows, _numbers(np.asarray(y[targets[0]]), "y"))
+            stacked = np.stack([_numbers(np.asarray(values), f"column {i + 1}") for i, values in enumerate(columns)], axis=1)
+            return DataSource.array(stacked, _numbers(np.asarray(y[targets[0]]), "y"))
         if y is None and not whole:
             raise ValueError(f"y: expected the targets beside rows of {len(columns)} columns, found none")
-        rows = len(cells[0])
-        full: list[Any] = [[""] * rows for _ in range(count)]
+        full: list[Any] = [[""] * len(cells[0]) for _ in range(count)]
         for i, values in enumerate(cells):
             full[i if whole else described[i].position] = values
         for column in self._targets():

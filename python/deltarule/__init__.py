@@ -8,14 +8,18 @@
 
 from ._deltarule import DivergenceError, GradientError, ModelFileError, __version__
 from ._files import load
+from ._linear import LinearRegression, LogisticRegression, Perceptron
 from ._mlp import MLPClassifier, MLPRegressor
 
 __all__ = [
     "DivergenceError",
     "GradientError",
+    "LinearRegression",
+    "LogisticRegression",
     "MLPClassifier",
     "MLPRegressor",
     "ModelFileError",
+    "Perceptron",
     "__version__",
     "load",
 ]

@@ -1,7 +1,7 @@
 //! How good a model is on rows it has not seen, beside what one would reach without looking at the inputs.
 
 use super::predictions::Truth;
-use super::{Model, Predictions, Source};
+use super::{Model, Predictions, Provenance, Source};
 use crate::data::Target;
 use crate::error::Result;
 use crate::float::Float;
@@ -158,11 +158,16 @@ impl<T: Float> Model<T> {
         })
     }
 
-    /// For each class column, what predicts the most frequent class of the training rows.
+    /// For each class column, what predicts the most frequent class of the training rows; of a network whose training is not known, the
+    /// first.
     fn class_baselines(&self) -> Result<Vec<MajorityBaseline>> {
-        let counts = self.provenance.class_counts.iter().map(|&n| n as f64);
-        let shares = &self.provenance.class_shares;
-        let mut frequencies: Vec<f64> = if shares.is_empty() { counts.collect() } else { shares.clone() };
+        let Provenance { rows, class_counts, class_shares, .. } = &self.provenance;
+        let counts = class_counts.iter().map(|&n| n as f64);
+        let mut frequencies: Vec<f64> = if class_shares.is_empty() { counts.collect() } else { class_shares.clone() };
+        if *rows == 0 {
+            frequencies =
+                self.target.class_columns().iter().flat_map(|column| column.labels.iter().map(|_| 1.0)).collect();
+        }
         let mut baselines = Vec::new();
         for column in self.target.class_columns() {
             let others = frequencies.split_off(column.labels.len().min(frequencies.len()));

@@ -1,25 +1,21 @@
 //! ONNX: the whole pipeline out, plain multilayer perceptrons in.
 //!
-//! Begin reading at [`export`] and [`import`]. `messages.rs` is the format, `graph.rs` a graph that grows, `activations.rs` what
-//! activations look like in it.
+//! Begin reading at [`export()`] and [`import()`]. `messages.rs` is the format. Out: `graph.rs` is a graph that grows, `activations.rs` what
+//! activations look like in it. In: `wire.rs` looks before anything is decoded, `operators.rs` runs a graph on what is known of its values
+//! (`constant.rs`, `columns.rs`, `layers.rs`), and `expression.rs` recognises activations.
 
 mod activations;
+mod columns;
+mod constant;
 mod export;
+mod expression;
 mod graph;
+mod import;
+mod layers;
 mod messages;
+mod operators;
+mod wire;
 
-use crate::AnyModel;
-use deltarule::activation::Activation;
-use deltarule::{Error, Result};
 pub use export::{Options, export};
-use std::path::Path;
-
-/// The model of an ONNX file.
-pub fn import(_bytes: &[u8], _path: &Path, _output: Option<Activation>) -> Result<AnyModel> {
-    Err(Error::Unsupported("ONNX is not read yet".into()))
-}
-
-/// Whether the outline of these bytes is that of an ONNX file.
-pub(crate) fn looks_like(bytes: &[u8]) -> bool {
-    bytes.first() == Some(&8)
-}
+pub use import::import;
+pub(crate) use wire::looks_like;

@@ -10,6 +10,7 @@
 //! A crate of its own, so that a Rust user of the library has none of its dependencies. It uses the library's public interface only.
 
 pub mod fann;
+mod foreign;
 pub mod onnx;
 pub mod source;
 pub mod torch;

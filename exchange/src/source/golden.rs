@@ -212,7 +212,10 @@ fn said<T: Float>(outputs: &Outputs, z: &[T]) -> Vec<T> {
         }
         Outputs::AsTheyAre => z.to_vec(),
         Outputs::Signs => z.iter().map(|&z| bit(z > T::ZERO)).collect(),
-        Outputs::Sign => vec![bit(!(z[0] > T::ZERO)), bit(z[0] > T::ZERO)],
+        Outputs::Sign => {
+            let second = bit(z[0] > T::ZERO);
+            vec![T::ONE - second, second]
+        }
         Outputs::Second => vec![number(1.0 - z[0].real()), z[0]],
         Outputs::Largest => {
             let largest = (1..z.len()).fold(0, |best, i| if z[i] > z[best] { i } else { best });

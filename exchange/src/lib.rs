@@ -11,6 +11,7 @@
 //! What a file is, its content tells: [`Kind`].
 
 pub mod fann;
+mod foreign;
 mod kind;
 pub mod onnx;
 pub mod source;

@@ -1,7 +1,7 @@
 //! How good a model is on rows it has not seen, beside what one would reach without looking at the inputs.
 
 use super::predictions::Truth;
-use super::{Model, Predictions, Provenance, Source};
+use super::{Model, Predictions, Source};
 use crate::data::Target;
 use crate::error::Result;
 use crate::float::Float;

@@ -1,9 +1,11 @@
 //! What can be said on the command line. Parsing only: nothing here opens a file.
 
 mod course;
+mod exchange;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 pub use course::Course;
+pub use exchange::{Export, Import};
 use std::path::PathBuf;
 
 /// Train, use and verify dense neural networks on a CPU.
@@ -28,6 +30,10 @@ pub enum Command {
     Gradcheck(Box<Gradcheck>),
     /// Show what is inside a model file
     Inspect(Inspect),
+    /// Write a model for other programs: ONNX, C or Rust source, PyTorch's safetensors
+    Export(Export),
+    /// Make a model of another program's network: ONNX, FANN, safetensors
+    Import(Import),
     /// Show instruction set, GEMM backend, threads and version
     Info(Info),
 }

@@ -10,6 +10,7 @@ from . import activations
 from ._deltarule import DivergenceError, GradientError, ModelFileError, __version__
 from ._files import load
 from ._gradcheck import GradientEntry, GradientReport, TensorReport, check_jacobian, gradcheck
+from ._linear import LinearRegression, LogisticRegression, Perceptron
 from ._mlp import MLPClassifier, MLPRegressor
 from ._model import InputColumn, Model
 
@@ -19,10 +20,13 @@ __all__ = [
     "GradientError",
     "GradientReport",
     "InputColumn",
+    "LinearRegression",
+    "LogisticRegression",
     "MLPClassifier",
     "MLPRegressor",
     "Model",
     "ModelFileError",
+    "Perceptron",
     "TensorReport",
     "__version__",
     "activations",

@@ -16,7 +16,7 @@ MARK = "deltarule for Python, "
 class FilesMixin:
     """Saving and loading of a fitted network."""
 
-    def save(self, path: str | os.PathLike[str], overwrite: bool = False) -> None:
+    def save(self, path: str | os.PathLike[str], overwrite: bool = False, _name: str | None = None) -> None:
         """Writes the fitted network as a model file, whole or not at all; one that exists is replaced with ``overwrite`` alone.
 
         ``deltarule.load`` gives the estimator back, and the command predicts with it. Settings of the training are not in it: pickle
@@ -26,7 +26,7 @@ class FilesMixin:
         kind, names = self._target()
         columns = getattr(self, "feature_names_in_", None)
         columns = None if columns is None else [str(name) for name in columns]
-        training = f"{MARK}{type(self).__name__}; {self.solver}, {self.n_iter_} epochs"
+        training = f"{MARK}{_name or type(self).__name__}; {self.solver}, {self.n_iter_} epochs"
         net.save(os.fspath(path), overwrite, columns, kind, names, self._loss(), {"training": training, "data": "arrays"})
 
     @classmethod
@@ -106,11 +106,6 @@ def load(path: str | os.PathLike[str]) -> Any:
         estimator = MLPClassifier(loss="log_loss" if loss.endswith("cross_entropy") else loss.removeprefix("softmax_"), **settings)
         estimator._kind = kind
         estimator.classes_ = np.arange(len(names)) if kind == "labels" else _labels(names)
-    if name != type(estimator).__name__:
-        # Another estimator's: one layer, say.
-        from . import _linear
-
-        estimator = _linear.of(name, estimator)
     estimator.n_features_in_ = inputs
     if columns is not None:
         estimator.feature_names_in_ = np.array(columns, dtype=object)
@@ -120,7 +115,15 @@ def load(path: str | os.PathLike[str]) -> Any:
     estimator.n_iter_, estimator._epochs, estimator.t_, estimator.loss_curve_, estimator.loss_ = 1, 1, 0, [], np.nan
     estimator.validation_loss_curve_, estimator.validation_scores_ = [], None
     estimator.best_validation_score_, estimator.best_loss_ = None, np.inf
-    return estimator
+    if name == type(estimator).__name__:
+        return estimator
+    from . import _linear
+
+    # Another estimator's, with one layer.
+    estimator._has_bias = layers[-1][2]
+    linear = _linear.of(name, estimator)
+    linear._take_over()
+    return linear
 
 
 def _labels(names: list[str]) -> np.ndarray:

@@ -656,7 +656,7 @@ class MLPRegressor(RegressorMixin, _Network):
     >>> import numpy as np
     >>> from deltarule import MLPRegressor
     >>> X = np.linspace(0, 1, 200)[:, None]
-    >>> model = MLPRegressor((10,), "tanh", solver="lm", random_state=0, alpha=0, max_iter=100).fit(X, np.sin(6 * X[:, 0]))
+    >>> model = MLPRegressor(hidden_layer_sizes=10, activation="tanh", solver="lm", alpha=0, random_state=0).fit(X, np.sin(6 * X[:, 0]))
     >>> bool(model.score(X, np.sin(6 * X[:, 0])) > 0.999)
     True
     """

@@ -11,7 +11,7 @@ from sklearn.utils._param_validation import Interval, Options, StrOptions
 
 #: Solvers that step after each mini-batch, in the library's names.
 STEPPING = ("adam", "sgd", "adamw", "amsgrad", "nadam", "rmsprop", "adagrad", "adadelta", "lion")
-#: Solvers that look at all rows before each move.
+#: Solvers that look at all rows before each move; "perceptron" goes row by row, for one layer of threshold units.
 WHOLE_BATCH = ("lbfgs", "rprop", "scg", "lm", "bayes")
 
 _ADAM = ("adam", "adamw", "amsgrad", "nadam")
@@ -20,7 +20,7 @@ _ADAM = ("adam", "adamw", "amsgrad", "nadam")
 CONSTRAINTS: dict[str, list[Any]] = {
     "hidden_layer_sizes": ["array-like", Interval(Integral, 1, None, closed="left")],
     "activation": [str, list, tuple],
-    "solver": [StrOptions(set(STEPPING + WHOLE_BATCH))],
+    "solver": [StrOptions(set(STEPPING + WHOLE_BATCH + ("perceptron",)))],
     "alpha": [Interval(Real, 0, None, closed="left")],
     "batch_size": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
     "learning_rate": [StrOptions({"constant", "invscaling", "adaptive"})],
@@ -99,7 +99,7 @@ def layers(estimator: Any, inputs: int, outputs: int, output_activation: str) ->
     norm = estimator.norm or "none"
     # What a bias would shift all rows by, the mean over them takes away.
     described = [(width, name, norm != "batch", norm) for width, name in zip(widths, names)]
-    return [*described, (outputs, output_activation, True, "none")]
+    return [*described, (outputs, output_activation, getattr(estimator, "_has_bias", True), "none")]
 
 
 def constants(estimator: Any) -> dict[str, float]:

@@ -173,7 +173,7 @@ fn check_rows(isa: Isa, length: usize, cols: usize) -> Result<()> {
 ///
 /// **Accuracy**: 1 ulp.
 #[inline(always)]
-pub(super) fn exp_below<T: Vectorized, L: Lanes<T>>(lanes: L, x: L::Vector, top: L::Vector) -> L::Vector {
+pub fn exp_below<T: Vectorized, L: Lanes<T>>(lanes: L, x: L::Vector, top: L::Vector) -> L::Vector {
     let splat = |value: f64| lanes.splat(T::from_f64(value));
     let distance = lanes.sub(x, top);
     let minus_top = lanes.sub(distance, x);

@@ -162,7 +162,8 @@ impl<T: Float> Model<T> {
         })
     }
 
-    /// For each class column, what predicts the most frequent class of the training rows.
+    /// For each class column, what predicts the most frequent class of the training rows; of a network whose training is not known, the
+    /// first.
     fn class_baselines(&self) -> Result<Vec<MajorityBaseline>> {
         let counts = self.provenance.class_counts.iter().map(|&n| n as f64);
         let shares = &self.provenance.class_shares;

@@ -162,7 +162,7 @@ pub struct Provenance {
     pub version: String,
     /// The file it was trained on.
     pub data: String,
-    /// Rows it was trained on.
+    /// Rows it was trained on; 0 of a network from elsewhere, whose training is not known.
     pub rows: usize,
     /// How many of them were of each class, of several labels column after column; empty for numbers.
     pub class_counts: Vec<usize>,

@@ -17,9 +17,12 @@ pub const VIRTUAL_LANES: usize = 16;
 /// chooses the payload.) So a kernel gives the same bits everywhere if no lane of it depends on [`WIDTH`](Self::WIDTH);
 /// reductions keep [`VIRTUAL_LANES`] partial sums and end with [`sum`](Self::sum).
 ///
+/// Anybody may write lanes, as of numbers of another kind: a token that does no arithmetic and notes what it is asked for has, of a formula
+/// in [`math`](crate::kernel::math), the formula as data. Which levels a kernel is dispatched to is closed ([`Vectorized::dispatch`]).
+///
 /// **NaN** goes through arithmetic. Comparisons with it are false. [`min`](Self::min) and [`max`](Self::max) return their
 /// *second* operand if either is NaN, as x86 does: a clamp that puts `x` second keeps NaN, one that puts it first loses it.
-pub trait Lanes<T: Vectorized>: Copy + Debug + sealed::Sealed {
+pub trait Lanes<T: Vectorized>: Copy + Debug {
     /// [`WIDTH`](Self::WIDTH) numbers in a register.
     type Vector: Copy;
     /// A truth for each lane.

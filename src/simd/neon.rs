@@ -12,7 +12,7 @@ use std::arch::aarch64::*;
 use std::arch::is_aarch64_feature_detected;
 use std::sync::LazyLock;
 
-use super::lanes::{Lanes, sealed};
+use super::lanes::Lanes;
 use super::{
     Isa, Kernel, MAGIC_F32, MAGIC_F64, MANTISSA_BITS_F32, MANTISSA_BITS_F64, TABLE_COLUMNS, TABLE_ROWS, Table,
     Vectorized,
@@ -21,8 +21,6 @@ use super::{
 /// Proof that this CPU has NEON.
 #[derive(Clone, Copy, Debug)]
 pub struct Neon(());
-
-impl sealed::Sealed for Neon {}
 
 impl Neon {
     /// The token, if the CPU has the instructions.

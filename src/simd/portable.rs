@@ -1,6 +1,6 @@
 //! Lanes without vector instructions: plain arrays, which are also the definition of what every level computes.
 
-use super::lanes::{Lanes, sealed};
+use super::lanes::Lanes;
 use super::{Isa, Kernel, TABLE_COLUMNS, TABLE_ROWS, Table, VIRTUAL_LANES, Vectorized};
 
 /// The level that every machine has.
@@ -9,8 +9,6 @@ use super::{Isa, Kernel, TABLE_COLUMNS, TABLE_ROWS, Table, VIRTUAL_LANES, Vector
 /// multiply-add is a call into the system's library where the target has none, and slow.
 #[derive(Clone, Copy, Debug)]
 pub struct Portable;
-
-impl sealed::Sealed for Portable {}
 
 impl Portable {
     /// Runs the kernel, out of the way of the levels that share a function with the call.

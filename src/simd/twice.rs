@@ -1,6 +1,6 @@
 //! Two vectors at a time: what a long loop needs to keep the arithmetic units busy.
 
-use super::lanes::{Lanes, sealed};
+use super::lanes::Lanes;
 use super::{Isa, TABLE_COLUMNS, Table, Vectorized};
 
 /// The lanes of `L`, twice as wide: each operation is done on two vectors.
@@ -9,8 +9,6 @@ use super::{Isa, TABLE_COLUMNS, Table, Vectorized};
 /// side hide half of that, four (`Twice<Twice<L>>`) hide nearly all. The bits do not change.
 #[derive(Clone, Copy, Debug)]
 pub struct Twice<L>(pub L);
-
-impl<L> sealed::Sealed for Twice<L> {}
 
 /// Forwards an operation on vectors to both halves.
 macro_rules! both {

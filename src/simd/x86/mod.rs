@@ -27,8 +27,6 @@ macro_rules! token {
         #[derive(Clone, Copy, Debug)]
         pub struct $token(());
 
-        impl $crate::simd::lanes::sealed::Sealed for $token {}
-
         impl $token {
             /// The token, if the CPU has the instructions.
             #[inline]

@@ -1,0 +1,21 @@
+//! ONNX: the whole pipeline out, plain multilayer perceptrons in.
+//!
+//! Begin reading at [`export()`] and [`import()`]. `messages.rs` is the format. Out: `graph.rs` is a graph that grows, `activations.rs` what
+//! activations look like in it. In: `wire.rs` looks before anything is decoded, `operators.rs` runs a graph on what is known of its values
+//! (`constant.rs`, `columns.rs`, `layers.rs`), and `expression.rs` recognises activations.
+
+mod activations;
+mod columns;
+mod constant;
+mod export;
+mod expression;
+mod graph;
+mod import;
+mod layers;
+mod messages;
+mod operators;
+mod wire;
+
+pub use export::{Options, export};
+pub use import::import;
+pub(crate) use wire::looks_like;

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import pathlib
+import tempfile
 from dataclasses import dataclass
 from typing import Any, Iterable, Mapping
 
 import numpy as np
 
-from ._deltarule import DataSource, StoredModel
+from ._deltarule import DataSource, StoredModel, export_model, import_model
 from ._files import _labels
 
 __all__ = ["InputColumn", "Model"]
@@ -64,6 +66,63 @@ class Model:
     def save(self, path: str | os.PathLike[str], overwrite: bool = False) -> None:
         """Writes the model, whole or not at all; a file that exists is replaced with ``overwrite`` alone."""
         self._stored.save(os.fspath(path), overwrite)
+
+    @classmethod
+    def of(cls, estimator: Any) -> "Model":
+        """The model of a fitted estimator of deltarule: what its ``save`` writes."""
+        with tempfile.TemporaryDirectory() as folder:
+            path = os.path.join(folder, "estimator.safetensors")
+            estimator.save(path)
+            return cls.load(path)
+
+    @classmethod
+    def read(
+        cls,
+        path: str | os.PathLike[str],
+        *,
+        activation: str | None = None,
+        output_activation: str | None = None,
+        columns: Iterable[str] = (),
+        target: str | Iterable[str] = (),
+        classes: Iterable[Any] = (),
+    ) -> "Model":
+        """Another program's network as a model that takes numbers as they are: ONNX, safetensors by PyTorch's names, or FANN's ``.net``.
+
+        Parameters
+        ----------
+        path : path
+            What kind of file it is, its content tells.
+        activation, output_activation : str, optional
+            Those of the hidden layers and of the last one where the file does not say: safetensors says neither; ONNX may end in sums
+            that are to become probabilities.
+        columns, target, classes : names, optional
+            What the inputs, the targets and the classes are called. Inputs without names are matched by place.
+        """
+        targets = [target] if isinstance(target, str) else [str(name) for name in target]
+        names = [str(name) for name in columns], targets, [str(name) for name in classes]
+        return cls(import_model(os.fspath(path), activation, output_activation, *names))
+
+    def export(
+        self, path: str | os.PathLike[str], *, name: str | None = None, one_input: bool = False, overwrite: bool = False
+    ) -> None:
+        """Writes the model for other programs; the file's name says in which form.
+
+        ``.onnx`` holds the whole pipeline for ONNX Runtime and others, with one input for each column, or one array ``x`` with
+        ``one_input``. ``.c`` (C99) and ``.rs`` (``no_std``) are source files without dependencies that compute the model and can check
+        themselves; ``name`` begins their functions' names (that of the file if it is an identifier, else ``model``). ``.safetensors`` holds the network
+        as PyTorch's ``nn.Sequential`` names and lays out its tensors: :meth:`save` writes deltarule's own.
+
+        A file that exists is replaced with ``overwrite`` alone.
+        """
+        path = pathlib.Path(path)
+        forms = {".onnx": "onnx", ".c": "c", ".rs": "rust", ".safetensors": "torch"}
+        if path.suffix not in forms:
+            raise ValueError(f"path: expected a name that ends in {', '.join(forms)}, found {path.name!r}")
+        if one_input and path.suffix != ".onnx":
+            raise ValueError(f"one_input: expected an ONNX file to be written, found {path.name!r}")
+        if name is None:
+            name = path.stem if path.stem.isidentifier() and path.stem.isascii() else "model"
+        export_model(self._stored, path, forms[path.suffix], name, one_input, overwrite)
 
     def __reduce__(self) -> Any:
         return _from_bytes, (self._stored.to_bytes(),)

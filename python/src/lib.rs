@@ -6,6 +6,7 @@
 mod activations;
 mod errors;
 mod fitting;
+mod foreign;
 mod given;
 mod gradcheck;
 mod measure;
@@ -81,5 +82,7 @@ fn _deltarule(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(gradcheck::jacobian_check, module)?)?;
     module.add_class::<model::DataSource>()?;
     module.add_class::<model::StoredModel>()?;
+    module.add_function(wrap_pyfunction!(foreign::export_model, module)?)?;
+    module.add_function(wrap_pyfunction!(foreign::import_model, module)?)?;
     errors::register(module)
 }

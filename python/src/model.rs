@@ -9,11 +9,10 @@ use deltarule::file::Existing;
 use deltarule::float::Float;
 use deltarule::loss::Loss;
 use deltarule::metrics::{Interval, Metrics};
-use deltarule::model::{
-    Certificate, Dtype, Evaluation, Input, Model, Predictions, Provenance, Source, peek_dtype, read,
-};
+use deltarule::model::{Certificate, Dtype, Evaluation, Input, Model, Predictions, Provenance, Source, peek_dtype};
 use deltarule::network::Spec;
 use deltarule::{Error, Result};
+use deltarule_exchange::AnyModel;
 use ndarray::Array2;
 use numpy::{IntoPyArray, PyArray2, PyReadonlyArray1, PyReadonlyArrayDyn, PyUntypedArrayMethods};
 use pyo3::exceptions::PyValueError;
@@ -173,28 +172,22 @@ fn told(error: Error) -> PyErr {
     }
 }
 
-/// A model of either precision.
-#[derive(Debug)]
-enum Either {
-    F32(Model<f32>),
-    F64(Model<f64>),
-}
-
 /// Runs the same code on a model of either precision.
 macro_rules! with {
-    ($either:expr, $model:ident => $body:expr) => {
-        match $either {
-            Either::F32($model) => $body,
-            Either::F64($model) => $body,
+    ($any:expr, $model:ident => $body:expr) => {
+        match $any {
+            AnyModel::F32($model) => $body,
+            AnyModel::F64($model) => $body,
         }
     };
 }
+pub(crate) use with;
 
 /// What a model file holds.
 #[pyclass(module = "deltarule._deltarule", frozen)]
 #[derive(Debug)]
 pub struct StoredModel {
-    inner: Either,
+    pub inner: AnyModel,
 }
 
 /// What `deltarule inspect --json` shows.
@@ -240,8 +233,8 @@ impl StoredModel {
     fn new(bytes: &[u8], path: PathBuf) -> PyResult<Self> {
         let inner = guard(|| {
             Ok(match peek_dtype(bytes, &path)? {
-                Dtype::F32 => Either::F32(Model::from_bytes(bytes, &path)?),
-                Dtype::F64 => Either::F64(Model::from_bytes(bytes, &path)?),
+                Dtype::F32 => AnyModel::F32(Model::from_bytes(bytes, &path)?),
+                Dtype::F64 => AnyModel::F64(Model::from_bytes(bytes, &path)?),
             })
         })?;
         Ok(Self { inner })
@@ -250,8 +243,7 @@ impl StoredModel {
     /// The model of a file.
     #[staticmethod]
     fn read(path: PathBuf) -> PyResult<Self> {
-        let bytes = guard(|| read(&path))?;
-        Self::new(&bytes, path)
+        Ok(Self { inner: guard(|| AnyModel::load(&path))? })
     }
 
     fn save(&self, path: PathBuf, overwrite: bool) -> PyResult<()> {

@@ -19,9 +19,9 @@ CAR, VERTEBRAL = ROOT / "data/car.csv", ROOT / "data/vertebral.csv"
 
 
 def command():
-    """The command, which makes the models: DELTARULE, or where cargo builds it."""
+    """The command, which makes the models: DELTARULE_COMMAND, or where cargo builds it."""
     target = pathlib.Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target"))
-    for path in (os.environ.get("DELTARULE"), target / "release/deltarule", target / "debug/deltarule"):
+    for path in (os.environ.get("DELTARULE_COMMAND"), target / "release/deltarule", target / "debug/deltarule"):
         if path and pathlib.Path(path).exists():
             return str(path)
     return pytest.skip("the command is not built (cargo build --release -p deltarule-cli)")

@@ -296,7 +296,8 @@ def duration(seconds):
 
 
 def markdown(rows, facts):
-    head = ["data; hidden layers; solver; type", "work", "rows", "parameters", "threads", "scikit-learn", "deltarule", "faster", "goal", "verdict"]
+    head = ["data; hidden layers; solver; type", "work", "rows", "parameters", "threads"]
+    head += ["scikit-learn", "deltarule", "faster", "goal", "verdict"]
     lines = []
     for row in rows:
         low, _, high = row["quartiles"]
@@ -353,8 +354,8 @@ def main():
                         report(row)
     met = sum(not row["faults"] for row in rows)
     facts = [
-        f"{datetime.date.today()}, {processor()}, {os.cpu_count()} cores; deltarule {deltarule.__version__}, scikit-learn {sklearn.__version__},"
-        f" NumPy {np.__version__}, Python {platform.python_version()}; {strangers.share()}.",
+        f"{datetime.date.today()}, {processor()}, {os.cpu_count()} cores; deltarule {deltarule.__version__},"
+        f" scikit-learn {sklearn.__version__}, NumPy {np.__version__}, Python {platform.python_version()}; {strangers.share()}.",
         "",
         f"- Medians of {arguments.rounds} rounds, sides alternating; *faster* is the median of the rounds' ratios, with its quartiles.",
         "- The same rows, network, solver, batch, rate, penalty and passes, all of which are made; of L-BFGS the time of an iteration.",

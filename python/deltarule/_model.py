@@ -86,7 +86,7 @@ class Model:
         target: str | Iterable[str] = (),
         classes: Iterable[Any] = (),
     ) -> "Model":
-        """Another program's network as a model that takes numbers as they are: ONNX, safetensors by PyTorch's names, or FANN's ``.net``.
+        """Another program's network as a model that takes numbers as they are: ONNX, PyTorch's safetensors, or FANN's ``.net``.
 
         Parameters
         ----------

@@ -225,7 +225,9 @@ def silu(x: npt.ArrayLike, *, out: np.ndarray | None = None) -> Any:
 
 
 def gelu(x: npt.ArrayLike, *, out: np.ndarray | None = None) -> Any:
-    """``x`` times the normal distribution function, in its exact form (Hendrycks and Gimpel 2016). Accuracy: 1.8 ulp, in the left tail too."""
+    """``x`` times the normal distribution function, in its exact form (Hendrycks and Gimpel 2016).
+
+    Accuracy: 1.8 ulp, in the left tail too."""
     return _one("gelu", x, out)
 
 

@@ -244,6 +244,56 @@ def test_saved_and_pickled(car, folder):
         np.testing.assert_array_equal(other.predict_proba(CAR), model.predict_proba(CAR))
 
 
+def test_for_other_programs(car, vertebral, folder):
+    spine = Model.load(vertebral)
+    x = np.stack([np.array(values, dtype=float) for values in list(columns_of(VERTEBRAL).values())[:-1]], axis=1)
+    expected = spine.predict_proba(x)
+    for name, marks in {"a.onnx": b"deltarule", "a.c": b"a_predict", "a.rs": b"pub fn predict"}.items():
+        spine.export(folder / name)
+        assert marks in (folder / name).read_bytes(), name
+        with pytest.raises(OSError, match=name):
+            spine.export(folder / name)
+        spine.export(folder / name, overwrite=True)
+    spine.export(folder / "one.onnx", one_input=True)
+    Model.load(car).export(folder / "car file.c", name="car")
+    assert b"car_predict" in (folder / "car file.c").read_bytes()
+    with pytest.raises(ValueError, match="path: expected a name that ends in .onnx"):
+        spine.export(folder / "a.txt")
+    with pytest.raises(ValueError, match="one_input: expected an ONNX file"):
+        spine.export(folder / "b.c", one_input=True)
+    # Back again: the same network, for numbers as they are.
+    back = Model.read(folder / "one.onnx", target="spine", classes=spine.classes_)
+    np.testing.assert_allclose(back.predict_proba(x), expected, atol=1e-6)
+    assert back.target_names == ["spine"] and back.classes_.tolist() == spine.classes_.tolist()
+    try:
+        import onnxruntime
+    except ImportError:
+        return
+    session = onnxruntime.InferenceSession(str(folder / "one.onnx"))
+    (_, probabilities) = session.run(["label", "probabilities"], {"x": x})
+    np.testing.assert_allclose(probabilities, expected, atol=1e-6)
+
+
+def test_networks_of_estimators_and_of_others(folder):
+    random = np.random.default_rng(4)
+    x = random.normal(size=(40, 3)).astype(np.float32)
+    mlp = deltarule.MLPClassifier((4,), max_iter=3, random_state=0).fit(x, np.where(x[:, 0] > 0, "yes", "no"))
+    model = Model.of(mlp)
+    assert model.parameters_sha256 == mlp.parameters_sha256_ and model.classes_.tolist() == ["no", "yes"]
+    np.testing.assert_array_equal(model.predict(x), mlp.predict(x))
+    model.export(folder / "torch.safetensors")
+    back = Model.read(folder / "torch.safetensors", activation="relu", output_activation="sigmoid", columns="abc", classes=["no", "yes"])
+    assert back.parameters_sha256 == mlp.parameters_sha256_
+    np.testing.assert_array_equal(back.predict_proba({"c": x[:, 2], "a": x[:, 0], "b": x[:, 1]}), model.predict_proba(x))
+    with pytest.raises(ValueError, match="activation: expected that of the hidden layers"):
+        Model.read(folder / "torch.safetensors")
+    with pytest.raises(ValueError, match="columns: expected 3, as many as there are to name, found 2"):
+        Model.read(folder / "torch.safetensors", activation="relu", columns="ab")
+    with pytest.raises(deltarule.ModelFileError, match="model of deltarule's already"):
+        model.save(folder / "ours.safetensors")
+        Model.read(folder / "ours.safetensors")
+
+
 def test_errors_name_the_place(car, vertebral, folder):
     pandas = pytest.importorskip("pandas")
     model, frame = Model.load(car), pandas.read_csv(CAR).head(5)

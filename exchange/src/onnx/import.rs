@@ -1,12 +1,13 @@
 //! A plain multilayer perceptron from an ONNX file.
 //!
-//! Imports `columns`, `constant`, `layers`, `messages`, `operators`, `wire`. Begin reading at [`import`].
+//! Imports `columns`, `constant`, `layers`, `messages`, `operators`, `value`, `wire`. Begin reading at [`import`].
 
 use super::columns::Columns;
 use super::constant::Constant;
 use super::layers::{Form, Layers, Parent, Rows};
 use super::messages::{Graph, Model as File, Node, element};
-use super::operators::{Machine, Value};
+use super::operators::Machine;
+use super::value::Value;
 use super::wire;
 use crate::AnyModel;
 use deltarule::activation::Activation;

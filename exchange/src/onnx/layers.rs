@@ -284,6 +284,11 @@ impl Rows {
         }
     }
 
+    /// Whether they are the sums themselves.
+    pub fn is_sums(&self) -> bool {
+        matches!((&self.form, &self.line), (Form::Sums, None))
+    }
+
     /// Another function of the sums.
     pub fn function(&self, expression: Option<Expression>) -> Result<Self, String> {
         let expression = expression.ok_or("a function of too many nodes")?;

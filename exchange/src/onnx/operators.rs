@@ -49,7 +49,8 @@ impl Machine {
             return concat(inputs, attributes.int("axis", 1));
         }
         let first = input(0).ok_or("its first input is missing")?;
-        if let Some(value) = passed(operator, &attributes, first, input(1), input(2)) {
+        let units = if let Value::Rows(rows) = first { Some(self.layers.width(rows)) } else { None };
+        if let Some(value) = passed(operator, &attributes, first, input(1), input(2), units) {
             return value;
         }
         if let Some(value) = known(operator, &attributes, first, input(1), input(2)) {
@@ -61,7 +62,7 @@ impl Machine {
         }
         match (operator, first) {
             ("Gemm" | "MatMul", _) => self.dense(operator == "Gemm", &attributes, first, input(1), input(2)),
-            ("Where", _) => choice(first, input(1), input(2)),
+            ("Where", _) => choice(&mut self.layers, first, input(1), input(2)),
             ("BatchNormalization", _) => {
                 let parameters = [1, 2, 3, 4].map(|i| input(i).and_then(numbers));
                 self.batch_norm(&attributes, first, parameters)
@@ -78,7 +79,8 @@ impl Machine {
                 };
                 Ok(Value::Rows(self.layers.normalised(rows, &scale, shift.as_ref().map(|shift| &shift[..]))?))
             }
-            ("Softmax", Value::Rows(rows)) => {
+            // The logarithm of what the model says; probabilities are what every command shows.
+            ("Softmax" | "LogSoftmax", Value::Rows(rows)) => {
                 let axis = attributes.int("axis", if self.version < 13 { 1 } else { -1 });
                 if axis != 1 && axis != -1 {
                     return Err(format!("over the dimension {axis}"));
@@ -200,6 +202,7 @@ impl Machine {
                 Ok(Value::Rows(self.layers.with_constant(rows, function, constant, true)?))
             }
             (Value::Rows(a), Value::Rows(b)) => {
+                let (a, b) = (self.layers.canonical(a)?, self.layers.canonical(b)?);
                 let (Some(left), Some(right), true) = (a.expression(), b.expression(), a.stage == b.stage) else {
                     return Err("it joins two layers".into());
                 };
@@ -209,6 +212,9 @@ impl Machine {
             // Independent probabilities, scaled to the sum 1.
             (Value::Rows(rows), Value::Of(About::Sum, of)) if function == Two::Div && rows.stage == of.stage => {
                 Ok(Value::Rows(Rows { scaled: true, ..rows.clone() }))
+            }
+            (Value::Rows(_), Value::Columns(_)) | (Value::Columns(_), Value::Rows(_)) => {
+                Err("it joins a layer and the input columns".into())
             }
             _ => Err("a function of what are no rows of numbers".into()),
         }

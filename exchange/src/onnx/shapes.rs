@@ -23,13 +23,14 @@ pub fn constant(attributes: Vec<Attribute>) -> Result<Value, String> {
     Ok(Value::Constant(Rc::new(constant)))
 }
 
-/// Operators that change nothing that counts, and those that change the shape of a constant; `None` for others.
+/// Operators that change nothing that counts, and those that change the shape of a constant; `None` for others. Rows have so many `units`.
 pub fn passed(
     operator: &str,
     attributes: &Attributes<'_>,
     first: &Value,
     second: Option<&Value>,
     third: Option<&Value>,
+    units: Option<usize>,
 ) -> Option<Result<Value, String>> {
     let same = || Some(Ok(first.clone()));
     let shape = second.and_then(numbers);
@@ -47,30 +48,31 @@ pub fn passed(
         ("Flatten", _) if attributes.int("axis", 1) != 1 => {
             Some(Err("it flattens other dimensions than those of a row".into()))
         }
-        ("Reshape", Value::Rows(_) | Value::Columns(_)) => {
-            let shape = shape?;
-            let width = if let Value::Columns(columns) = first { columns.width() } else { None };
-            // [rows, columns], either of which may be left to be found out.
-            let [rows, columns] = shape[..] else {
-                return Some(Err(format!("to {} dimensions, expected 2", shape.len())));
-            };
-            if rows > 0.0 || columns == 0.0 && !matches!(first, Value::Rows(_)) {
-                return Some(Err(format!("to {rows} x {columns}, expected all rows")));
-            }
-            match first {
-                Value::Columns(of) => {
-                    let of = of.flattened();
-                    let known = if columns > 0.0 && width.is_none() { of.with_width(columns as usize) } else { Ok(of) };
-                    Some(known.map(|columns| Value::Columns(Rc::new(columns))))
-                }
-                _ => same(),
-            }
-        }
+        ("Reshape", Value::Rows(_) | Value::Columns(_)) => Some(as_matrix(first, &shape?, units)),
         ("Flatten" | "Squeeze", Value::Columns(columns)) => Some(Ok(Value::Columns(Rc::new(columns.flattened())))),
         ("Flatten" | "Squeeze", Value::Rows(_)) => same(),
         ("Reshape" | "Squeeze" | "Unsqueeze" | "Flatten", Value::Label(..) | Value::Of(..) | Value::Text(_)) => same(),
         _ => None,
     }
+}
+
+/// Rows in the shape of a matrix: of as many columns as they have, whatever is said of the rows, or of all that is in a row.
+fn as_matrix(first: &Value, shape: &[f64], units: Option<usize>) -> Result<Value, String> {
+    let [rows, columns] = shape[..] else { return Err(format!("to {} dimensions, expected 2", shape.len())) };
+    let refuse = || Err(format!("to {rows} x {columns}, expected all rows as they are"));
+    let Value::Columns(of) = first else {
+        let same =
+            columns == 0.0 || columns == -1.0 && rows == 0.0 || units.is_some_and(|units| columns == units as f64);
+        return if same { Ok(first.clone()) } else { refuse() };
+    };
+    let all = of.is_all(rows);
+    let known = match of.width() {
+        Some(width) if columns == width as f64 || all && columns == -1.0 && rows != -1.0 => Ok(of.flattened()),
+        None if all && columns >= 1.0 => of.flattened().with_width(columns as usize),
+        None if all && columns == -1.0 && rows != -1.0 => Ok(of.flattened()),
+        _ => return refuse(),
+    };
+    known.map(|columns| Value::Columns(Rc::new(columns)))
 }
 
 /// A constant's numbers in another type.

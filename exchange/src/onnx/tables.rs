@@ -4,7 +4,7 @@
 
 use super::columns::{Columns, Step};
 use super::expression::Expression;
-use super::layers::{Form, Rows};
+use super::layers::{Form, Layers, Rows};
 use super::value::{About, Attributes, Value, numbers};
 use std::rc::Rc;
 
@@ -126,7 +126,7 @@ pub fn known(
 }
 
 /// `Where`.
-pub fn choice(which: &Value, a: Option<&Value>, b: Option<&Value>) -> Result<Value, String> {
+pub fn choice(layers: &mut Layers, which: &Value, a: Option<&Value>, b: Option<&Value>) -> Result<Value, String> {
     let (Some(a), Some(b)) = (a, b) else { return Err("it has fewer than three inputs".into()) };
     match (which, a, b) {
         (Value::Missing(of), Value::Constant(fill), Value::Columns(columns)) if Rc::ptr_eq(of, columns) => {
@@ -137,8 +137,11 @@ pub fn choice(which: &Value, a: Option<&Value>, b: Option<&Value>) -> Result<Val
         (Value::Of(About::Missing, _), Value::Constant(_), Value::Of(..) | Value::Rows(_)) => Ok(b.clone()),
         (Value::Of(About::None, _), Value::Constant(_), Value::Rows(Rows { scaled: true, .. })) => Ok(b.clone()),
         (Value::Rows(rows), a, b) => {
-            let part = |value: &Value| match value {
-                Value::Rows(other) if other.stage == rows.stage => other.expression(),
+            let rows = layers.canonical(rows)?;
+            let mut part = |value: &Value| match value {
+                Value::Rows(other) => {
+                    layers.canonical(other).ok().filter(|other| other.stage == rows.stage)?.expression()
+                }
                 Value::Constant(constant) => constant.number().map(Expression::number),
                 _ => None,
             };

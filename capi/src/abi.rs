@@ -505,7 +505,7 @@ pub struct NetworkSizes {
     /// How many numbers there are with the running statistics of batch normalisation.
     pub state: usize,
     /// A deltarule_type.
-    pub type_: i32,
+    pub dtype: i32,
     /// Reserved; 0.
     pub reserved: i32,
 }
@@ -554,7 +554,7 @@ pub struct ModelFacts {
     /// Whether rows of numbers suffice: 0 if a column holds words.
     pub takes_numbers: i32,
     /// The type of its network's numbers: a deltarule_type.
-    pub type_: i32,
+    pub dtype: i32,
 }
 
 /// This library on this machine.

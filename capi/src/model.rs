@@ -313,7 +313,7 @@ export! {
             task: task as i32,
             has_probabilities: i32::from(model.has_probabilities()),
             takes_numbers: i32::from(takes_numbers(model.input())),
-            type_: type_of(model.dtype()),
+            dtype: type_of(model.dtype()),
         });
         Ok(())
     }

@@ -140,11 +140,11 @@ pub fn type_of(dtype: Dtype) -> i32 {
     }
 }
 
-fn dtype(number: i32) -> Result<Dtype, Failure> {
+fn type_from(number: i32) -> Result<Dtype, Failure> {
     match number {
         32 => Ok(Dtype::F32),
         64 => Ok(Dtype::F64),
-        _ => Err(usage("type", "DELTARULE_TYPE_F32 or DELTARULE_TYPE_F64", number)),
+        _ => Err(usage("dtype", "DELTARULE_TYPE_F32 or DELTARULE_TYPE_F64", number)),
     }
 }
 
@@ -194,7 +194,7 @@ fn layer(call: &Call, index: usize, layer: &Layer) -> Result<Dense, Failure> {
 fn create(spec: Spec, number: i32, init: Option<&str>, seed: u64) -> Result<abi::Network, Failure> {
     let init = init.map(Init::parse).transpose()?;
     let mut rng = Rng::new(seed);
-    match dtype(number)? {
+    match type_from(number)? {
         Dtype::F32 => keep(Network::<f32>::new(spec, init, &mut rng)?),
         Dtype::F64 => keep(Network::<f64>::new(spec, init, &mut rng)?),
     }
@@ -267,13 +267,13 @@ export! {
     /// `init`: glorot_uniform, glorot_normal, he_uniform, he_normal, lecun_uniform, lecun_normal, uniform=0.5, normal=0.1, zeros,
     /// nguyen_widrow; null takes what suits each layer's activation. Biases are 0 but with nguyen_widrow.
     fn deltarule_network_new(
-        call, inputs: usize, layers: In<Layer>, count: usize, type_: i32, init: In<c_char>, seed: u64, network: Out<abi::Network>,
+        call, inputs: usize, layers: In<Layer>, count: usize, dtype: i32, init: In<c_char>, seed: u64, network: Out<abi::Network>,
     ) {
         let layers = call.read("layers", layers, count)?;
         let init = call.optional_text("init", init)?;
         let place = call.place("network", network)?;
         let layers = layers.iter().enumerate().map(|(i, of)| layer(call, i, of)).collect::<Result<_, _>>()?;
-        *place = create(Spec::new(inputs, layers)?, type_, init, seed)?;
+        *place = create(Spec::new(inputs, layers)?, dtype, init, seed)?;
         Ok(())
     }
 
@@ -281,20 +281,20 @@ export! {
     /// {"inputs":2,"layers":[{"outputs":8,"bias":true,"activation":"tanh"},{"outputs":1,"bias":true,"activation":"sigmoid"}]}
     /// The rest is as for deltarule_network_new.
     fn deltarule_network_from_json(
-        call, json: In<c_char>, type_: i32, init: In<c_char>, seed: u64, network: Out<abi::Network>,
+        call, json: In<c_char>, dtype: i32, init: In<c_char>, seed: u64, network: Out<abi::Network>,
     ) {
         let json = call.text("json", json)?;
         let init = call.optional_text("init", init)?;
         let place = call.place("network", network)?;
         let spec = serde_json::from_str::<Spec>(json).map_err(|e| usage("json", "the shape of a network", e))?;
-        *place = create(spec, type_, init, seed)?;
+        *place = create(spec, dtype, init, seed)?;
         Ok(())
     }
 
     /// Makes a copy of a network, of the same or the other deltarule_type.
-    fn deltarule_network_copy(call, network: abi::Network, type_: i32, copy: Out<abi::Network>) {
+    fn deltarule_network_copy(call, network: abi::Network, dtype: i32, copy: Out<abi::Network>) {
         let place = call.place("copy", copy)?;
-        *place = any(network)?.copy(dtype(type_)?)?;
+        *place = any(network)?.copy(type_from(dtype)?)?;
         Ok(())
     }
 
@@ -315,7 +315,7 @@ export! {
             layers: spec.layers().len(),
             parameters: spec.parameters(),
             state: spec.state(),
-            type_: type_of(network.dtype()),
+            dtype: type_of(network.dtype()),
             reserved: 0,
         });
         Ok(())

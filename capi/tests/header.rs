@@ -3,7 +3,7 @@
 //! cbindgen knows no macros, so the functions of `export!` are written out for it: a pair becomes two functions, and the border's
 //! pointers those of C.
 
-use std::fmt::Write;
+use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
 
@@ -64,9 +64,11 @@ fn function(out: &mut String, doc: &str, name: &str, arguments: &str, result: &s
     if let Some(real) = real {
         let batch = format!("Batch{}", real.to_uppercase());
         arguments = arguments.replace("Rows<T>", &batch);
-        let words: Vec<_> = arguments.split_inclusive(|c: char| !c.is_alphanumeric() && c != '_').collect();
-        let replaced = words.iter().map(|word| if word.trim_end_matches([',', ' ', '\n', ')']) == "T" { word.replace('T', real) } else { (*word).to_string() });
-        arguments = replaced.collect();
+        let words = arguments.split_inclusive(|c: char| !c.is_alphanumeric() && c != '_');
+        let is_real = |word: &str| word.trim_end_matches([',', ' ', '\n']) == "T";
+        let replaced: Vec<_> =
+            words.map(|word| if is_real(word) { word.replace('T', real) } else { word.into() }).collect();
+        arguments = replaced.concat();
     }
     writeln!(out, "{doc}#[unsafe(no_mangle)] pub extern \"C\" fn {name}({arguments}) -> {result} {{ loop {{}} }}").unwrap();
 }
@@ -88,8 +90,6 @@ fn functions(out: &mut String, block: &str, is_plain: bool) {
             Some((single, double)) => {
                 function(out, &doc, single.trim(), arguments, &result, Some("f32"));
                 let double = double.split_once('<').expect("a pair is over a type").0.trim();
-                let first = doc.lines().next().expect("a doc").trim_start_matches("///").trim();
-                let _ = first;
                 function(out, &format!("/// {} in double precision.\n", single.trim()), double, arguments, &result, Some("f64"));
             }
         }
@@ -142,7 +142,39 @@ fn header() -> String {
     ));
     let mut bytes = Vec::new();
     cbindgen::Builder::new().with_config(config).with_src(&source).generate().expect("a header").write(&mut bytes);
-    String::from_utf8(bytes).unwrap()
+    tidy(&String::from_utf8(bytes).unwrap())
+}
+
+/// The same with comments that begin and end where their text does: cbindgen gives both a line of their own.
+fn tidy(header: &str) -> String {
+    let mut out: Vec<String> = Vec::new();
+    let mut comment: Option<usize> = None;
+    for line in header.lines() {
+        let text = line.trim();
+        match comment {
+            None if text == "/*" => comment = Some(0),
+            None => out.push(line.to_string()),
+            Some(_) if text == "*/" => {
+                out.last_mut().expect("a text").push_str(" */");
+                comment = None;
+            }
+            Some(count) => {
+                let indent = line.len() - line.trim_start().len();
+                let indent = " ".repeat(indent.saturating_sub(1) / 4 * 4);
+                let opening = if count == 0 { "/* " } else { "   " };
+                out.push(if text.is_empty() { String::new() } else { format!("{indent}{opening}{text}") });
+                comment = Some(count + 1);
+            }
+        }
+    }
+    out.join("\n") + "\n"
+}
+
+/// The text without its comments.
+fn without_comments(text: &str) -> String {
+    let mut pieces = text.split("/*");
+    let first = pieces.next().unwrap_or_default().to_string();
+    pieces.fold(first, |out, piece| out + piece.split_once("*/").expect("a comment that ends").1)
 }
 
 #[test]
@@ -166,9 +198,10 @@ fn every_exported_function_is_declared_and_in_the_list() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let header = fs::read_to_string(root.join("include/deltarule.h")).unwrap();
     let listed = fs::read_to_string(root.join("abi/symbols.txt")).unwrap();
+    let header = without_comments(&header);
     let mut declared: Vec<&str> = header
         .lines()
-        .filter(|line| !line.trim_start().starts_with('*'))
+        .filter(|line| !line.starts_with("typedef"))
         .filter_map(|line| Some(line.split_once('(')?.0.rsplit([' ', '*']).next()?))
         .filter(|name| name.starts_with("deltarule_"))
         .collect();

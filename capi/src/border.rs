@@ -214,7 +214,12 @@ impl Call {
         stride: usize,
     ) -> Result<ArrayView2<'_, T>, Failure> {
         let data = self.read(name, from, extent(name, rows, cols, stride)?)?;
-        Ok(ArrayView2::from_shape((rows, cols).strides((stride, 1)), data).expect("as long as its extent"))
+        // An array without elements has no strides.
+        let view = match data.is_empty() {
+            true => ArrayView2::from_shape((rows, cols), data),
+            false => ArrayView2::from_shape((rows, cols).strides((stride, 1)), data),
+        };
+        view.map_err(|_| too_large(name, format!("{rows} x {cols}")))
     }
 
     /// A matrix to write, its rows `stride` elements apart; what lies between them stays.
@@ -226,7 +231,11 @@ impl Call {
         stride: usize,
     ) -> Result<ArrayViewMut2<'_, T>, Failure> {
         let data = self.write(name, to, extent(name, rows, cols, stride)?)?;
-        Ok(ArrayViewMut2::from_shape((rows, cols).strides((stride, 1)), data).expect("as long as its extent"))
+        let view = match data.is_empty() {
+            true => ArrayViewMut2::from_shape((rows, cols), data),
+            false => ArrayViewMut2::from_shape((rows, cols).strides((stride, 1)), data),
+        };
+        view.map_err(|_| too_large(name, format!("{rows} x {cols}")))
     }
 
     /// A text in UTF-8.

@@ -509,15 +509,25 @@ static void trainings(void) {
         fault(__LINE__, "deltarule_train_f32", "the callback did not end the training");
     }
     REFUSED(HANDLE, "freed", deltarule_network_free(doomed));
-    /* One that runs away, in the library and not in the caller. */
+    /* One that runs away; its network keeps the parameters of the last good epoch. */
+    const deltarule_layer linear = {OUT, "identity", NULL, 1};
+    deltarule_network runaway;
+    float kept[(IN + 1) * OUT];
+    int epochs = 0;
+    DONE(deltarule_network_new(IN, &linear, 1, DELTARULE_TYPE_F32, NULL, 1, &runaway));
     DONE(deltarule_train_options_init(&o, sizeof o));
     o.solver = "sgd";
-    o.learning_rate = 1e30;
-    int epochs = 0;
+    o.learning_rate = 1e10;
     o.on_epoch = never;
     o.user = &epochs;
-    REFUSED(DIVERGED, "diverged", TRAIN(single, &b, NULL, options));
-    DONE(deltarule_network_set_parameters_f32(single, parameters, COUNT));
+    REFUSED(DIVERGED, "diverged", TRAIN(runaway, &b, NULL, options));
+    DONE(deltarule_network_parameters_f32(runaway, kept, (IN + 1) * OUT));
+    for (int i = 0; i < (IN + 1) * OUT; i++) {
+        if (!isfinite(kept[i])) {
+            fault(__LINE__, "deltarule_train_f32", "a parameter of a good epoch is not finite");
+        }
+    }
+    DONE(deltarule_network_free(runaway));
 }
 
 static void models(void) {

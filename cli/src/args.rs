@@ -107,6 +107,15 @@ pub enum Missing {
     Drop,
 }
 
+/// What `--standardise` says.
+fn standardised(text: &str) -> Result<bool, &'static str> {
+    match text {
+        "yes" => Ok(true),
+        "no" => Ok(false),
+        _ => Err("expected yes or no"),
+    }
+}
+
 /// How parameters are moved.
 #[derive(ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Solver {
@@ -238,6 +247,9 @@ pub struct Train {
     /// What to do with missing cells [default: error]
     #[arg(long, value_enum, help_heading = "Reading")]
     pub missing: Option<Missing>,
+    /// Bring numbers, of inputs and targets, to mean 0 and deviation 1 over the training rows [default: yes]
+    #[arg(long, value_name = "yes|no", value_parser = standardised, conflicts_with = "warm_start", help_heading = "Reading")]
+    pub standardise: Option<bool>,
     /// Leave the rows of an IDX or NPY file in it and read each mini-batch when its turn comes: the same bits, in memory
     /// of some hundred bytes a row; happens by itself where the rows would not fit
     #[arg(long, help_heading = "Reading")]

@@ -217,6 +217,7 @@ fn classify<T: Real>(
     expect("columns of x", columns(model.input()), cols)?;
     let x = call.rows("x", x, (rows, cols), x_stride)?;
     let classes = call.write("classes", classes, rows)?;
+    deltarule::memory::require("the classes", (rows * size_of::<usize>()) as u128)?;
     let mut found = Vec::with_capacity(rows);
     each_piece(&*model, x, |_, said| found.extend(said.values().rows().into_iter().map(most_probable)))?;
     classes.copy_from_slice(&found);

@@ -7,7 +7,7 @@ use crate::network::{self, Real, expect, of_other_type};
 use crate::status::{Failure, Outcome};
 use crate::threads::pool;
 use deltarule::prelude::{Engine, Predictor, Spec};
-use ndarray::{Array2, ArrayView2, ArrayViewMut2, Axis};
+use ndarray::{Array2, ArrayView2, ArrayViewMut2, Axis, Slice};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// A predictor that several threads know, and buffers for matrices with gaps, which it cannot take.
@@ -25,24 +25,32 @@ struct Inner<T> {
 impl<T: Real> Inner<T> {
     /// Predicts pieces of as many rows as there is room for.
     fn predict(&mut self, x: ArrayView2<'_, T>, mut out: ArrayViewMut2<'_, T>) -> Outcome {
-        let (inputs, outputs) = (x.ncols(), out.ncols());
-        for (x, mut out) in x.axis_chunks_iter(Axis(0), self.rows).zip(out.axis_chunks_iter_mut(Axis(0), self.rows)) {
-            let count = x.nrows();
+        // It may have been made for more rows than there is memory for buffers.
+        let most = self.rows.min(x.nrows()).max(1);
+        for (x, mut out) in x.axis_chunks_iter(Axis(0), most).zip(out.axis_chunks_iter_mut(Axis(0), most)) {
             if x.is_standard_layout() && out.is_standard_layout() {
                 self.predictor.predict_into(x, out)?;
                 continue;
             }
-            // Made once, where matrices have gaps.
-            if self.x.nrows() < self.rows {
-                let matrix = |cols| Array2::from_elem((self.rows, cols), T::ZERO);
-                (self.x, self.out) = (matrix(inputs), matrix(outputs));
+            if self.x.nrows() < most {
+                self.make_room(most, (x.ncols(), out.ncols()))?;
             }
-            let mut within = self.x.slice_axis_mut(Axis(0), (0..count).into());
+            let rows = Slice::from(0..x.nrows());
+            let mut within = self.x.slice_axis_mut(Axis(0), rows);
             within.assign(&x);
-            let mut from = self.out.slice_axis_mut(Axis(0), (0..count).into());
+            let mut from = self.out.slice_axis_mut(Axis(0), rows);
             self.predictor.predict_into(within.view(), from.view_mut())?;
             out.assign(&from);
         }
+        Ok(())
+    }
+
+    /// Makes the buffers for matrices with gaps.
+    fn make_room(&mut self, rows: usize, (inputs, outputs): (usize, usize)) -> Outcome {
+        let numbers = rows as u128 * (inputs + outputs) as u128;
+        deltarule::memory::require("buffers for matrices with gaps", numbers * size_of::<T>() as u128)?;
+        let matrix = |cols| Array2::from_elem((rows, cols), T::ZERO);
+        (self.x, self.out) = (matrix(inputs), matrix(outputs));
         Ok(())
     }
 }

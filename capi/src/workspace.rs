@@ -24,13 +24,20 @@ struct Inner<T> {
 }
 
 /// A matrix without gaps: the caller's, or a copy in a buffer that keeps its room.
-fn packed<'a, T: Real>(view: &'a ArrayView2<'_, T>, room: &'a mut Vec<T>) -> ArrayView2<'a, T> {
+fn packed<'a, T: Real>(
+    view: &'a ArrayView2<'_, T>,
+    room: &'a mut Vec<T>,
+) -> Result<ArrayView2<'a, T>, Failure> {
     if view.is_standard_layout() {
-        return view.view();
+        return Ok(view.view());
     }
     room.clear();
+    if room.capacity() < view.len() {
+        deltarule::memory::require("a copy of rows with gaps", (view.len() * size_of::<T>()) as u128)?;
+        room.reserve_exact(view.len());
+    }
     room.extend(view.iter());
-    ArrayView2::from_shape(view.raw_dim(), room).expect("as many as the view has")
+    Ok(ArrayView2::from_shape(view.raw_dim(), room).expect("as many as the view has"))
 }
 
 /// The parts of a batch of the caller's, checked.
@@ -127,7 +134,7 @@ where
     // Buffers that a panic left are overwritten by the next call.
     let mut inner = shared.inner.lock().unwrap_or_else(PoisonError::into_inner);
     let Inner { workspace, x, y } = &mut *inner;
-    let batch = Batch { x: packed(&batch.x, x), y: packed(&batch.y, y), weights: batch.weights };
+    let batch = Batch { x: packed(&batch.x, x)?, y: packed(&batch.y, y)?, weights: batch.weights };
     let found = match wants_gradient {
         true => pass::value_and_gradient(spec, params, batch, &objective, workspace, gradient)?,
         false => pass::value(spec, params, batch, &objective, workspace)?,
@@ -163,7 +170,7 @@ fn backward<T: Real>(
     };
     let mut inner = shared.inner.lock().unwrap_or_else(PoisonError::into_inner);
     let Inner { workspace, x: x_room, y: y_room } = &mut *inner;
-    let (x, output_gradient) = (packed(&x, x_room), packed(&output_gradient, y_room));
+    let (x, output_gradient) = (packed(&x, x_room)?, packed(&output_gradient, y_room)?);
     Ok(pass::backward(spec, params, x, output_gradient, workspace, gradient, below)?)
 }
 

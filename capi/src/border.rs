@@ -183,7 +183,10 @@ impl Call {
     }
 
     /// `len` elements to write; none, if there are to be none.
-    #[expect(clippy::mut_from_ref, reason = "the call sees to it that no two slices of it overlap where one is written")]
+    #[expect(
+        clippy::mut_from_ref,
+        reason = "the call sees to it that no two slices of it overlap where one is written"
+    )]
     pub fn write<T: Plain>(&self, name: &'static str, to: Out<T>, len: usize) -> Result<&mut [T], Failure> {
         if len == 0 {
             return Ok(&mut []);
@@ -296,7 +299,12 @@ impl Call {
     }
 
     /// As [`report`](Self::report), of a struct whose size is yet to be set, and is `size`.
-    pub fn begin_report<T: Plain>(&self, name: &'static str, to: Out<T>, size: usize) -> Result<Report<'_, T>, Failure> {
+    pub fn begin_report<T: Plain>(
+        &self,
+        name: &'static str,
+        to: Out<T>,
+        size: usize,
+    ) -> Result<Report<'_, T>, Failure> {
         self.region::<T>(name, to.0 as usize, 1)?;
         let bytes = self.write::<u8>(name, Out(to.0.cast()), check_size(name, size)?)?;
         bytes.fill(0);

@@ -104,13 +104,7 @@ fn map<T: Real>(call: &Call, function: Chosen, n: usize, x: In<T>, y: Out<T>) ->
     Ok(())
 }
 
-fn map_with_slope<T: Real>(
-    call: &Call,
-    function: Chosen,
-    n: usize,
-    x: In<T>,
-    (y, slope): (Out<T>, Out<T>),
-) -> Outcome {
+fn map_with_slope<T: Real>(call: &Call, function: Chosen, n: usize, x: In<T>, (y, slope): (Out<T>, Out<T>)) -> Outcome {
     if y.is(x) {
         function.apply_with_slope(call.write("y", y, n)?, call.write("slope", slope, n)?);
         return Ok(());

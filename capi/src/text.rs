@@ -40,7 +40,10 @@ impl<'c> Buffer<'c> {
         if !self.asks {
             if self.bytes.len() < needed {
                 let found = self.bytes.len();
-                return Err(Failure::border(Status::Usage, format!("capacity: expected at least {needed}, found {found}")));
+                return Err(Failure::border(
+                    Status::Usage,
+                    format!("capacity: expected at least {needed}, found {found}"),
+                ));
             }
             self.bytes[..text.len()].copy_from_slice(text.as_bytes());
             self.bytes[text.len()] = 0;

@@ -71,13 +71,18 @@ fn solver(text: &str) -> Result<Solver, Failure> {
         _ => None,
     };
     if let Some(whole) = whole {
-        return if constants.is_empty() { Ok(whole) } else { Err(usage("solver", format!("{name} alone"), format!("'{text}'"))) };
+        return if constants.is_empty() {
+            Ok(whole)
+        } else {
+            Err(usage("solver", format!("{name} alone"), format!("'{text}'")))
+        };
     }
     let mut method = Method::parse(name).map_err(|_| {
         usage("solver", format!("{} or {}", Method::NAMES.join(", "), WHOLE.join(", ")), format!("'{name}'"))
     })?;
     for constant in constants.split(',').filter(|constant| !constant.is_empty()) {
-        let pair = constant.split_once('=').and_then(|(key, value)| Some((key.trim(), value.trim().parse::<f64>().ok()?)));
+        let pair =
+            constant.split_once('=').and_then(|(key, value)| Some((key.trim(), value.trim().parse::<f64>().ok()?)));
         let Some((key, value)) = pair else {
             return Err(usage("solver", format!("{name}:constant=number,..."), format!("'{text}'")));
         };
@@ -107,9 +112,8 @@ fn trainer(call: &Call, options: &TrainOptions) -> Result<Trainer, Failure> {
     let default_rate = if let Solver::Steps(method) = solver { method.default_rate() } else { 0.001 };
     let schedule = call.optional_text("options.schedule", options.schedule)?.map(Schedule::parse).transpose()?;
     let backend = call.optional_text("options.gemm", options.gemm)?.map(Backend::parse).transpose()?;
-    let time_limit = unless_zero("time_limit", options.time_limit)?.map(|seconds| {
-        Duration::try_from_secs_f64(seconds).map_err(|e| usage("time_limit", "seconds", e))
-    });
+    let time_limit = unless_zero("time_limit", options.time_limit)?
+        .map(|seconds| Duration::try_from_secs_f64(seconds).map_err(|e| usage("time_limit", "seconds", e)));
     let dropout = unless_zero("dropout", options.dropout)?;
     Ok(Trainer {
         solver,
@@ -231,7 +235,10 @@ where
         }
         (Some(share), None) => {
             let split = hold_out(Strata::None(training.x.nrows()), share, &mut Rng::new(options.seed))?;
-            (Packed::Owned(Owned::of(&training, &split.train)?), Some(Packed::Owned(Owned::of(&training, &split.test)?)))
+            (
+                Packed::Owned(Owned::of(&training, &split.train)?),
+                Some(Packed::Owned(Owned::of(&training, &split.test)?)),
+            )
         }
         (None, held_back) => (Packed::of(training)?, held_back.map(Packed::of).transpose()?),
     };

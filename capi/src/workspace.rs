@@ -24,10 +24,7 @@ struct Inner<T> {
 }
 
 /// A matrix without gaps: the caller's, or a copy in a buffer that keeps its room.
-fn packed<'a, T: Real>(
-    view: &'a ArrayView2<'_, T>,
-    room: &'a mut Vec<T>,
-) -> Result<ArrayView2<'a, T>, Failure> {
+fn packed<'a, T: Real>(view: &'a ArrayView2<'_, T>, room: &'a mut Vec<T>) -> Result<ArrayView2<'a, T>, Failure> {
     if view.is_standard_layout() {
         return Ok(view.view());
     }

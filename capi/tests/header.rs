@@ -48,10 +48,16 @@ fn without_border(text: &str) -> String {
     for (ours, theirs) in [("In<", "*const "), ("Out<", "*mut ")] {
         while let Some(at) = text.find(ours) {
             let start = at + ours.len();
-            let end = start + text[start..].char_indices().scan(1, |depth, (i, c)| {
-                *depth += i32::from(c == '<') - i32::from(c == '>');
-                Some((i, *depth))
-            }).find(|(_, depth)| *depth == 0).expect("a closing bracket").0;
+            let end = start
+                + text[start..]
+                    .char_indices()
+                    .scan(1, |depth, (i, c)| {
+                        *depth += i32::from(c == '<') - i32::from(c == '>');
+                        Some((i, *depth))
+                    })
+                    .find(|(_, depth)| *depth == 0)
+                    .expect("a closing bracket")
+                    .0;
             text = format!("{}{theirs}{}{}", &text[..at], &text[start..end], &text[end + 1..]);
         }
     }
@@ -70,27 +76,39 @@ fn function(out: &mut String, doc: &str, name: &str, arguments: &str, result: &s
             words.map(|word| if is_real(word) { word.replace('T', real) } else { word.into() }).collect();
         arguments = replaced.concat();
     }
-    writeln!(out, "{doc}#[unsafe(no_mangle)] pub extern \"C\" fn {name}({arguments}) -> {result} {{ loop {{}} }}").unwrap();
+    writeln!(out, "{doc}#[unsafe(no_mangle)] pub extern \"C\" fn {name}({arguments}) -> {result} {{ loop {{}} }}")
+        .unwrap();
 }
 
 /// The functions of one `export!` or `export_plain!`.
 fn functions(out: &mut String, block: &str, is_plain: bool) {
     let mut rest = block;
     while let Some(start) = rest.find("    fn ") {
-        let doc: String = rest[..start].lines().filter(|line| line.trim().starts_with("///")).fold(String::new(), |doc, line| doc + line.trim() + "\n");
+        let doc: String = rest[..start]
+            .lines()
+            .filter(|line| line.trim().starts_with("///"))
+            .fold(String::new(), |doc, line| doc + line.trim() + "\n");
         let head_end = start + rest[start..].find('{').expect("a body");
         let head = rest[start + "    fn ".len()..head_end].trim();
         let (names, signature) = head.split_once('(').expect("arguments");
         let (arguments, result) = signature.rsplit_once(')').expect("arguments");
         let result = result.trim().strip_prefix("->").map_or("Status".into(), |result| without_border(result.trim()));
         // The first argument is the call.
-        let arguments = if is_plain { arguments } else { arguments.split_once(',').map_or("", |(_, arguments)| arguments) };
+        let arguments =
+            if is_plain { arguments } else { arguments.split_once(',').map_or("", |(_, arguments)| arguments) };
         match names.split_once('|') {
             None => function(out, &doc, names.trim(), arguments, &result, None),
             Some((single, double)) => {
                 function(out, &doc, single.trim(), arguments, &result, Some("f32"));
                 let double = double.split_once('<').expect("a pair is over a type").0.trim();
-                function(out, &format!("/// {} in double precision.\n", single.trim()), double, arguments, &result, Some("f64"));
+                function(
+                    out,
+                    &format!("/// {} in double precision.\n", single.trim()),
+                    double,
+                    arguments,
+                    &result,
+                    Some("f64"),
+                );
             }
         }
         rest = &rest[head_end..];
@@ -109,7 +127,9 @@ fn plain_rust(sources: &Path) -> String {
     let batch = &abi[start..end];
     let mut out = abi[..start].to_string();
     for real in ["f32", "f64"] {
-        out += &batch.replace("Batch<T>", &format!("Batch{}", real.to_uppercase())).replace("*const T", &format!("*const {real}"));
+        out += &batch
+            .replace("Batch<T>", &format!("Batch{}", real.to_uppercase()))
+            .replace("*const T", &format!("*const {real}"));
         out.push('\n');
     }
     out += &abi[end..];
@@ -191,6 +211,26 @@ fn the_committed_header_is_what_the_sources_say() {
         "include/deltarule.h is not what the sources say, first in line {:?}: UPDATE=1 cargo test -p deltarule-capi --test header",
         differs.map(|line| line + 1)
     );
+}
+
+#[test]
+fn every_member_of_every_struct_has_its_place_in_the_list() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let header = without_comments(&fs::read_to_string(root.join("include/deltarule.h")).unwrap());
+    let mut names = Vec::new();
+    for block in header.split("typedef struct ").skip(1) {
+        let (name, members) = block.split_once('{').expect("a struct with members");
+        let name = name.trim();
+        names.push(name.to_string());
+        let members = members.split_once('}').expect("an end").0;
+        let last_word = |member: &str| member.trim_end().rsplit([' ', '*']).next().expect("a name").to_string();
+        names.extend(
+            members.rsplit_once(';').expect("a member").0.split(';').map(|m| format!("{name}.{}", last_word(m))),
+        );
+    }
+    let listed = fs::read_to_string(root.join("abi/layout.txt")).unwrap();
+    let listed: Vec<_> = listed.lines().map(|line| line.split_once(' ').expect("a name and a number").0).collect();
+    assert_eq!(names, listed, "tests/layout.c prints abi/layout.txt");
 }
 
 #[test]

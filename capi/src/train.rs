@@ -223,9 +223,10 @@ where
     let options = call.options("options", options, defaults())?;
     let shared = network::shared::<T>(handle)?;
     let spec = shared.spec();
-    let names = ["training", "training.x", "training.y", "training.weights"];
+    let names = ["training", "training.inputs", "training.outputs", "training.x", "training.y", "training.weights"];
     let training = parts(call, names, training, spec)?;
-    let names = ["held_back", "held_back.x", "held_back.y", "held_back.weights"];
+    let names =
+        ["held_back", "held_back.inputs", "held_back.outputs", "held_back.x", "held_back.y", "held_back.weights"];
     let held_back = if held_back.is_null() { None } else { Some(parts(call, names, held_back, spec)?) };
     let trainer = trainer(call, &options)?;
     let history = call.optional_report("history", history)?;

@@ -44,8 +44,8 @@ pub struct Parts<'c, T> {
     pub weights: Option<&'c [T]>,
 }
 
-/// What a batch's parts are called in messages.
-pub type Names = [&'static str; 4];
+/// What a batch's parts are called in messages: whole texts, for a step makes none.
+pub type Names = [&'static str; 6];
 
 /// Takes a batch apart.
 pub fn parts<'c, T: Real>(
@@ -57,10 +57,10 @@ pub fn parts<'c, T: Real>(
 where
     Rows<T>: crate::border::Plain,
 {
-    let [name, x, y, weights] = names;
+    let [name, inputs, outputs, x, y, weights] = names;
     let batch = call.one(name, batch)?;
-    expect(&format!("{name}.inputs"), spec.inputs(), batch.inputs)?;
-    expect(&format!("{name}.outputs"), spec.outputs(), batch.outputs)?;
+    expect(inputs, spec.inputs(), batch.inputs)?;
+    expect(outputs, spec.outputs(), batch.outputs)?;
     Ok(Parts {
         x: call.rows(x, batch.x, (batch.rows, batch.inputs), batch.x_stride)?,
         y: call.rows(y, batch.y, (batch.rows, batch.outputs), batch.y_stride)?,
@@ -120,7 +120,8 @@ where
     let (network, shared) = (network::shared::<T>(network)?, self::workspace::<T>(workspace)?);
     let (spec, now) = (network.spec(), network.now());
     let params = parameters(call, &now, given)?;
-    let batch = parts(call, ["batch", "batch.x", "batch.y", "batch.weights"], batch, spec)?;
+    let names = ["batch", "batch.inputs", "batch.outputs", "batch.x", "batch.y", "batch.weights"];
+    let batch = parts(call, names, batch, spec)?;
     let objective = objective(network::loss(call, loss)?, l1, l2)?;
     let wants_gradient = !(gradient.is_null() && count == 0);
     if wants_gradient {

@@ -15,14 +15,18 @@ abi=$(sed -n 's/^#define DELTARULE_ABI_VERSION //p' capi/include/deltarule.h)
 soname=libdeltarule.so.$abi
 
 # Cargo knows no sonames. What a static library needs of the system is in the compiler's note.
-notes=$(cargo rustc --quiet --release -p deltarule-capi --lib -- -C "link-arg=-Wl,-soname,$soname" --print native-static-libs 2>&1 >/dev/null) \
-    || { echo "$notes" >&2; exit 1; }
+flags=(-C "link-arg=-Wl,-soname,$soname" --print native-static-libs)
+notes=$(cargo rustc --quiet --release -p deltarule-capi --lib -- "${flags[@]}" 2>&1 >/dev/null) || { echo "$notes" >&2; exit 1; }
 target=$(cargo metadata --format-version 1 --no-deps | sed -n 's/.*"target_directory":"\([^"]*\)".*/\1/p')
 mkdir -p "$target"
 # An up-to-date build has no note: the one of the build before is kept beside it.
 kept=$target/release/libdeltarule_c.native
 natives=$(sed -n 's/.*native-static-libs: //p' <<<"$notes")
-if [ -n "$natives" ]; then echo "$natives" >"$kept"; else natives=$(cat "$kept" 2>/dev/null || echo "-lgcc_s -lutil -lrt -lpthread -lm -ldl -lc"); fi
+if [ -n "$natives" ]; then
+    echo "$natives" >"$kept"
+else
+    natives=$(cat "$kept" 2>/dev/null || echo "-lgcc_s -lutil -lrt -lpthread -lm -ldl -lc")
+fi
 
 root=${DESTDIR:-}$prefix
 install -d "$root/lib/pkgconfig" "$root/include"

@@ -403,8 +403,8 @@ export! {
         write(call, network, (from, count), |spec| part(spec, layer, tensor))
     }
 
-    /// Writes a network to a model file, whole or not at all, as one that takes numbers as they are; classes are called 0, 1, … What is at
-    /// `path` is replaced if `replace` is 1, and with 0 it is an error. `loss` is the one it was trained with, as in
+    /// Writes a network to a model file, whole or not at all, as one that takes numbers as they are; classes are called 0, 1 and so on.
+    /// What is at `path` is replaced if `replace` is 1, and with 0 it is an error. `loss` is the one it was trained with, as in
     /// deltarule_train_options.
     fn deltarule_network_save(call, network: abi::Network, loss: In<c_char>, path: In<c_char>, replace: i32) {
         let (loss, path) = (self::loss(call, loss)?, call.text("path", path)?);

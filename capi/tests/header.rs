@@ -157,7 +157,8 @@ fn header() -> String {
     config.after_includes = Some(format!(
         "\n/* The version of this header; deltarule_version() has the library's. */\n#define DELTARULE_VERSION \"{version}\"\n\
          #define DELTARULE_VERSION_MAJOR {major}\n#define DELTARULE_VERSION_MINOR {minor}\n#define DELTARULE_VERSION_PATCH {patch}\n\
-         #define DELTARULE_VERSION_NUMBER {}\n\n/* The number of the binary interface: libdeltarule.so.0. */\n#define DELTARULE_ABI_VERSION 0",
+         #define DELTARULE_VERSION_NUMBER {}\n\n/* The number of the binary interface: libdeltarule.so.0. */\n\
+         #define DELTARULE_ABI_VERSION 0",
         10_000 * major + 100 * minor + patch
     ));
     let mut bytes = Vec::new();

@@ -392,12 +392,14 @@ static void gradients(void) {
     REFUSED(HANDLE, "threads", deltarule_workspace_new(single, 1, (deltarule_threads){workspace.id}, &out.workspace));
 
     REFUSED(NULL, "x", deltarule_backward_f32(single, workspace, NULL, 0, ROWS, NULL, IN, IN, y, OUT, OUT, out.f, COUNT, NULL));
-    REFUSED(NULL, "output_gradient", deltarule_backward_f32(single, workspace, NULL, 0, ROWS, x, IN, IN, NULL, OUT, OUT, out.f, COUNT, NULL));
+#define BACKWARD(x, inputs, y, outputs, g, count, below) \
+    deltarule_backward_f32(single, workspace, NULL, 0, ROWS, x, inputs, IN, y, outputs, OUT, g, count, below)
+    REFUSED(NULL, "output_gradient", BACKWARD(x, IN, NULL, OUT, out.f, COUNT, NULL));
     REFUSED(NULL, "gradient", deltarule_backward_f32(single, workspace, NULL, 0, ROWS, x, IN, IN, y, OUT, OUT, NULL, COUNT, NULL));
     REFUSED(USAGE, "gradient_count", deltarule_backward_f32(single, workspace, NULL, 0, ROWS, x, IN, IN, y, OUT, OUT, out.f, 1, NULL));
     REFUSED(USAGE, "columns of x", deltarule_backward_f32(single, workspace, NULL, 0, ROWS, x, 1, IN, y, OUT, OUT, out.f, COUNT, NULL));
-    REFUSED(USAGE, "columns of output_gradient", deltarule_backward_f32(single, workspace, NULL, 0, ROWS, x, IN, IN, y, 1, OUT, out.f, COUNT, NULL));
-    REFUSED(OVERLAP, "input_gradient", deltarule_backward_f32(single, workspace, NULL, 0, ROWS, x, IN, IN, y, OUT, OUT, out.f, COUNT, out.f));
+    REFUSED(USAGE, "columns of output_gradient", BACKWARD(x, IN, y, 1, out.f, COUNT, NULL));
+    REFUSED(OVERLAP, "input_gradient", BACKWARD(x, IN, y, OUT, out.f, COUNT, out.f));
 }
 
 static int32_t never(const deltarule_epoch *epoch, void *user) {

@@ -338,10 +338,11 @@ impl<T: Plain> Report<'_, T> {
 }
 
 fn check_size(name: &str, size: usize) -> Result<usize, Failure> {
-    if (size_of::<usize>()..=MOST_STRUCT).contains(&size) {
+    // Half a member would be copied otherwise, and half a pointer is none.
+    if (size_of::<usize>()..=MOST_STRUCT).contains(&size) && size.is_multiple_of(size_of::<usize>()) {
         return Ok(size);
     }
-    let expected = format!("the size of the struct, from {} to {MOST_STRUCT} bytes", size_of::<usize>());
+    let expected = format!("the size of the struct, {0} to {MOST_STRUCT} bytes in steps of {0}", size_of::<usize>());
     Err(Failure::border(Status::Usage, format!("{name}.size: expected {expected}, found {size}")))
 }
 

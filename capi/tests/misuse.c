@@ -496,6 +496,7 @@ static void trainings(void) {
     SETTING(gemm, "no such library", "gemm");
     SETTING(solver, "perceptron", "");
     SETTING(size, 3, "options.size");
+    SETTING(size, sizeof(void *) + 4, "options.size");
     DONE(deltarule_train_options_init(&o, sizeof o));
     o.threads.id = single.id;
     REFUSED(HANDLE, "threads", TRAIN(single, &b, NULL, options));

@@ -25,7 +25,7 @@
 //! Imports point to a lower row; inside a row only as ">" says. `tests/house.rs` enforces it.
 //!
 //! ```text
-//! 7  shells       cli                                                       (public interface only)
+//! 7  shells       cli, python > exchange    capi                            (public interface only)
 //! 6  assembly     verify   model (recipe, file format) > train
 //! 5  learning     optim    gradcheck    data    metrics    picture    sealed
 //! 4  network      predictor > network, curvature > pass, generic > workspace, objective > noise, plan, tiny, ... > spec

@@ -19,6 +19,9 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted, vali
 from . import _deltarule, _settings
 from ._files import FilesMixin
 
+#: Rows of a batch times parameters below which a second thread gains nothing: a training step takes some ten microseconds.
+_WORTH_THREADS = 2_000_000
+
 _STALLED = {
     False: "Training loss did not improve more than tol={tol} for {n} consecutive epochs. ",
     True: "Validation score did not improve more than tol={tol} for {n} consecutive epochs. ",
@@ -59,10 +62,12 @@ class _Network(FilesMixin, BaseEstimator):
 
     def _forward(self, X: Any) -> np.ndarray:
         """The network's outputs."""
-        check_is_fitted(self)
-        net, count = self._net, _settings.threads(self.n_threads)
-        if type(X) is np.ndarray and X.ndim == 2 and X.dtype == net.dtype and X.flags.c_contiguous:
-            if X.shape[1] == self.n_features_in_ and X.shape[0] > 0 and not hasattr(self, "feature_names_in_"):
+        known = self.__dict__
+        if "_net" not in known:
+            check_is_fitted(self)
+        net, count = known["_net"], _settings.threads(self.n_threads)
+        if type(X) is np.ndarray and X.ndim == 2 and X.dtype == known["_dtype"] and X.flags.c_contiguous:
+            if X.shape[1] == self.n_features_in_ and X.shape[0] > 0 and "feature_names_in_" not in known:
                 # Nothing is left to check but that all is finite, which the engine does as it reads.
                 outputs = net.predict(X, count, True)
                 if outputs is not None:
@@ -82,6 +87,7 @@ class _Network(FilesMixin, BaseEstimator):
         if self._seed < 0:
             raise ValueError(f"random_state: expected a whole number of at least 0, got {self._seed}.")
         self._net = _deltarule.Network(inputs, described, self.init, self._seed, np.dtype(dtype).name, means)
+        self._dtype = np.dtype(dtype)
         self.n_layers_ = len(described) + 1
         self.n_outputs_ = outputs
         self.n_iter_ = 0
@@ -158,6 +164,9 @@ class _Network(FilesMixin, BaseEstimator):
         seed = self._seed if incremental else self._seed + self._epochs
         kind, names = self._target()
         chosen = _settings.settings(self, self._loss(), batch, l2, seed, kind, names)
+        if self.n_threads is None and batch * self._net.parameters < _WORTH_THREADS:
+            # The bits are the same, and starting threads takes longer than they would save.
+            chosen["threads"] = 1
         if judged is not None and chosen["monitor"] is None:
             chosen["monitor"] = "r2" if kind == "numbers" else "accuracy"
         if self.label_smoothing_ > 0:

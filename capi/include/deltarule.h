@@ -839,13 +839,10 @@ deltarule_status deltarule_network_set_tensor_f64(struct deltarule_network netwo
                                                   const double *from,
                                                   size_t count);
 
-/* Writes a network to a model file, whole or not at all, as one that takes numbers as they are; classes are called 0, 1, … What is at
-   `path` is replaced if `replace` is 1, and with 0 it is an error. `loss` is the one it was trained with, as in
+/* Writes a network to a model file, whole or not at all, as one that takes numbers as they are; classes are called 0, 1 and so on.
+   What is at `path` is replaced if `replace` is 1, and with 0 it is an error. `loss` is the one it was trained with, as in
    deltarule_train_options. */
-deltarule_status deltarule_network_save(struct deltarule_network network,
-                                        const char *loss,
-                                        const char *path,
-                                        int32_t replace);
+deltarule_status deltarule_network_save(struct deltarule_network network, const char *loss, const char *path, int32_t replace);
 
 /* The outputs for `rows` rows, on the calling thread: `x` is rows x cols (the network's inputs), `out` rows x out_cols (its outputs).
    Rows begin `x_stride` and `out_stride` elements apart. Any number of threads may predict by one network at once. */

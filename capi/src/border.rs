@@ -37,7 +37,7 @@ impl<T> In<T> {
     pub const NULL: Self = Self(ptr::null());
 
     /// Whether there is none.
-    pub fn is_null(self) -> bool {
+    pub fn is_null(&self) -> bool {
         self.0.is_null()
     }
 
@@ -56,7 +56,7 @@ impl In<c_char> {
 
 impl<T> Out<T> {
     /// Whether there is none.
-    pub fn is_null(self) -> bool {
+    pub fn is_null(&self) -> bool {
         self.0.is_null()
     }
 
@@ -198,7 +198,6 @@ impl Call {
     }
 
     /// One thing to write, such as a handle.
-    #[expect(clippy::mut_from_ref, reason = "as for a slice")]
     pub fn place<T: Plain>(&self, name: &'static str, to: Out<T>) -> Result<&mut T, Failure> {
         Ok(&mut self.write(name, to, 1)?[0])
     }

@@ -2,8 +2,8 @@
 
 use crate::abi::{Order, Threads, Transpose};
 use crate::border::{Call, In, Out, export, extent};
-use crate::network::{Real, usage};
-use crate::status::{Failure, Outcome};
+use crate::network::Real;
+use crate::status::{Failure, Outcome, usage};
 use crate::threads::pool;
 use deltarule::gemm::{Mat, MatMut, gemm};
 use deltarule::prelude::Engine;

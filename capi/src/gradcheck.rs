@@ -1,9 +1,8 @@
 //! Is this the gradient of that function? For functions of C.
 
-use crate::abi::{GradcheckOptions, GradcheckReport, ValueCallback, Verdict};
+use crate::abi::{GradcheckOptions, GradcheckReport, Status, ValueCallback, Verdict};
 use crate::border::{Call, In, Out, User, export};
-use crate::network::usage;
-use crate::status::{Failure, Outcome};
+use crate::status::{Failure, Outcome, usage};
 use crate::text::Buffer;
 use deltarule::gradcheck::{self, Mode, Options};
 use std::ffi::c_char;
@@ -60,7 +59,7 @@ fn check(
     text: (Out<c_char>, usize, Out<usize>),
 ) -> Outcome {
     let Some(function) = function else {
-        return Err(Failure::border(crate::abi::Status::Null, "function: expected one, found null"));
+        return Err(Failure::border(Status::Null, "function: expected one, found null"));
     };
     let options = options(&call.options("options", given, defaults())?)?;
     if n == 0 {

@@ -2,8 +2,8 @@
 
 use crate::abi::{Function, RowFunction, RowReduction};
 use crate::border::{Call, In, Out, export, export_plain};
-use crate::network::{Real, usage};
-use crate::status::{Failure, Outcome};
+use crate::network::Real;
+use crate::status::{Failure, Outcome, usage};
 use deltarule::kernel::elementwise::Function as Kernel;
 use deltarule::kernel::softmax;
 use deltarule::prelude::{Activation, ActivationFn};

@@ -3,8 +3,8 @@
 use crate::abi::{self, ModelFacts, Task};
 use crate::border::{Call, In, Out, export};
 use crate::handle;
-use crate::network::{self, Real, any, expect, flag, type_of, usage};
-use crate::status::{Failure, Outcome};
+use crate::network::{self, Real, any, type_of};
+use crate::status::{Failure, Outcome, expect, flag, usage};
 use crate::text::Buffer;
 use deltarule::Error;
 use deltarule::data::features::{Feature, Features, Kind};

@@ -6,7 +6,7 @@
 use crate::abi::{self, Layer, LayerPlace, NetworkSizes, Status, Tensor, Type};
 use crate::border::{Call, In, Out, Plain, export};
 use crate::handle;
-use crate::status::{Failure, Outcome};
+use crate::status::{Failure, Outcome, expect, flag, usage};
 use crate::text::Buffer;
 use deltarule::Error;
 use deltarule::file::Existing;
@@ -145,25 +145,6 @@ fn type_from(number: i32) -> Result<Dtype, Failure> {
         32 => Ok(Dtype::F32),
         64 => Ok(Dtype::F64),
         _ => Err(usage("dtype", "DELTARULE_TYPE_F32 or DELTARULE_TYPE_F64", number)),
-    }
-}
-
-/// A setting outside its range.
-pub fn usage(name: &str, expected: impl std::fmt::Display, found: impl std::fmt::Display) -> Failure {
-    Error::setting(name, expected, found).into()
-}
-
-/// Refuses a size that is not the one it must be.
-pub fn expect(what: &str, expected: usize, found: usize) -> Outcome {
-    if expected == found { Ok(()) } else { Err(Error::shape(what, expected, found).into()) }
-}
-
-/// A number that stands for yes or no.
-pub fn flag(name: &str, number: i32) -> Result<bool, Failure> {
-    match number {
-        0 => Ok(false),
-        1 => Ok(true),
-        _ => Err(usage(name, "0 or 1", number)),
     }
 }
 

@@ -3,8 +3,8 @@
 use crate::abi;
 use crate::border::{Call, In, Out, export};
 use crate::handle;
-use crate::network::{self, Real, expect, of_other_type};
-use crate::status::{Failure, Outcome};
+use crate::network::{self, Real, of_other_type};
+use crate::status::{Failure, Outcome, expect, usage};
 use crate::threads::pool;
 use deltarule::prelude::{Engine, Predictor, Spec};
 use ndarray::{Array2, ArrayView2, ArrayViewMut2, Axis, Slice};
@@ -57,7 +57,7 @@ impl<T: Real> Inner<T> {
 
 fn make<T: Real>(network: &network::Shared<T>, rows: usize, threads: abi::Threads) -> Result<abi::Predictor, Failure> {
     if rows == 0 {
-        return Err(network::usage("rows", "at least 1", 0));
+        return Err(usage("rows", "at least 1", 0));
     }
     let predictor = Predictor::new(&network.now(), rows, Engine::default(), pool(threads)?)?;
     let none = || Array2::from_elem((0, 0), T::ZERO);

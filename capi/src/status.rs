@@ -40,11 +40,30 @@ impl From<Error> for Failure {
     }
 }
 
+/// A setting outside its range.
+pub fn usage(name: &str, expected: impl std::fmt::Display, found: impl std::fmt::Display) -> Failure {
+    Error::setting(name, expected, found).into()
+}
+
+/// Refuses a size that is not the one it must be.
+pub fn expect(what: &str, expected: usize, found: usize) -> Outcome {
+    if expected == found { Ok(()) } else { Err(Error::shape(what, expected, found).into()) }
+}
+
+/// A number that stands for yes or no.
+pub fn flag(name: &str, number: i32) -> Result<bool, Failure> {
+    match number {
+        0 => Ok(false),
+        1 => Ok(true),
+        _ => Err(usage(name, "0 or 1", number)),
+    }
+}
+
 thread_local! {
     static LAST: RefCell<CString> = RefCell::default();
 }
 
-/// Keeps the text of a failure for [`deltarule_last_error`] and gives its number.
+/// Keeps the text of a failure for `deltarule_last_error` and gives its number.
 pub fn remember(name: &str, failure: &Failure) -> Status {
     let text = format!("{name}: {}", failure.message).replace('\0', "\u{fffd}");
     let text = CString::new(text).unwrap_or_default();

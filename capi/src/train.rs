@@ -2,8 +2,8 @@
 
 use crate::abi::{self, Batch as Rows, Epoch, History, Stopped, Threads, TrainOptions};
 use crate::border::{Call, In, Out, Plain, User, export};
-use crate::network::{self, Real, flag, usage};
-use crate::status::{Failure, Outcome};
+use crate::network::{self, Real};
+use crate::status::{Failure, Outcome, flag, usage};
 use crate::threads::pool;
 use crate::workspace::{Parts, objective, parts};
 use deltarule::data::split::{Strata, hold_out};
@@ -58,6 +58,15 @@ fn defaults() -> TrainOptions {
 /// The solvers that look at all rows.
 const WHOLE: [&str; 6] = ["lbfgs", "rprop", "scg", "levenberg_marquardt", "bayes", "perceptron"];
 
+/// A constant that stands for yes or no.
+fn switch(name: &str, value: f64) -> Result<bool, Failure> {
+    match value {
+        0.0 => Ok(false),
+        1.0 => Ok(true),
+        _ => Err(usage(name, "0 or 1", value)),
+    }
+}
+
 /// Reads `adam` or `sgd:momentum=0.8,nesterov=0`.
 fn solver(text: &str) -> Result<Solver, Failure> {
     let (name, constants) = text.split_once(':').unwrap_or((text, ""));
@@ -87,9 +96,9 @@ fn solver(text: &str) -> Result<Solver, Failure> {
             return Err(usage("solver", format!("{name}:constant=number,..."), format!("'{text}'")));
         };
         method = match (key, method) {
-            ("nesterov", Method::Sgd { momentum, .. }) => Method::Sgd { momentum, nesterov: value != 0.0 },
+            ("nesterov", Method::Sgd { momentum, .. }) => Method::Sgd { momentum, nesterov: switch(key, value)? },
             ("centered", Method::RmsProp { rho, epsilon, momentum, .. }) => {
-                Method::RmsProp { rho, epsilon, momentum, centered: value != 0.0 }
+                Method::RmsProp { rho, epsilon, momentum, centered: switch(key, value)? }
             }
             (key, method) => method.with(key, value)?,
         };

@@ -3,8 +3,8 @@
 use crate::abi::{self, Batch as Rows, Value};
 use crate::border::{Call, In, Out, export};
 use crate::handle;
-use crate::network::{self, Real, expect, of_other_type};
-use crate::status::{Failure, Outcome};
+use crate::network::{self, Real, of_other_type};
+use crate::status::{Failure, Outcome, expect, usage};
 use crate::threads::pool;
 use deltarule::network::objective::{Batch, Objective};
 use deltarule::prelude::{Engine, Loss, Network, Spec, Workspace, pass};
@@ -72,7 +72,7 @@ where
 pub fn objective(loss: Loss, l1: f64, l2: f64) -> Result<Objective, Failure> {
     for (name, factor) in [("l1", l1), ("l2", l2)] {
         if !(factor.is_finite() && factor >= 0.0) {
-            return Err(network::usage(name, "a finite number of at least 0", factor));
+            return Err(usage(name, "a finite number of at least 0", factor));
         }
     }
     Ok(Objective { loss, l1, l2 })
@@ -93,7 +93,7 @@ fn parameters<'a, T: Real>(
 
 fn make<T: Real>(network: &network::Shared<T>, rows: usize, threads: abi::Threads) -> Result<abi::Workspace, Failure> {
     if rows == 0 {
-        return Err(network::usage("rows", "at least 1", 0));
+        return Err(usage("rows", "at least 1", 0));
     }
     let workspace = Workspace::<T>::new(network.spec(), rows, Engine::default(), pool(threads)?)?;
     handle::keep(Shared { inner: Mutex::new(Inner { workspace, x: Vec::new(), y: Vec::new() }) })

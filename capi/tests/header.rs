@@ -243,7 +243,7 @@ fn every_exported_function_is_declared_and_in_the_list() {
     let mut declared: Vec<&str> = header
         .lines()
         .filter(|line| !line.starts_with("typedef"))
-        .filter_map(|line| Some(line.split_once('(')?.0.rsplit([' ', '*']).next()?))
+        .filter_map(|line| line.split_once('(')?.0.rsplit([' ', '*']).next())
         .filter(|name| name.starts_with("deltarule_"))
         .collect();
     declared.sort_unstable();

@@ -491,6 +491,7 @@ static void trainings(void) {
     SETTING(solver, "newton", "solver");
     SETTING(solver, "adam:beta1", "solver");
     SETTING(solver, "adam:beta9=1", "beta9");
+    SETTING(solver, "sgd:nesterov=nan", "nesterov");
     SETTING(solver, "lbfgs:momentum=1", "solver");
     SETTING(schedule, "later", "schedule");
     SETTING(gemm, "no such library", "gemm");

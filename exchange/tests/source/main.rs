@@ -1,6 +1,7 @@
 //! Models as C and Rust source: compiled by a C compiler and by rustc, run, and compared with the library.
 
 mod compiled;
+mod latency;
 mod models;
 
 use compiled::{Answers, Program, Written, c_program, cc, compile, rust_program, rustc};
@@ -18,17 +19,20 @@ use std::process::Command;
 use tempfile::TempDir;
 
 /// C as its users compile it: by the standard alone, and with whatever the compiler and the machine can.
-const FLAGS: [&[&str]; 2] = [&["-std=c99", "-O2"], &["-std=gnu11", "-O3", "-march=native"]];
+const FLAGS: [&[&str]; 3] =
+    [&["-std=c99", "-O2"], &["-std=gnu11", "-O3", "-march=native"], &["-std=c99", "-O1", "-DDELTARULE_LIBM", "-lm"]];
 
 /// Writes every model in both languages, compiles all, and has all programs answer the rows: their bits must be the same.
 fn answers<T: Float>(models: &[(String, Model<T>)], rows: &[Vec<Vec<T>>]) -> Vec<Answers<T>> {
     let written: Vec<Written> = models.iter().map(|(name, model)| Written::of(model, name)).collect();
     let mut programs: Vec<Program> = FLAGS.iter().map(|flags| c_program::<T>(&written, flags)).collect();
-    programs.push(rust_program::<T>(&written));
+    programs.extend([false, true].map(|std| rust_program::<T>(&written, std)));
     let mut first = Vec::new();
     for (i, written) in written.iter().enumerate() {
         let all: Vec<Answers<T>> = programs.iter().map(|program| program.run(i, written, &rows[i])).collect();
-        for (other, which) in all.iter().zip(["C", "C with this machine's instructions", "Rust"]) {
+        for (other, which) in
+            all.iter().zip(["C", "C with this machine's instructions", "C with <math.h>", "Rust", "Rust with std"])
+        {
             assert_eq!(other.self_test, 0, "{}: the self-test of {which}", written.name);
             assert!(other.same_bits, "{}: other bits in {which} than when it was written", written.name);
             for ((row, a), b) in rows[i].iter().zip(&all[0].rows).zip(&other.rows) {
@@ -43,7 +47,7 @@ fn answers<T: Float>(models: &[(String, Model<T>)], rows: &[Vec<Vec<T>>]) -> Vec
                 );
             }
         }
-        first.push(all.into_iter().next().expect("three"));
+        first.push(all.into_iter().next().expect("five"));
     }
     first
 }

@@ -24,8 +24,10 @@ pub fn lines<T: Float>(plan: &Plan<'_, T>, golden: &Golden<T>, language: Languag
         format!("network            {}", plan.network.spec().architecture()),
         format!("type               {}", T::NAME),
         format!("parameters_sha256  {}", plan.model.parameters_sha256()),
-        format!("trained by         deltarule {}", say(&of.version)),
     ];
+    if !of.version.is_empty() {
+        lines.push(format!("model by           deltarule {}", say(&of.version)));
+    }
     if !of.data.is_empty() {
         lines.push(format!("data               {}, {} rows, seed {}", say(&of.data), of.rows, of.seed));
     }

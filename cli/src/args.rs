@@ -1,9 +1,11 @@
 //! What can be said on the command line. Parsing only: nothing here opens a file.
 
 mod course;
+mod exchange;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 pub use course::Course;
+pub use exchange::{Export, Import};
 use std::path::PathBuf;
 
 /// Train, use and verify dense neural networks on a CPU.
@@ -28,6 +30,10 @@ pub enum Command {
     Gradcheck(Box<Gradcheck>),
     /// Show what is inside a model file
     Inspect(Inspect),
+    /// Write a model for other programs: ONNX, C or Rust source, PyTorch's safetensors
+    Export(Export),
+    /// Make a model of another program's network: ONNX, FANN, safetensors
+    Import(Import),
     /// Show instruction set, GEMM backend, threads and version
     Info(Info),
 }
@@ -105,6 +111,15 @@ pub enum Missing {
     Mean,
     /// Leave out their rows
     Drop,
+}
+
+/// What `--standardise` says.
+fn standardised(text: &str) -> Result<bool, &'static str> {
+    match text {
+        "yes" => Ok(true),
+        "no" => Ok(false),
+        _ => Err("expected yes or no"),
+    }
 }
 
 /// How parameters are moved.
@@ -238,6 +253,9 @@ pub struct Train {
     /// What to do with missing cells [default: error]
     #[arg(long, value_enum, help_heading = "Reading")]
     pub missing: Option<Missing>,
+    /// Bring numbers, of inputs and targets, to mean 0 and deviation 1 over the training rows [default: yes]
+    #[arg(long, value_name = "yes|no", value_parser = standardised, conflicts_with = "warm_start", help_heading = "Reading")]
+    pub standardise: Option<bool>,
     /// Leave the rows of an IDX or NPY file in it and read each mini-batch when its turn comes: the same bits, in memory
     /// of some hundred bytes a row; happens by itself where the rows would not fit
     #[arg(long, help_heading = "Reading")]

@@ -8,14 +8,19 @@
 //! | C99 and `no_std` Rust ([`source`]) | the whole pipeline that numbers go into, in one file that checks itself | |
 //!
 //! A crate of its own, so that a Rust user of the library has none of its dependencies. It uses the library's public interface only.
+//! What a file is, its content tells: [`Kind`].
 
 pub mod fann;
 mod foreign;
+mod kind;
 pub mod onnx;
 pub mod source;
 pub mod torch;
 
-use deltarule::model::Model;
+use deltarule::Result;
+use deltarule::model::{self, Dtype, Model};
+pub use kind::Kind;
+use std::path::Path;
 
 /// A model in the precision of the file it was read from.
 #[derive(Clone, Debug)]
@@ -24,4 +29,17 @@ pub enum AnyModel {
     F32(Model<f32>),
     /// Double precision.
     F64(Model<f64>),
+}
+
+impl AnyModel {
+    /// Reads a model's file, deltarule's own.
+    ///
+    /// **Errors** as [`Model::load`].
+    pub fn load(path: &Path) -> Result<Self> {
+        let bytes = model::read(path)?;
+        Ok(match model::peek_dtype(&bytes, path)? {
+            Dtype::F32 => Self::F32(Model::from_bytes(&bytes, path)?),
+            Dtype::F64 => Self::F64(Model::from_bytes(&bytes, path)?),
+        })
+    }
 }

@@ -129,6 +129,10 @@ impl<T: Float> Model<T> {
         let numbers = self.target.number_columns();
         // Of standardised numbers a 0 is the mean.
         let means: Vec<f64> = match &self.provenance.means[..] {
+            // Trained elsewhere: its rows' mean is not known, and that of these is what no constant can beat.
+            _ if self.provenance.rows == 0 => {
+                truth.numbers.mean_axis(Axis(0)).map_or(Vec::new(), |means| means.to_vec())
+            }
             [] => numbers.iter().map(|number| number.inverse(0.0)).collect(),
             means => means.to_vec(),
         };
@@ -158,11 +162,16 @@ impl<T: Float> Model<T> {
         })
     }
 
-    /// For each class column, what predicts the most frequent class of the training rows.
+    /// For each class column, what predicts the most frequent class of the training rows; of a network whose training is not known, the
+    /// first.
     fn class_baselines(&self) -> Result<Vec<MajorityBaseline>> {
         let counts = self.provenance.class_counts.iter().map(|&n| n as f64);
         let shares = &self.provenance.class_shares;
         let mut frequencies: Vec<f64> = if shares.is_empty() { counts.collect() } else { shares.clone() };
+        if frequencies.is_empty() {
+            // Trained elsewhere: no class is known to be the most frequent, and the first is taken.
+            frequencies = vec![1.0; self.target.class_columns().iter().map(|column| column.labels.len()).sum()];
+        }
         let mut baselines = Vec::new();
         for column in self.target.class_columns() {
             let others = frequencies.split_off(column.labels.len().min(frequencies.len()));

@@ -23,6 +23,7 @@ mod warm;
 mod weighing;
 
 use crate::activation::Activation;
+use crate::data::features::Kind;
 use crate::data::matrix::Scratch;
 use crate::data::{Features, Matrix, Target, numeric};
 use crate::error::{Error, Result};
@@ -66,6 +67,17 @@ impl Input {
         match self {
             Self::Table(features) => features.width(),
             Self::Images { height, width } => height * width,
+        }
+    }
+
+    /// Leaves numbers as they are, with mean 0 and scale 1; what stands for missing ones stays.
+    pub(super) fn keep_as_they_are(&mut self) {
+        if let Self::Table(features) = self {
+            for column in &mut features.columns {
+                if let Kind::Number { mean, scale, .. } = &mut column.kind {
+                    (*mean, *scale) = (0.0, 1.0);
+                }
+            }
         }
     }
 
@@ -150,7 +162,7 @@ pub struct Provenance {
     pub version: String,
     /// The file it was trained on.
     pub data: String,
-    /// Rows it was trained on.
+    /// Rows it was trained on; 0 of a network from elsewhere, whose training is not known.
     pub rows: usize,
     /// How many of them were of each class, of several labels column after column; empty for numbers.
     pub class_counts: Vec<usize>,

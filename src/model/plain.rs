@@ -85,3 +85,46 @@ pub fn plain_target(spec: &Spec) -> Target {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::Source;
+    use super::*;
+    use crate::data::Table;
+    use crate::network::Layer;
+    use crate::rng::Rng;
+    use std::path::Path;
+
+    /// What a network of these outputs and this activation is taken for can be saved, read again and measured, though nothing is known of
+    /// its training.
+    #[test]
+    fn a_network_from_elsewhere_is_saved_and_measured() {
+        for (outputs, activation, loss) in [
+            (1, Activation::Sigmoid, Loss::LogisticCrossEntropy),
+            (3, Activation::Softmax, Loss::SoftmaxCrossEntropy),
+            (2, Activation::Sigmoid, Loss::LogisticCrossEntropy),
+            (2, Activation::Identity, Loss::SquaredError),
+            (1, Activation::Exponential, Loss::Poisson),
+        ] {
+            let spec = Spec::new(2, vec![Layer::new(outputs, activation)]).unwrap();
+            let network = Network::<f32>::new(spec, None, &mut Rng::new(1)).unwrap();
+            let names = ["a".to_string(), "b".to_string()];
+            let target = plain_target(network.spec());
+            let model = Model::of_network(network, Some(&names), target, loss).unwrap();
+            let bytes = model.to_bytes().unwrap();
+            assert_eq!(Model::<f32>::from_bytes(&bytes, Path::new("again")).unwrap(), model);
+
+            let targets = model.target.names();
+            let columns: Vec<String> =
+                names.iter().map(String::as_str).chain(targets.clone()).map(Into::into).collect();
+            let mut table = Table::new("rows", columns.clone()).unwrap();
+            for row in 0..4 {
+                let cells: Vec<_> = (0..columns.len()).map(|column| ((row + column) % 2).to_string()).collect();
+                table.push(row as u64 + 2, &cells).unwrap();
+            }
+            let source = Source::table(table, &targets, None).unwrap();
+            let evaluation = model.evaluate(&source, &[0, 1, 2, 3]).unwrap();
+            assert_eq!(evaluation.rows, 4, "{activation}");
+        }
+    }
+}

@@ -127,7 +127,12 @@ impl Recipe {
         if loss == Loss::Poisson {
             design::check_counts(source, &target, training.rows())?;
             design::check_counts(judges, &target, &judged)?;
-            if start.is_none() {
+        }
+        if start.is_none() {
+            if !self.standardise {
+                input.keep_as_they_are();
+            }
+            if !self.standardise || loss == Loss::Poisson {
                 means = target.keep_as_they_are();
             }
         }
@@ -143,7 +148,7 @@ impl Recipe {
         let seed = self.trainer.seed;
         let network = match start {
             Some(model) => model.network.clone(),
-            None => self.first_network(spec, &means)?,
+            None => self.first_network(spec, if loss == Loss::Poisson { &means } else { &[] })?,
         };
         let mut trainer = self.trainer.clone();
         trainer.objective.loss = loss;

@@ -37,6 +37,9 @@ pub struct Recipe {
     pub init: Option<Init>,
     /// What is done with the columns.
     pub features: features::Options,
+    /// Whether numbers, of inputs and targets, are brought to mean 0 and deviation 1 over the training rows; else the network sees them
+    /// as they are. A warm start has its model's.
+    pub standardise: bool,
     /// Solver, rate, epochs, seed, engine, threads. Its loss is replaced by the one above.
     pub trainer: Trainer,
     /// The share of the training rows held back to stop on, if any.
@@ -71,6 +74,7 @@ impl Default for Recipe {
             loss: None,
             init: None,
             features: features::Options::default(),
+            standardise: true,
             trainer: Trainer { learning_rate: 0.005, batch: 32, ..Trainer::default() },
             held_back: None,
             monitor: None,

@@ -305,7 +305,7 @@ pub(crate) fn require(what: &str, bytes: u128) -> Result<()> {
 
 /// How many of `rows` rows are predicted at a time, so that the memory of a prediction does not grow with them: 1024, or fewer
 /// where those would take more than the parameters do, and many; a function of shapes alone.
-pub(crate) fn rows_at_a_time<T: Float, A: ActivationFn>(spec: &Spec<A>, rows: usize) -> usize {
+pub fn rows_at_a_time<T: Float, A: ActivationFn>(spec: &Spec<A>, rows: usize) -> usize {
     if spec.couples_rows() {
         // Predictions are those of the folded network.
         return rows_at_a_time::<T, A>(&spec.folded(), rows);

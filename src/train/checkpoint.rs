@@ -107,7 +107,10 @@ impl Identity {
             field("batch", batch),
             field("shuffle", shuffle),
             field("seed", seed),
-            field("tolerance", stopping.tolerance),
+            field(
+                "tolerance",
+                format!("{}{}", stopping.tolerance, if stopping.is_absolute { " absolute" } else { "" }),
+            ),
             field("patience", stopping.patience),
             field("monitor", format!("{:?}", stopping.monitor)),
             field("dropout", format!("{:?}", noise.dropout)),

@@ -347,6 +347,13 @@ impl<L: LossFn> Trainer<L> {
         }
         self.check_options_of_steps()?;
         self.objective.loss.check()?;
+        let of_lbfgs = [
+            ("gradient tolerance", self.stopping.gradient_tolerance.is_some()),
+            ("most evaluations", self.stopping.max_evaluations.is_some()),
+        ];
+        if let Some((name, _)) = of_lbfgs.into_iter().find(|(_, given)| *given && self.solver != Solver::Lbfgs) {
+            return Err(Error::Unsupported(format!("{name} for {}: only L-BFGS has use for it", self.solver.name())));
+        }
         self.stopping.check()
     }
 

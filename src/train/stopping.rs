@@ -1,6 +1,8 @@
 //! When a training has nothing left to gain, and which parameters were the best.
 
 use crate::error::{Error, Result};
+#[cfg(doc)]
+use crate::optim::lbfgs;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
@@ -14,6 +16,8 @@ pub struct Stopping {
     /// The least progress that counts, as a share of the first epoch's figure: so no unit of the loss is special, and a loss
     /// that falls to zero stalls at last (measured against itself it never would).
     pub tolerance: f64,
+    /// Whether the tolerance is in the figure's own unit instead, as scikit-learn's `tol`.
+    pub is_absolute: bool,
     /// How many epochs without it are borne; `usize::MAX` means never stop.
     pub patience: usize,
     /// Ends the training after the first epoch whose loss is at most this: that of the held-back rows if there are any, else of the
@@ -24,6 +28,12 @@ pub struct Stopping {
     pub time_limit: Option<Duration>,
     /// What is watched on the held-back rows.
     pub monitor: Monitor,
+    /// Ends a training by L-BFGS where no component of the gradient is larger, scikit-learn's `tol` for it; without, as
+    /// [`lbfgs::Options`] has it. For [`Solver::Lbfgs`](super::Solver::Lbfgs) alone.
+    pub gradient_tolerance: Option<f64>,
+    /// Ends a training by L-BFGS after so many evaluations of the objective, scikit-learn's `max_fun`; without, as [`lbfgs::Options`] has
+    /// it. For [`Solver::Lbfgs`](super::Solver::Lbfgs) alone.
+    pub max_evaluations: Option<usize>,
 }
 
 /// A figure of the held-back rows, by which a training is judged.
@@ -44,14 +54,22 @@ pub enum Monitor {
 
 impl Default for Stopping {
     fn default() -> Self {
-        Self { tolerance: 1e-4, patience: 10, target_loss: None, time_limit: None, monitor: Monitor::Loss }
+        Self { tolerance: 1e-4, patience: 10, ..Self::NEVER }
     }
 }
 
 impl Stopping {
     /// Never before the last epoch.
-    pub const NEVER: Self =
-        Self { tolerance: 0.0, patience: usize::MAX, target_loss: None, time_limit: None, monitor: Monitor::Loss };
+    pub const NEVER: Self = Self {
+        tolerance: 0.0,
+        is_absolute: false,
+        patience: usize::MAX,
+        target_loss: None,
+        time_limit: None,
+        monitor: Monitor::Loss,
+        gradient_tolerance: None,
+        max_evaluations: None,
+    };
 
     /// Whether a loss has come down to the target.
     pub(super) fn is_reached(&self, loss: f64) -> bool {
@@ -69,6 +87,14 @@ impl Stopping {
         }
         if self.patience == 0 {
             return Err(Error::setting("patience", "at least 1 epoch", 0));
+        }
+        if let Some(tolerance) =
+            self.gradient_tolerance.filter(|tolerance| !(tolerance.is_finite() && *tolerance >= 0.0))
+        {
+            return Err(Error::setting("gradient tolerance", "a finite number of at least 0", tolerance));
+        }
+        if self.max_evaluations == Some(0) {
+            return Err(Error::setting("evaluations", "at least 1", 0));
         }
         match self.target_loss {
             Some(target) if !target.is_finite() => Err(Error::setting("target loss", "a finite number", target)),
@@ -116,7 +142,8 @@ impl Watch {
         if is_best {
             self.best = Some(loss);
         }
-        let fall = rule.tolerance * self.first.get_or_insert(loss).abs();
+        let first = self.first.get_or_insert(loss).abs();
+        let fall = rule.tolerance * if rule.is_absolute { 1.0 } else { first };
         if below(self.mark, fall) {
             (self.mark, self.waited) = (Some(loss), 0);
         } else {

@@ -37,7 +37,14 @@ pub(super) fn fit<'a, T: Float, A: ActivationFn, L: LossFn>(
             minimise::<T, A, L, Rprop<T>>(trainer, options, net, training, run)
         }
         Solver::Lbfgs => {
-            let options = lbfgs::Options { max_iterations, ..Default::default() };
+            let usual = lbfgs::Options::default();
+            let rule = &trainer.stopping;
+            let options = lbfgs::Options {
+                max_iterations,
+                max_evaluations: rule.max_evaluations.unwrap_or(usual.max_evaluations),
+                gradient_tolerance: rule.gradient_tolerance.unwrap_or(usual.gradient_tolerance),
+                ..usual
+            };
             minimise::<T, A, L, Lbfgs<T>>(trainer, options, net, training, run)
         }
         Solver::Steps(_) | Solver::Perceptron | Solver::LevenbergMarquardt(_) | Solver::Bayes(_) => {

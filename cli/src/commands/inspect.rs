@@ -144,13 +144,16 @@ fn print<T: Float>(model: &Model<T>) -> Result<()> {
         ));
     }
     let p = &model.provenance;
-    lines.push(format!(
-        "trained    on {} of {}, {}, seed {}",
-        report::count(p.rows, "row"),
-        p.data,
-        report::count(p.epochs, "epoch"),
-        p.seed
-    ));
+    lines.push(match p.rows {
+        0 => "trained    elsewhere".into(),
+        rows => format!(
+            "trained    on {} of {}, {}, seed {}",
+            report::count(rows, "row"),
+            p.data,
+            report::count(p.epochs, "epoch"),
+            p.seed
+        ),
+    });
     lines.push(format!("             {}; deltarule {}", p.training, p.version));
     lines.push(format!("sha256     {}", model.parameters_sha256()));
     if let Some(certificate) = &model.certificate {

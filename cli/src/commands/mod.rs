@@ -1,7 +1,9 @@
 //! A file for each command, and what several share.
 
 mod evaluate;
+mod export;
 mod gradcheck;
+mod import;
 mod info;
 mod inspect;
 mod predict;
@@ -12,10 +14,10 @@ use crate::report;
 use deltarule::engine::{Backend, Engine};
 use deltarule::file::{self, Existing};
 use deltarule::gemm::blas::{Core, Library};
-use deltarule::model::{self, Dtype, Model};
 use deltarule::simd::Isa;
 use deltarule::threads::Threads;
 use deltarule::{Error, Result};
+use deltarule_exchange::AnyModel;
 use std::path::Path;
 
 /// How a command ended that met no error.
@@ -40,6 +42,8 @@ pub fn run(command: Command) -> Result<Outcome> {
         Command::Evaluate(args) => evaluate::run(&args),
         Command::Gradcheck(args) => gradcheck::run(&args),
         Command::Inspect(args) => inspect::run(&args),
+        Command::Export(args) => export::run(&args),
+        Command::Import(args) => import::run(&args),
         Command::Info(args) => info::run(&args),
     }
 }
@@ -112,28 +116,12 @@ fn widths(name: &str, text: &str) -> Result<Vec<usize>> {
     text.split(',').map(width).collect()
 }
 
-/// A model of either precision: the one place where the command chooses.
-enum AnyModel {
-    F32(Model<f32>),
-    F64(Model<f64>),
-}
-
-impl AnyModel {
-    fn load(path: &Path) -> Result<Self> {
-        let bytes = model::read(path)?;
-        Ok(match model::peek_dtype(&bytes, path)? {
-            Dtype::F32 => Self::F32(Model::from_bytes(&bytes, path)?),
-            Dtype::F64 => Self::F64(Model::from_bytes(&bytes, path)?),
-        })
-    }
-}
-
 /// Runs the same code on a model of either precision.
 macro_rules! with_model {
     ($any:expr, $model:ident => $body:expr) => {
         match $any {
-            $crate::commands::AnyModel::F32($model) => $body,
-            $crate::commands::AnyModel::F64($model) => $body,
+            deltarule_exchange::AnyModel::F32($model) => $body,
+            deltarule_exchange::AnyModel::F64($model) => $body,
         }
     };
 }

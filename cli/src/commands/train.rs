@@ -296,6 +296,7 @@ fn recipe(args: &Train, base: Recipe) -> Result<Recipe> {
                 None => base.features.missing,
             },
         },
+        standardise: args.standardise.unwrap_or(true),
         trainer: Trainer {
             solver,
             objective: Objective { loss: Loss::default(), l1: args.l1, l2: args.l2.unwrap_or(0.0) },

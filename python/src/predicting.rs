@@ -1,0 +1,118 @@
+//! What a network says of rows: its outputs, and a loss with its gradient.
+
+use crate::errors::guard;
+use crate::given::{Given, borrowed2};
+use crate::rows::Rows;
+use deltarule::Result;
+use deltarule::float::Float;
+use deltarule::kernel::vector;
+use deltarule::network::workspace::rows_at_a_time;
+use deltarule::prelude::{Batch, Engine, Loss, Network, Objective, Threads, Workspace, pass};
+use deltarule::simd::Isa;
+use ndarray::{Array2, Axis};
+use numpy::{Element, IntoPyArray, PyArray1};
+use pyo3::prelude::*;
+
+/// Fewer multiplications than this are not worth a second thread: a millisecond of them.
+const WORTH_A_THREAD: usize = 30_000_000;
+
+/// The outputs of rows. With `check`, None if a number among them is not finite.
+pub fn predict<'py, T: Float + Element>(
+    py: Python<'py>,
+    net: &Network<T>,
+    x: &Bound<'py, PyAny>,
+    (threads, check): (usize, bool),
+) -> PyResult<Option<Bound<'py, PyAny>>> {
+    let given = Given::<T>::new(x)?;
+    let rows = given.rows()?;
+    let outputs = py.detach(|| {
+        if check && !is_finite(rows) {
+            return Ok(None);
+        }
+        guard(|| outputs(net, rows, threads)).map(Some)
+    })?;
+    Ok(outputs.map(|outputs| outputs.into_pyarray(py).into_any()))
+}
+
+fn is_finite<T: Float>(rows: Rows<'_, T>) -> bool {
+    let all = |numbers: &[T]| vector::all_finite(Isa::current(), numbers);
+    match rows {
+        Rows::Dense(x) => match x.as_slice() {
+            Some(numbers) => all(numbers),
+            None => x.iter().all(|value| value.is_finite()),
+        },
+        Rows::Sparse(x) => all(x.data),
+    }
+}
+
+/// The outputs of all rows, in parts for threads of their own; the bits are those of one part.
+fn outputs<T: Float>(net: &Network<T>, rows: Rows<'_, T>, threads: usize) -> Result<Array2<T>> {
+    let folded = if net.spec().couples_rows() { Some(net.folded()?) } else { None };
+    let net = folded.as_ref().unwrap_or(net);
+    let count = rows.count();
+    let piece = rows_at_a_time::<T, _>(net.spec(), count).max(1);
+    let work = count.saturating_mul(net.spec().parameters());
+    let available = if threads == 0 { std::thread::available_parallelism().map_or(1, usize::from) } else { threads };
+    let parts = available.min(count.div_ceil(piece)).min(1 + work / WORTH_A_THREAD).max(1);
+    let mut out = Array2::from_elem((count, net.spec().outputs()), T::ZERO);
+    // Whole numbers of the pieces in which a prediction works.
+    let share = count.div_ceil(piece).div_ceil(parts).max(1) * piece;
+    let part = |from: usize, mut out: ndarray::ArrayViewMut2<'_, T>| -> Result<()> {
+        match rows {
+            Rows::Dense(x) => {
+                let rows = from..from + out.nrows();
+                out.assign(&net.predict(x.slice_axis(Axis(0), rows.into()))?);
+            }
+            Rows::Sparse(x) => {
+                for (i, mut out) in out.axis_chunks_iter_mut(Axis(0), piece).enumerate() {
+                    let begin = from + i * piece;
+                    let rows = begin..begin + out.nrows();
+                    out.assign(&net.predict(x.dense(rows).view())?);
+                }
+            }
+        }
+        Ok(())
+    };
+    if parts == 1 {
+        if let Rows::Dense(x) = rows {
+            return net.predict(x);
+        }
+        part(0, out.view_mut())?;
+        return Ok(out);
+    }
+    std::thread::scope(|scope| {
+        let running: Vec<_> = (out.axis_chunks_iter_mut(Axis(0), share).enumerate())
+            .map(|(i, out)| {
+                scope.spawn({
+                    let part = &part;
+                    move || part(i * share, out)
+                })
+            })
+            .collect();
+        running
+            .into_iter()
+            .try_for_each(|thread| thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+    })?;
+    Ok(out)
+}
+
+pub fn value_and_gradient<'py, T: Float + Element>(
+    py: Python<'py>,
+    net: &Network<T>,
+    x: &Bound<'py, PyAny>,
+    y: &Bound<'py, PyAny>,
+    (loss, l2): (&str, f64),
+) -> PyResult<(f64, Bound<'py, PyAny>)> {
+    let (x, y) = (borrowed2::<T>(x, "X")?, borrowed2::<T>(y, "y")?);
+    let (x, y) = (x.as_array(), y.as_array());
+    let (value, gradient) = guard(|| {
+        let objective = Objective { loss: Loss::parse(loss)?, l1: 0.0, l2 };
+        let spec = net.spec();
+        let mut workspace = Workspace::new(spec, x.nrows(), Engine::default(), Threads::one())?;
+        let mut gradient = vec![T::ZERO; spec.parameters()];
+        let batch = Batch { x, y, weights: None };
+        let value = pass::value_and_gradient(spec, net.params(), batch, &objective, &mut workspace, &mut gradient)?;
+        Ok((value.objective(), gradient))
+    })?;
+    Ok((value, PyArray1::from_vec(py, gradient).into_any()))
+}

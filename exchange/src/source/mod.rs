@@ -28,7 +28,7 @@ use plan::{Inputs, Plan};
 
 /// The text of a C99 file with the functions `NAME_predict`, `NAME_self_test` and what belongs to them.
 ///
-/// It includes `<stddef.h>` and `<stdint.h>` and links nothing. With `NAME_HEADER` defined it is its own header, with `NAME_MAIN` a program
+/// It includes `<stddef.h>` and `<stdint.h>` and links nothing, unless `DELTARULE_LIBM` is defined: then fused products are `<math.h>`'s. With `NAME_HEADER` defined it is its own header, with `NAME_MAIN` a program
 /// that runs the self-test.
 ///
 /// **Accuracy**: in the file's head, in units in the last place against [`Model::predict`](deltarule::model::Model::predict), measured over

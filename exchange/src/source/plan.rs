@@ -1,6 +1,7 @@
 //! What a source file has to say of a model, whatever the language: inputs, layers, outputs and the functions in them.
 
 use super::record::{self, Function};
+use crate::foreign;
 use deltarule::activation::Activation;
 use deltarule::data::Target;
 use deltarule::data::features::Kind;
@@ -175,11 +176,7 @@ impl<'a, T: Float> Plan<'a, T> {
 /// Refuses what no training makes: numbers that are none, and parts that do not fit each other.
 fn check<T: Float>(model: &Model<T>) -> Result<()> {
     let network = &model.network;
-    if let Some(bad) = network.state().iter().position(|value| !value.is_finite()) {
-        let parameter = bad < network.params().len();
-        let what = if parameter { network.spec().parameter_name(bad) } else { "a running statistic".into() };
-        return Err(Error::shape(what, "a finite number", network.state()[bad]));
-    }
+    foreign::require_finite(network)?;
     if model.input.width() != network.spec().inputs() {
         return Err(Error::shape("inputs of the network", model.input.width(), network.spec().inputs()));
     }

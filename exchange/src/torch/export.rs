@@ -1,5 +1,6 @@
 //! Writing: begin at [`export`].
 
+use crate::foreign;
 use deltarule::activation::Activation;
 use deltarule::float::Float;
 use deltarule::model::Model;
@@ -40,11 +41,7 @@ struct Tensor {
 /// ```
 pub fn export<T: Float>(model: &Model<T>) -> Result<Vec<u8>> {
     let network = &model.network;
-    if let Some(bad) = network.state().iter().position(|value| !value.is_finite()) {
-        let parameter = bad < network.params().len();
-        let what = if parameter { network.spec().parameter_name(bad) } else { "a running statistic".into() };
-        return Err(Error::shape(what, "a finite number", network.state()[bad]));
-    }
+    foreign::require_finite(network)?;
     let (modules, tensors, then) = modules(network)?;
     let mut metadata = Map::new();
     metadata.insert("format".into(), "pt".into());

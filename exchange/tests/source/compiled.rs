@@ -92,7 +92,13 @@ pub fn compile(command: &mut Command) {
 /// The C compiler, told to be strict.
 pub fn cc(folder: &Path, flags: &[&str], files: &[&str]) -> Command {
     let mut command = Command::new("cc");
-    command.current_dir(folder).args(["-Wall", "-Wextra", "-Werror", "-pedantic"]).args(flags).args(files);
+    let (libraries, flags): (Vec<&str>, Vec<&str>) = flags.iter().partition(|flag| flag.starts_with("-l"));
+    command
+        .current_dir(folder)
+        .args(["-Wall", "-Wextra", "-Werror", "-pedantic"])
+        .args(flags)
+        .args(files)
+        .args(libraries);
     command
 }
 
@@ -138,12 +144,16 @@ pub fn c_program<T: Float>(models: &[Written], flags: &[&str]) -> Program {
     Program { folder }
 }
 
-/// A program of all models, which are a library without the standard one.
-pub fn rust_program<T: Float>(models: &[Written]) -> Program {
+/// A program of all models, which are a library without the standard one, or, on wish, with its feature `std`.
+pub fn rust_program<T: Float>(models: &[Written], std: bool) -> Program {
     let folder = TempDir::new().expect("a folder");
     let (t, size) = (T::NAME, size_of::<T>());
-    let (mut library, mut cases) =
-        (String::from("#![no_std]\n#![forbid(unsafe_code)]\n#![allow(non_snake_case)]\n"), String::new());
+    let (mut library, mut cases) = (
+        String::from(
+            "#![cfg_attr(not(feature = \"std\"), no_std)]\n#![forbid(unsafe_code)]\n#![allow(non_snake_case)]\n",
+        ),
+        String::new(),
+    );
     for (i, Written { name, rust, .. }) in models.iter().enumerate() {
         fs::write(folder.path().join(format!("{name}.rs")), rust).expect("written");
         writeln!(library, "pub mod {name};").unwrap();
@@ -180,7 +190,8 @@ pub fn rust_program<T: Float>(models: &[Written]) -> Program {
     );
     fs::write(folder.path().join("models.rs"), library).expect("written");
     fs::write(folder.path().join("main.rs"), main).expect("written");
-    compile(rustc(folder.path()).args(["--crate-type", "lib", "models.rs"]));
+    let feature: &[&str] = if std { &["--cfg", "feature=\"std\""] } else { &[] };
+    compile(rustc(folder.path()).args(["--crate-type", "lib", "models.rs"]).args(feature));
     compile(rustc(folder.path()).args(["--extern", "models=libmodels.rlib", "-o", "program", "main.rs"]));
     Program { folder }
 }

@@ -1,34 +1,43 @@
 //! Models as C and Rust source: compiled by a C compiler and by rustc, run, and compared with the library.
 
 mod compiled;
+mod latency;
 mod models;
 
 use compiled::{Answers, Program, Written, c_program, cc, compile, rust_program, rustc};
 use deltarule::activation::Activation;
+use deltarule::data::csv;
+use deltarule::data::features::{Feature, Kind};
 use deltarule::float::Float;
 use deltarule::kernel::elementwise::Function;
-use deltarule::model::Model;
+use deltarule::model::{Input, Model, Recipe, Source};
 use deltarule::network::{Layer, Network, Spec};
 use deltarule::rng::Rng;
 use deltarule::simd::Isa;
+use deltarule::train::Solver;
 use deltarule_exchange::source;
 use models::{Raw, TEXTS, every_model, one_unit};
 use std::fs;
+use std::ops::ControlFlow;
+use std::path::Path;
 use std::process::Command;
 use tempfile::TempDir;
 
 /// C as its users compile it: by the standard alone, and with whatever the compiler and the machine can.
-const FLAGS: [&[&str]; 2] = [&["-std=c99", "-O2"], &["-std=gnu11", "-O3", "-march=native"]];
+const FLAGS: [&[&str]; 3] =
+    [&["-std=c99", "-O2"], &["-std=gnu11", "-O3", "-march=native"], &["-std=c99", "-O1", "-DDELTARULE_LIBM", "-lm"]];
 
 /// Writes every model in both languages, compiles all, and has all programs answer the rows: their bits must be the same.
 fn answers<T: Float>(models: &[(String, Model<T>)], rows: &[Vec<Vec<T>>]) -> Vec<Answers<T>> {
     let written: Vec<Written> = models.iter().map(|(name, model)| Written::of(model, name)).collect();
     let mut programs: Vec<Program> = FLAGS.iter().map(|flags| c_program::<T>(&written, flags)).collect();
-    programs.push(rust_program::<T>(&written));
+    programs.extend([false, true].map(|std| rust_program::<T>(&written, std)));
     let mut first = Vec::new();
     for (i, written) in written.iter().enumerate() {
         let all: Vec<Answers<T>> = programs.iter().map(|program| program.run(i, written, &rows[i])).collect();
-        for (other, which) in all.iter().zip(["C", "C with this machine's instructions", "Rust"]) {
+        for (other, which) in
+            all.iter().zip(["C", "C with this machine's instructions", "C with <math.h>", "Rust", "Rust with std"])
+        {
             assert_eq!(other.self_test, 0, "{}: the self-test of {which}", written.name);
             assert!(other.same_bits, "{}: other bits in {which} than when it was written", written.name);
             for ((row, a), b) in rows[i].iter().zip(&all[0].rows).zip(&other.rows) {
@@ -43,7 +52,7 @@ fn answers<T: Float>(models: &[(String, Model<T>)], rows: &[Vec<Vec<T>>]) -> Vec
                 );
             }
         }
-        first.push(all.into_iter().next().expect("three"));
+        first.push(all.into_iter().next().expect("five"));
     }
     first
 }
@@ -241,4 +250,56 @@ fn what_no_file_can_be_written_for_is_refused_by_name() {
     .unwrap();
     let message = source::c(&cancels, "cancels").err().map(|e| e.to_string()).unwrap_or_default();
     assert!(message.contains("differ by") && message.contains("1e-3"), "{message}");
+}
+
+/// Trained on a table, all rows: the same answers and the same classes.
+fn trained<T: Float>(file: &str, target: &str) -> (String, Model<T>, Source, Vec<Vec<T>>) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../data").join(file);
+    let table = csv::read(&path, &csv::Options::default()).unwrap();
+    let source = Source::table(table.clone(), &[target], None).unwrap();
+    let all: Vec<usize> = (0..table.rows()).collect();
+    let mut recipe = Recipe { hidden: vec![16], ..Recipe::default() };
+    recipe.trainer.solver = Solver::Lbfgs;
+    recipe.trainer.epochs = 30;
+    let model = recipe.fit::<T>(&source, &all, &mut |_| ControlFlow::Continue(())).unwrap().model;
+    let Input::Table(features) = &model.input else { panic!("a table") };
+    let cell = |row: usize, column: &Feature| match &column.kind {
+        Kind::Number { .. } => T::from_f64(table.cell(row, column.position).parse().unwrap()),
+        Kind::Category { levels, .. } => {
+            T::from_f64(levels.iter().position(|level| level == table.cell(row, column.position)).unwrap() as f64)
+        }
+    };
+    let rows = all.iter().map(|&row| features.columns.iter().map(|column| cell(row, column)).collect()).collect();
+    (file.replace(".csv", ""), model, source, rows)
+}
+
+#[test]
+fn trained_models_say_the_same_of_every_row_they_were_trained_on() {
+    fn check<T: Float>() {
+        let trained = [trained::<T>("car.csv", "class"), trained::<T>("vertebral.csv", "class")];
+        let models: Vec<(String, Model<T>)> = trained.iter().map(|t| (t.0.clone(), t.1.clone())).collect();
+        let rows: Vec<Vec<Vec<T>>> = trained.iter().map(|t| t.3.clone()).collect();
+        for ((name, model, source, rows), answers) in trained.iter().zip(answers(&models, &rows)) {
+            let said = model.predict(source, &(0..rows.len()).collect::<Vec<_>>()).unwrap();
+            let unit = if T::NAME == "f32" { f64::from(f32::EPSILON) } else { f64::EPSILON };
+            let mut worst = 0.0f64;
+            for (row, ((status, found), expected)) in answers.rows.iter().zip(said.values().rows()).enumerate() {
+                let found: Vec<f64> = found.iter().map(|value| value.real()).collect();
+                let largest =
+                    |values: &[f64]| (0..values.len()).max_by(|&a, &b| values[a].total_cmp(&values[b])).unwrap();
+                assert_eq!((*status, largest(&found)), (0, largest(&expected.to_vec())), "{name}, row {row}");
+                worst = found.iter().zip(expected).map(|(a, b)| (a - b).abs()).fold(worst, f64::max);
+            }
+            println!(
+                "{name} {}: {} rows, at most {:.2} units of 1; stated {}",
+                T::NAME,
+                rows.len(),
+                worst / unit,
+                answers.units
+            );
+            assert!(worst <= f64::from(answers.units) * unit, "{name}: {worst:e}");
+        }
+    }
+    check::<f32>();
+    check::<f64>();
 }

@@ -44,6 +44,8 @@ pub const FMA_SINGLE: &str = "/* a b + c, rounded once. The product is exact in 
 static float @_fma(const float a, const float b, const float c) {
 #if defined(__GNUC__) && (defined(__FMA__) || defined(__aarch64__) || defined(__FP_FAST_FMAF))
     return __builtin_fmaf(a, b, c);
+#elif defined(DELTARULE_LIBM)
+    return fmaf(a, b, c);
 #else
     const double product = (double)a * (double)b;
     const double sum = product + (double)c;
@@ -63,7 +65,7 @@ static float @_fma(const float a, const float b, const float c) {
 /// That of `double`.
 pub const FMA_DOUBLE: &str = "/* a b + c, rounded once (but for subnormal results): the product as a sum of two (Dekker, 1971), to which c is added with the last but
    one rounding to odd (Boldo and Melquiond, 2008). */
-#if !(defined(__GNUC__) && (defined(__FMA__) || defined(__aarch64__) || defined(__FP_FAST_FMA)))
+#if !(defined(__GNUC__) && (defined(__FMA__) || defined(__aarch64__) || defined(__FP_FAST_FMA))) && !defined(DELTARULE_LIBM)
 static double @_fma_near(const double a, const double b, const double c) {
     const double split_a = 134217729.0 * a, split_b = 134217729.0 * b;
     const double a_high = split_a - (split_a - a), b_high = split_b - (split_b - b);
@@ -87,6 +89,8 @@ static double @_fma_near(const double a, const double b, const double c) {
 static double @_fma(const double a, const double b, const double c) {
 #if defined(__GNUC__) && (defined(__FMA__) || defined(__aarch64__) || defined(__FP_FAST_FMA))
     return __builtin_fma(a, b, c);
+#elif defined(DELTARULE_LIBM)
+    return fma(a, b, c);
 #else
     const int of_a = (int)(@_bits(a) >> 52 & 2047), of_b = (int)(@_bits(b) >> 52 & 2047), of_c = (int)(@_bits(c) >> 52 & 2047);
     const uint64_t rest = ~(UINT64_C(2047) << 52), one = UINT64_C(1023) << 52;

@@ -78,6 +78,9 @@ int @_same_bits(void);
 pub const BODY: &str = "
 #ifndef @@_HEADER
 
+#ifdef DELTARULE_LIBM
+#include <math.h>
+#endif
 #ifdef __FAST_MATH__
 #error \"compile this file without -ffast-math: it tells NaN from numbers, and its functions live on how sums are rounded\"
 #endif

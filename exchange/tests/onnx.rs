@@ -153,6 +153,9 @@ where
             (3, Activation::Sigmoid, Target::Classes(classes("kind", &["b", "c", "a"])), Loss::LogisticCrossEntropy),
             (3, Activation::Identity, Target::Classes(classes("kind", &["b", "c", "a"])), Loss::Hinge),
             (1, Activation::Sigmoid, Target::Classes(classes("kind", &["yes", "no"])), Loss::LogisticCrossEntropy),
+            (1, Activation::Identity, Target::Classes(classes("kind", &["yes", "no"])), Loss::Hinge),
+            (1, Activation::Step, Target::Classes(classes("kind", &["yes", "no"])), Loss::SquaredError),
+            (3, Activation::Step, Target::Classes(classes("kind", &["b", "c", "a"])), Loss::SquaredError),
             (
                 2,
                 Activation::Sigmoid,

@@ -83,12 +83,20 @@ fn read(bytes: &[u8], output: Option<Activation>) -> std::result::Result<AnyMode
         .map(|text| (text.unwrap_or_default(), None))
         .to_vec();
     let producer = said.iter().map(|(text, _)| *text).filter(|text| !text.is_empty()).collect::<Vec<_>>().join(" ");
+    // Names that a threshold of a single score chooses between.
+    let mut by_sign = false;
+    for (_, value) in &outputs {
+        if let Value::Label(rows, _) = value {
+            by_sign |= matches!(machine.layers.settle(rows), Ok((_, Activation::Step, None)));
+        }
+    }
     let targets = file
         .metadata_props
         .iter()
         .find(|entry| entry.key.as_deref() == Some("targets"))
         .and_then(|entry| entry.value.as_deref());
     let about = About {
+        by_sign,
         labels: outputs
             .iter()
             .find_map(|(_, value)| if let Value::Label(_, labels) = value { Some(labels.clone()) } else { None }),
@@ -228,6 +236,7 @@ fn found(outputs: &[(String, Value)]) -> std::result::Result<Rows, String> {
 
 /// What else a file says.
 struct About {
+    by_sign: bool,
     labels: Option<Rc<Vec<String>>>,
     targets: Option<Vec<String>>,
     training: String,
@@ -318,8 +327,11 @@ fn target(spec: &Spec, rows: &Rows, about: &About, line: Option<[Vec<f64>; 2]>) 
         Target::Classes(Classes { name: "label".into(), labels: (0..count).map(|class| class.to_string()).collect() })
     };
     let chosen = named(outputs).is_some() && outputs > 1;
+    let is_score = spec.layers().last().is_some_and(|layer| layer.activation == Activation::Identity);
     if rows.scaled || chosen {
         target = whole(outputs);
+    } else if outputs == 1 && is_score && about.by_sign && named(2).is_some() {
+        target = whole(2);
     }
     match &mut target {
         Target::Classes(classes) => {

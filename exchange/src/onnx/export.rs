@@ -127,7 +127,7 @@ fn inputs<T: Float>(g: &mut Builder, input: &Input, options: Options) -> Result<
         let found = format!("'{}', of texts", column.name);
         return Err(Error::setting("one input", "columns of numbers", found));
     }
-    let element = match features.columns.iter().all(|column| is_plain(column)) {
+    let element = match features.columns.iter().all(is_plain) {
         true => element_of::<T>(),
         false => element::DOUBLE,
     };

@@ -265,7 +265,7 @@ fn model<T: Float>(
         format!("{NO_NETWORK}: {blamed}: {why}")
     });
     let (stage, mut activation, line) = settled?;
-    let line = line.map(|line| Rc::unwrap_or_clone(line));
+    let line = line.map(Rc::unwrap_or_clone);
     if let Some(asked) = asked {
         if activation != Activation::Identity || line.is_some() {
             let expected = format!("none, for the last layer of the file has {activation}");

@@ -95,8 +95,8 @@ impl Layers {
     }
 
     /// Refuses to copy more numbers than the file has bytes: it would hold each several times.
-    fn spend(&mut self, numbers: usize) -> Result<(), String> {
-        self.budget = self.budget.checked_sub(numbers).ok_or("weights that are used again and again")?;
+    pub fn spend(&mut self, numbers: usize) -> Result<(), String> {
+        self.budget = self.budget.checked_sub(numbers).ok_or("the same numbers are copied again and again")?;
         Ok(())
     }
 

@@ -11,6 +11,7 @@ use deltarule::data::cell::{Cell, MISSING};
 use deltarule::data::features::{Feature, Kind};
 use deltarule::float::Float;
 use deltarule::kernel::layer_norm::EPSILON;
+use deltarule::memory;
 use deltarule::model::{Input, Model};
 use deltarule::network::{Network, Norm};
 use deltarule::{Error, Result};
@@ -70,6 +71,8 @@ pub fn export<T: Float>(model: &Model<T>, options: Options) -> Result<Vec<u8>> {
     if bytes > LIMIT {
         return too_large(bytes);
     }
+    // The numbers again as constants, and those in the file.
+    memory::require("an ONNX file", 3 * u128::from(bytes))?;
     let mut g = Builder::default();
     let encoded = inputs::<T>(&mut g, &model.input, options)?;
     let outputs = layers(&mut g, &network, encoded)?;

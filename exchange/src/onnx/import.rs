@@ -15,6 +15,7 @@ use deltarule::data::Target;
 use deltarule::data::target::Classes;
 use deltarule::float::Float;
 use deltarule::loss::Loss;
+use deltarule::memory;
 use deltarule::model::{Input, Model, plain_target};
 use deltarule::network::{Layer, Network, Norm, Spec};
 use deltarule::{Error, Result};
@@ -26,6 +27,9 @@ use std::rc::Rc;
 
 /// The most nodes: a multilayer perceptron has some ten, and with a node for each input column some thousand.
 const NODES: usize = 20_000;
+
+/// Bytes that are asked for before they are taken.
+const LARGE: usize = 16 << 20;
 
 /// How a refusal of a node begins.
 const NO_NETWORK: &str = "it is no plain multilayer perceptron";
@@ -71,6 +75,10 @@ impl From<&str> for Fault {
 
 fn read(bytes: &[u8], output: Option<Activation>) -> std::result::Result<AnyModel, Fault> {
     wire::check(bytes)?;
+    if bytes.len() > LARGE {
+        // The file again, its numbers as doubles and those once more in another order, and the network.
+        memory::require("an ONNX file", 8 * bytes.len() as u128).map_err(Fault::Asked)?;
+    }
     let file = File::decode(Bytes::copy_from_slice(bytes)).map_err(|e| format!("it is damaged: {e}"))?;
     let standard =
         file.opset_import.iter().find(|set| matches!(set.domain.as_deref().unwrap_or_default(), "" | "ai.onnx"));

@@ -150,8 +150,10 @@ def compare(name, dtype, data, train, export):
     onnx.checker.check_model(onnx.load("model.onnx"), full_check=True)
     session = onnxruntime.InferenceSession("model.onnx", providers=["CPUExecutionProvider"])
     outputs = dict(zip([o.name.rsplit("_", 1)[0] for o in session.get_outputs()], session.run(None, feeds(session, data))))
-    header, *said = csv.reader(run("predict", "model", data, "--proba").splitlines())
-    said = list(said)
+    output = run("predict", "model", data, "--proba")
+    if comes_back(data, output, "--one-input" in export) is False:
+        sys.exit(f"{name}: what `deltarule import` makes of its ONNX file predicts something else")
+    header, *said = csv.reader(output.splitlines())
     probable = [i for i, column in enumerate(header) if column.startswith("p(")]
     targets = len(header) - len(probable)
     result = {"model": name, "dtype": dtype, "rows": len(said)}
@@ -182,6 +184,86 @@ def compare(name, dtype, data, train, export):
         ties = np.zeros(labels.shape, bool)
     result["labels"] = int(((labels != label) & ~ties).sum())
     return result
+
+
+def comes_back(data, output, one_input):
+    """Whether `deltarule import` makes of the ONNX file what says the same, to the letter; images come back as columns."""
+    if data.endswith(".idx"):
+        return None
+    names = []
+    if one_input:
+        with open(data) as file:
+            names = ["--columns", ",".join(file.readline().split(",")[:-1])]
+    run("import", "model.onnx", "--model", "again", "--force", *names)
+    return run("predict", "again", data, "--proba") == output
+
+
+def foreign():
+    """Files of scikit-learn's and PyTorch's exporters, read by `deltarule import`, beside what those programs predict themselves."""
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(200, 4)).astype(np.float32)
+    two, three = (x[:, 0] > 0).astype(int), (x[:, 0] + x[:, 1] > 0).astype(int) + (x[:, 2] > 1)
+    results = []
+
+    def compare(name, file, expected, dtype="f32"):
+        np.savetxt("x.csv", x, fmt="%.17g", delimiter=",")
+        Path("model.onnx").write_bytes(file)
+        run("import", "model.onnx", "--model", "model", "--force")
+        header, *said = csv.reader(run("predict", "model", "x.csv", "--proba", "--header", "no").splitlines())
+        first = sum(not column.startswith("p(") for column in header) % len(header)
+        ours = np.array([[float(c) for c in row[first:]] for row in said])
+        # Of one probability both are told.
+        expected = expected.reshape(len(x), -1)
+        ours = ours[:, -expected.shape[1] :]
+        difference = float((np.abs(ours - expected) / np.maximum(np.abs(expected), 1)).max())
+        results.append({"model": name, "dtype": dtype, "rows": len(x), "difference": difference, "labels": 0})
+        print(line(results[-1]), flush=True)
+
+    try:
+        from skl2onnx import convert_sklearn
+        from skl2onnx.common.data_types import FloatTensorType
+        from sklearn.impute import SimpleImputer
+        from sklearn.neural_network import MLPClassifier, MLPRegressor
+        from sklearn.pipeline import make_pipeline
+        from sklearn.preprocessing import MinMaxScaler, StandardScaler
+    except ImportError as error:
+        print(f"compare: skipped scikit-learn's files, {error}", file=sys.stderr)
+    else:
+        for name, estimator, y in [
+            ("MLPClassifier, two classes", MLPClassifier((8, 4), max_iter=50), np.array(["no", "yes"])[two]),
+            ("MLPClassifier, three classes, tanh", MLPClassifier((8, 4), activation="tanh", max_iter=50), three),
+            ("MLPRegressor, logistic", MLPRegressor(hidden_layer_sizes=(8,), activation="logistic", max_iter=50), x[:, 0] * x[:, 1]),
+            ("impute, standardise, MLPClassifier", make_pipeline(SimpleImputer(), StandardScaler(), MLPClassifier((8,), max_iter=50)), three),
+            ("MinMaxScaler, MLPRegressor", make_pipeline(MinMaxScaler(), MLPRegressor(hidden_layer_sizes=(8,), max_iter=50)), x[:, 0]),
+        ]:
+            estimator.fit(x, y)
+            file = convert_sklearn(estimator, initial_types=[("input", FloatTensorType([None, 4]))]).SerializeToString()
+            told = estimator.predict_proba(x) if hasattr(estimator, "predict_proba") else estimator.predict(x)
+            compare(f"scikit-learn: {name}", file, told)
+    try:
+        import io
+
+        import torch
+        from torch import nn
+    except ImportError as error:
+        print(f"compare: skipped PyTorch's files, {error}", file=sys.stderr)
+        return results
+    torch.manual_seed(0)
+    norm = nn.Sequential(nn.Linear(4, 8), nn.BatchNorm1d(8), nn.SiLU(), nn.Dropout(0.3), nn.Linear(8, 5, bias=False), nn.LayerNorm(5),
+                         nn.Tanh(), nn.Linear(5, 3), nn.Softmax(-1))  # fmt: skip
+    for _ in range(5):
+        norm(torch.from_numpy(x))
+    nets = {"norms, dropout, softmax": norm}
+    for activation in [nn.ReLU(), nn.GELU(), nn.GELU("tanh"), nn.SiLU(), nn.ELU(0.5), nn.SELU(), nn.LeakyReLU(0.2), nn.PReLU(), nn.Softplus(),
+                       nn.Sigmoid()]:  # fmt: skip
+        nets[str(activation)] = nn.Sequential(nn.Linear(4, 6), activation, nn.Linear(6, 2))
+    for name, net in nets.items():
+        net.eval()
+        file = io.BytesIO()
+        torch.onnx.export(net, (torch.from_numpy(x),), file, dynamo=False, input_names=["x"], dynamic_axes={"x": {0: "n"}})
+        with torch.no_grad():
+            compare(f"PyTorch: {name}", file.getvalue(), net(torch.from_numpy(x)).numpy())
+    return results
 
 
 def refusals():
@@ -237,13 +319,17 @@ def main():
                 results.append(compare(*model))
                 print(line(results[-1]), flush=True)
         refusals()
+        others = foreign()
         os.chdir(root)
     lines = ["| model | rows | `f32` | `f64` |", "|---|---:|---:|---:|"]
     for name in dict.fromkeys(result["model"] for result in results):
         of = {result["dtype"]: result for result in results if result["model"] == name}
         cells = [figure(of[dtype]) if dtype in of else "" for dtype in BOUND]
         lines.append(f"| {name} | {next(iter(of.values()))['rows']} | {' | '.join(cells)} |")
-    note = f"onnx {onnx.__version__}, ONNX Runtime {onnxruntime.__version__}; no label was another."
+    lines += ["", "| file | rows | difference |", "|---|---:|---:|"]
+    lines += [f"| {result['model']} | {result['rows']} | {figure(result)} |" for result in others]
+    results += others
+    note = f"onnx {onnx.__version__}, ONNX Runtime {onnxruntime.__version__}; no label was another, and what\nwas imported again says the same to the letter."
     table = "\n".join([*lines, "", note, ""])
     print("\n" + table)
     Path("target/compare-files.json").write_text(json.dumps(results, indent=1))

@@ -137,6 +137,7 @@ pub fn flag(setting: &str) -> &str {
         "task" => "--task",
         "class weights" => "--class-weight",
         "inputs" => "--inputs",
+        "one input" => "--one-input",
         other => other,
     }
 }

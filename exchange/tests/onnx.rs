@@ -153,6 +153,9 @@ where
             (3, Activation::Sigmoid, Target::Classes(classes("kind", &["b", "c", "a"])), Loss::LogisticCrossEntropy),
             (3, Activation::Identity, Target::Classes(classes("kind", &["b", "c", "a"])), Loss::Hinge),
             (1, Activation::Sigmoid, Target::Classes(classes("kind", &["yes", "no"])), Loss::LogisticCrossEntropy),
+            (1, Activation::Identity, Target::Classes(classes("kind", &["yes", "no"])), Loss::Hinge),
+            (1, Activation::Step, Target::Classes(classes("kind", &["yes", "no"])), Loss::SquaredError),
+            (3, Activation::Step, Target::Classes(classes("kind", &["b", "c", "a"])), Loss::SquaredError),
             (
                 2,
                 Activation::Sigmoid,
@@ -187,4 +190,97 @@ where
 fn whole_models_come_back_with_columns_classes_and_units() {
     whole_models_come_back::<f32>();
     whole_models_come_back::<f64>();
+}
+
+/// The names of inputs and outputs, as a runtime would ask for them: a message's field after the other.
+fn names(bytes: &[u8], wanted: u64) -> Vec<String> {
+    fn fields(mut bytes: &[u8]) -> Vec<(u64, &[u8])> {
+        let varint = |bytes: &mut &[u8]| {
+            let mut value = 0;
+            for shift in (0..).step_by(7) {
+                let byte = bytes[0];
+                *bytes = &bytes[1..];
+                value |= u64::from(byte & 0x7f) << shift;
+                if byte < 0x80 {
+                    break;
+                }
+            }
+            value
+        };
+        let mut found = Vec::new();
+        while !bytes.is_empty() {
+            let key = varint(&mut bytes);
+            match key & 7 {
+                0 => _ = varint(&mut bytes),
+                2 => {
+                    let length = varint(&mut bytes) as usize;
+                    found.push((key >> 3, &bytes[..length]));
+                    bytes = &bytes[length..];
+                }
+                other => panic!("kind {other}"),
+            }
+        }
+        found
+    }
+    let graph = fields(bytes).into_iter().find(|(field, _)| *field == 7).expect("a graph").1;
+    let values = fields(graph).into_iter().filter(|(field, _)| *field == wanted);
+    values.map(|(_, value)| String::from_utf8(fields(value)[0].1.to_vec()).unwrap()).collect()
+}
+
+const INPUTS: u64 = 11;
+const OUTPUTS: u64 = 12;
+
+#[test]
+fn each_column_is_an_input_by_its_name_whatever_that_is() {
+    let spec = Spec::mlp(4, &[2], Activation::Tanh, 3, Activation::Softmax).unwrap();
+    let columns = ["label", "probabilities", "0.weight", "standardised"].map(String::from);
+    let target = plain_target(&spec);
+    let mut model = Model::of_network(network::<f32>(spec), Some(&columns), target, Loss::SoftmaxCrossEntropy).unwrap();
+    if let Input::Table(Features { columns, .. }) = &mut model.input {
+        columns[3].kind = Kind::Number { mean: 1.0, scale: 2.0, fill: None };
+    }
+    let bytes = onnx::export(&model, onnx::Options::default()).unwrap();
+    assert_eq!(names(&bytes, INPUTS), columns);
+    assert_eq!(names(&bytes, OUTPUTS), ["label_2", "probabilities_2"]);
+    let read = again(&model);
+    assert_eq!((read.input, read.network), (model.input.clone(), model.network.clone()));
+    let one = onnx::export(&model, onnx::Options { one_input: true }).unwrap();
+    assert_eq!(
+        (names(&one, INPUTS), names(&one, OUTPUTS)),
+        (vec!["x".into()], vec!["label".into(), "probabilities".into()])
+    );
+}
+
+#[test]
+fn images_are_one_input_of_pixels() {
+    let spec = Spec::mlp(6, &[2], Activation::Relu, 3, Activation::Softmax).unwrap();
+    let mut model = plain::<f32>(spec);
+    model.input = Input::Images { height: 2, width: 3 };
+    let bytes = onnx::export(&model, onnx::Options::default()).unwrap();
+    assert_eq!(names(&bytes, INPUTS), ["x"]);
+    // They come back as columns that are divided by 255.
+    let Input::Table(features) = again(&model).input else { panic!("expected columns") };
+    assert!(features.columns.iter().all(|c| c.kind == Kind::Number { mean: 0.0, scale: 255.0, fill: None }));
+}
+
+#[test]
+fn scores_and_numbers_are_named_for_what_they_are() {
+    for (last, outputs, loss, target, expected) in [
+        (Activation::Identity, 1, Loss::SquaredError, None, &["prediction"][..]),
+        (Activation::Identity, 3, Loss::Hinge, Some(3), &["label", "scores"]),
+        (Activation::Identity, 1, Loss::Hinge, Some(2), &["label", "scores"]),
+        (Activation::Step, 1, Loss::SquaredError, Some(2), &["label", "scores"]),
+        (Activation::Sigmoid, 1, Loss::LogisticCrossEntropy, Some(2), &["label", "probabilities"]),
+    ] {
+        let spec = Spec::mlp(2, &[2], Activation::Tanh, outputs, last).unwrap();
+        let target = target.map_or_else(
+            || plain_target(&spec),
+            |count: usize| {
+                Target::Classes(Classes { name: "class".into(), labels: (0..count).map(|c| c.to_string()).collect() })
+            },
+        );
+        let model = Model::of_network(network::<f64>(spec), None, target, loss).unwrap();
+        let bytes = onnx::export(&model, onnx::Options::default()).unwrap();
+        assert_eq!(names(&bytes, OUTPUTS), expected, "{last}");
+    }
 }

@@ -133,16 +133,59 @@ fn no_damaged_file_is_a_panic() {
 /// A message of two bytes decodes to hundreds: what would not fit is refused before.
 #[test]
 fn a_file_of_empty_messages_is_refused_by_their_number() {
-    // A graph of empty nodes.
-    let nodes: Vec<u8> = [0x0a, 0x00].repeat(3 << 20);
-    let mut bytes = vec![0x08, 0x08, 0x3a];
-    let mut length = nodes.len();
+    let bytes = file(&[[0x0a, 0x00].repeat(3 << 20)]);
+    let error = onnx::import(&bytes, Path::new("a"), None).unwrap_err();
+    assert!(error.to_string().contains("more than 1048576 parts"), "{error}");
+}
+
+/// A field of a message, with its length.
+fn field(number: u8, inside: &[u8]) -> Vec<u8> {
+    let mut bytes = vec![number << 3 | 2];
+    let mut length = inside.len();
     while length > 0x7f {
         bytes.push((length & 0x7f) as u8 | 0x80);
         length >>= 7;
     }
     bytes.push(length as u8);
-    bytes.extend(nodes);
-    let error = onnx::import(&bytes, Path::new("a"), None).unwrap_err();
-    assert!(error.to_string().contains("more than 1048576 parts"), "{error}");
+    bytes.extend(inside);
+    bytes
+}
+
+/// An ONNX file of a graph of these fields.
+fn file(graph: &[Vec<u8>]) -> Vec<u8> {
+    [vec![0x08, 0x08], field(7, &graph.concat())].concat()
+}
+
+/// A node from one value, named once or several times, to the next.
+fn node(operator: &str, inputs: &[String], output: &str) -> Vec<u8> {
+    let inputs: Vec<u8> = inputs.iter().flat_map(|input| field(1, input.as_bytes())).collect();
+    field(1, &[inputs, field(2, output.as_bytes()), field(4, operator.as_bytes())].concat())
+}
+
+/// Nodes that each hold twice what the one before does: forty of them would be 2^40 columns.
+#[test]
+fn columns_that_double_are_refused_before_they_are_made() {
+    // float, rows x 1.
+    let shape = field(2, &[field(1, b""), field(1, &[0x08, 0x01])].concat());
+    let kind = field(2, &field(1, &[vec![0x08, 0x01], shape].concat()));
+    let mut graph = vec![field(11, &[field(1, b"v0"), kind].concat()), field(12, &field(1, b"v40"))];
+    graph.extend((0..40).map(|i| {
+        let axis = field(5, &[field(1, b"axis"), vec![0x18, 0x01]].concat());
+        let node = node("Concat", &vec![format!("v{i}"); 2], &format!("v{}", i + 1));
+        // The attribute goes into the node.
+        field(1, &[node[2..].to_vec(), axis].concat())
+    }));
+    let error = onnx::import(&file(&graph), Path::new("a"), None).unwrap_err();
+    assert!(error.to_string().contains("copied again and again"), "{error}");
+}
+
+/// A small file that casts one constant ten thousand times.
+#[test]
+fn a_constant_is_not_copied_without_end() {
+    let numbers = vec![0; 4 << 16];
+    let tensor = [vec![0x08], vec![0x80, 0x80, 0x04], vec![0x10, 0x01], field(8, b"v0"), field(9, &numbers)].concat();
+    let mut graph = vec![field(5, &tensor), field(12, &field(1, b"v9999"))];
+    graph.extend((0..9999).map(|i| node("Cast", &[format!("v{i}")], &format!("v{}", i + 1))));
+    let error = onnx::import(&file(&graph), Path::new("a"), None).unwrap_err();
+    assert!(error.to_string().contains("copied again and again"), "{error}");
 }

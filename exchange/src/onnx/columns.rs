@@ -74,6 +74,11 @@ impl Columns {
 
     /// Several side by side.
     pub fn beside(all: &[Rc<Self>]) -> Result<Self, String> {
+        // One input may be named again and again.
+        let count = all.iter().try_fold(0usize, |count, columns| count.checked_add(columns.parts.len()));
+        if count.is_none_or(|count| count > MOST) {
+            return Err(format!("more than {MOST} columns"));
+        }
         let parts: Vec<Part> = all.iter().flat_map(|columns| columns.parts.iter().cloned()).collect();
         if let Some(part) = parts.iter().find(|part| part.width.is_none()) {
             return Err(format!("it is not known how many columns the input '{}' has", part.name));
@@ -86,6 +91,12 @@ impl Columns {
     /// The same in two dimensions.
     pub fn flattened(&self) -> Self {
         Self { flat: true, ..self.clone() }
+    }
+
+    /// About how many numbers they take in memory.
+    pub fn size(&self) -> usize {
+        // Three lists, a name and a width are as large as 24.
+        self.parts.iter().map(|part| 24 + part.mean.len() + part.scale.len() + part.fill.len()).sum()
     }
 
     /// How many there are, if that is known.

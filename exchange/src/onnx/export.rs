@@ -11,6 +11,7 @@ use deltarule::data::cell::{Cell, MISSING};
 use deltarule::data::features::{Feature, Kind};
 use deltarule::float::Float;
 use deltarule::kernel::layer_norm::EPSILON;
+use deltarule::memory;
 use deltarule::model::{Input, Model};
 use deltarule::network::{Network, Norm};
 use deltarule::{Error, Result};
@@ -70,6 +71,8 @@ pub fn export<T: Float>(model: &Model<T>, options: Options) -> Result<Vec<u8>> {
     if bytes > LIMIT {
         return too_large(bytes);
     }
+    // The numbers again as constants, and those in the file.
+    memory::require("an ONNX file", 3 * u128::from(bytes))?;
     let mut g = Builder::default();
     let encoded = inputs::<T>(&mut g, &model.input, options)?;
     let outputs = layers(&mut g, &network, encoded)?;
@@ -127,7 +130,7 @@ fn inputs<T: Float>(g: &mut Builder, input: &Input, options: Options) -> Result<
         let found = format!("'{}', of texts", column.name);
         return Err(Error::setting("one input", "columns of numbers", found));
     }
-    let element = match features.columns.iter().all(|column| is_plain(column)) {
+    let element = match features.columns.iter().all(is_plain) {
         true => element_of::<T>(),
         false => element::DOUBLE,
     };

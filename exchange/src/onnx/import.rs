@@ -15,6 +15,7 @@ use deltarule::data::Target;
 use deltarule::data::target::Classes;
 use deltarule::float::Float;
 use deltarule::loss::Loss;
+use deltarule::memory;
 use deltarule::model::{Input, Model, plain_target};
 use deltarule::network::{Layer, Network, Norm, Spec};
 use deltarule::{Error, Result};
@@ -26,6 +27,12 @@ use std::rc::Rc;
 
 /// The most nodes: a multilayer perceptron has some ten, and with a node for each input column some thousand.
 const NODES: usize = 20_000;
+
+/// How many characters of a name a message shows.
+const SHOWN: usize = 80;
+
+/// Bytes that are asked for before they are taken.
+const LARGE: usize = 16 << 20;
 
 /// How a refusal of a node begins.
 const NO_NETWORK: &str = "it is no plain multilayer perceptron";
@@ -71,6 +78,10 @@ impl From<&str> for Fault {
 
 fn read(bytes: &[u8], output: Option<Activation>) -> std::result::Result<AnyModel, Fault> {
     wire::check(bytes)?;
+    if bytes.len() > LARGE {
+        // The file again, its numbers as doubles and those once more in another order, and the network.
+        memory::require("an ONNX file", 8 * bytes.len() as u128).map_err(Fault::Asked)?;
+    }
     let file = File::decode(Bytes::copy_from_slice(bytes)).map_err(|e| format!("it is damaged: {e}"))?;
     let standard =
         file.opset_import.iter().find(|set| matches!(set.domain.as_deref().unwrap_or_default(), "" | "ai.onnx"));
@@ -79,20 +90,26 @@ fn read(bytes: &[u8], output: Option<Activation>) -> std::result::Result<AnyMode
     let mut machine = Machine { layers: Layers::new(bytes.len()), version };
     let outputs = run(&mut machine, graph)?;
     let network = found(&outputs)?;
-    let said: Vec<(&str, Option<&str>)> = [file.producer_name.as_deref(), file.producer_version.as_deref()]
-        .map(|text| (text.unwrap_or_default(), None))
-        .to_vec();
-    let producer = said.iter().map(|(text, _)| *text).filter(|text| !text.is_empty()).collect::<Vec<_>>().join(" ");
+    let [program, release] =
+        [&file.producer_name, &file.producer_version].map(|text| text.as_deref().unwrap_or_default());
+    let producer = shown(format!("{program} {release}").trim());
+    // Names that a threshold of a single score chooses between.
+    let mut by_sign = false;
+    for (_, value) in &outputs {
+        if let Value::Label(rows, _) = value {
+            by_sign |= matches!(machine.layers.settle(rows), Ok((_, Activation::Step, None)));
+        }
+    }
     let targets = file
         .metadata_props
         .iter()
         .find(|entry| entry.key.as_deref() == Some("targets"))
         .and_then(|entry| entry.value.as_deref());
     let about = About {
+        by_sign,
         labels: outputs
             .iter()
             .find_map(|(_, value)| if let Value::Label(_, labels) = value { Some(labels.clone()) } else { None }),
-        // A single name for each row, or one for each output.
         targets: targets.and_then(|names| serde_json::from_str(names).ok()),
         training: if producer.is_empty() {
             "imported from ONNX".into()
@@ -119,7 +136,7 @@ fn run(machine: &mut Machine, graph: Graph) -> std::result::Result<Vec<(String, 
         let name = tensor.name.clone().unwrap_or_default();
         let value = match Constant::read(tensor) {
             Ok(constant) => Value::Constant(Rc::new(constant)),
-            Err(why) => Value::Unknown(format!("the constant '{name}': {why}").into()),
+            Err(why) => Value::Unknown(format!("the constant '{}': {why}", shown(&name)).into()),
         };
         values.insert(name, value);
     }
@@ -145,7 +162,7 @@ fn run(machine: &mut Machine, graph: Graph) -> std::result::Result<Vec<(String, 
                 format!("the input '{name}' is of the type {}, expected float, double or string", element::name(other))
                     .into(),
             ),
-            None => Value::Unknown(format!("the input '{name}' is no tensor").into()),
+            None => Value::Unknown(format!("the input '{}' is no tensor", shown(&name)).into()),
         };
         values.insert(name, value);
     }
@@ -160,7 +177,11 @@ fn run(machine: &mut Machine, graph: Graph) -> std::result::Result<Vec<(String, 
                 if name.is_empty() {
                     Ok(None)
                 } else {
-                    values.get(name).cloned().map(Some).ok_or_else(|| format!("its input '{name}' is not there"))
+                    values
+                        .get(name)
+                        .cloned()
+                        .map(Some)
+                        .ok_or_else(|| format!("its input '{}' is not there", shown(name)))
                 }
             })
             .collect();
@@ -183,10 +204,18 @@ fn run(machine: &mut Machine, graph: Graph) -> std::result::Result<Vec<(String, 
     }
     let output = |info: super::messages::ValueInfo| {
         let name = info.name.unwrap_or_default();
-        let value = values.get(&name).cloned().ok_or_else(|| format!("its output '{name}' is not there"))?;
+        let value = values.get(&name).cloned().ok_or_else(|| format!("its output '{}' is not there", shown(&name)))?;
         Ok((name, value))
     };
     graph.output.into_iter().map(output).collect()
+}
+
+/// A text of a file as messages show it: shortened. A name may be as long as the file.
+fn shown(text: &str) -> String {
+    match text.char_indices().nth(SHOWN) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.into(),
+    }
 }
 
 /// A node, for messages: its number, name and operator.
@@ -195,11 +224,15 @@ fn described(node: &Node, i: usize, count: usize) -> String {
         .domain
         .as_deref()
         .filter(|domain| !domain.is_empty())
-        .map(|domain| format!("{domain}."))
+        .map(|domain| format!("{}.", shown(domain)))
         .unwrap_or_default();
-    let name =
-        node.name.as_deref().filter(|name| !name.is_empty()).map(|name| format!(" '{name}'")).unwrap_or_default();
-    format!("node {} of {count}{name}, {domain}{}", i + 1, node.op_type.as_deref().unwrap_or("of no operator"))
+    let name = node
+        .name
+        .as_deref()
+        .filter(|name| !name.is_empty())
+        .map(|name| format!(" '{}'", shown(name)))
+        .unwrap_or_default();
+    format!("node {} of {count}{name}, {domain}{}", i + 1, shown(node.op_type.as_deref().unwrap_or("of no operator")))
 }
 
 /// The outputs of the network, among those of the graph.
@@ -210,7 +243,7 @@ fn found(outputs: &[(String, Value)]) -> std::result::Result<Rows, String> {
             Value::Rows(rows) => rows,
             Value::Unknown(why) => return Err(format!("{NO_NETWORK}: {why}")),
             Value::Label(rows, _) | Value::Of(_, rows) => rows,
-            _ => return Err(format!("its output '{name}' is not what a network gives")),
+            _ => return Err(format!("its output '{}' is not what a network gives", shown(name))),
         };
         match network {
             // Rows say more than what is known of them.
@@ -219,7 +252,9 @@ fn found(outputs: &[(String, Value)]) -> std::result::Result<Rows, String> {
                     network = Some((name, rows));
                 }
             }
-            Some((before, _)) => return Err(format!("it has two networks, of the outputs '{before}' and '{name}'")),
+            Some((before, _)) => {
+                return Err(format!("it has two networks, of the outputs '{}' and '{}'", shown(before), shown(name)));
+            }
             None => network = Some((name, rows)),
         }
     }
@@ -228,6 +263,7 @@ fn found(outputs: &[(String, Value)]) -> std::result::Result<Rows, String> {
 
 /// What else a file says.
 struct About {
+    by_sign: bool,
     labels: Option<Rc<Vec<String>>>,
     targets: Option<Vec<String>>,
     training: String,
@@ -256,7 +292,7 @@ fn model<T: Float>(
         format!("{NO_NETWORK}: {blamed}: {why}")
     });
     let (stage, mut activation, line) = settled?;
-    let line = line.map(|line| Rc::unwrap_or_clone(line));
+    let line = line.map(Rc::unwrap_or_clone);
     if let Some(asked) = asked {
         if activation != Activation::Identity || line.is_some() {
             let expected = format!("none, for the last layer of the file has {activation}");
@@ -318,8 +354,11 @@ fn target(spec: &Spec, rows: &Rows, about: &About, line: Option<[Vec<f64>; 2]>) 
         Target::Classes(Classes { name: "label".into(), labels: (0..count).map(|class| class.to_string()).collect() })
     };
     let chosen = named(outputs).is_some() && outputs > 1;
+    let is_score = spec.layers().last().is_some_and(|layer| layer.activation == Activation::Identity);
     if rows.scaled || chosen {
         target = whole(outputs);
+    } else if outputs == 1 && is_score && about.by_sign && named(2).is_some() {
+        target = whole(2);
     }
     match &mut target {
         Target::Classes(classes) => {

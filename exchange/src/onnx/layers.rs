@@ -35,13 +35,19 @@ pub enum Parent {
     Layer(usize, Activation),
 }
 
+/// Scale and shift, a number for each unit or one for all.
+pub type Line = Rc<[Vec<f64>; 2]>;
+
+/// A stage, its activation, and what is done to that.
+pub type Settled = (usize, Activation, Option<Line>);
+
 /// What nodes have made of a stage: `scale f(sums) + shift`.
 #[derive(Clone, Debug)]
 pub struct Rows {
     pub stage: usize,
     pub form: Form,
     /// Scale and shift, a number for each unit or one for all.
-    pub line: Option<Rc<[Vec<f64>; 2]>>,
+    pub line: Option<Line>,
     /// Whether rows were divided by their sums.
     pub scaled: bool,
     /// The node that made them, for messages.
@@ -65,7 +71,7 @@ pub struct Layers {
     /// How many more numbers may be copied: a file can name one matrix again and again.
     budget: usize,
     /// Which stage a line behind another has become: whoever uses both the sums and a function of them means one stage.
-    folded: Vec<(usize, Rc<[Vec<f64>; 2]>, usize)>,
+    folded: Vec<(usize, Line, usize)>,
     /// Whose fault the last refusal is, where it is not that of the node at which it showed.
     pub blamed: Option<Rc<str>>,
 }
@@ -89,8 +95,8 @@ impl Layers {
     }
 
     /// Refuses to copy more numbers than the file has bytes: it would hold each several times.
-    fn spend(&mut self, numbers: usize) -> Result<(), String> {
-        self.budget = self.budget.checked_sub(numbers).ok_or("weights that are used again and again")?;
+    pub fn spend(&mut self, numbers: usize) -> Result<(), String> {
+        self.budget = self.budget.checked_sub(numbers).ok_or("the same numbers are copied again and again")?;
         Ok(())
     }
 
@@ -264,14 +270,14 @@ impl Layers {
     }
 
     /// The stage, its activation, and what is done to that.
-    pub fn settle(&mut self, rows: &Rows) -> Result<(usize, Activation, Option<Rc<[Vec<f64>; 2]>>), String> {
+    pub fn settle(&mut self, rows: &Rows) -> Result<Settled, String> {
         let mut expression = match &rows.form {
             Form::Sums => return Ok((rows.stage, Activation::Identity, rows.line.clone())),
             Form::Softmax => return Ok((rows.stage, Activation::Softmax, rows.line.clone())),
             Form::Function(expression) | Form::Pair(expression) => expression.clone(),
         };
         let (mut stage, mut line) = (rows.stage, rows.line.clone());
-        let behind = |line: Option<Rc<[Vec<f64>; 2]>>, (a, b): (f64, f64)| {
+        let behind = |line: Option<Line>, (a, b): (f64, f64)| {
             let [c, d] = line.as_deref().map_or([&[1.0][..], &[0.0]], |[c, d]| [c, d]);
             Some(Rc::new(then([&[a], &[b]], [c, d])))
         };

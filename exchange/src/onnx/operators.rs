@@ -26,8 +26,19 @@ pub struct Machine {
 impl Machine {
     /// What a node gives as its first output.
     ///
-    /// **Errors** say what is not understood.
+    /// **Errors** say what is not understood, or that a small file asks for large copies.
     pub fn run(&mut self, node: Node, inputs: &[Option<Value>]) -> Result<Value, String> {
+        let copies = matches!(node.op_type.as_deref(), Some("Cast" | "Transpose"));
+        let value = self.evaluate(node, inputs)?;
+        self.layers.spend(match &value {
+            Value::Columns(columns) => columns.size(),
+            Value::Constant(constant) if copies => constant.numbers().map_or(0, |numbers| numbers.len()),
+            _ => 0,
+        })?;
+        Ok(value)
+    }
+
+    fn evaluate(&mut self, node: Node, inputs: &[Option<Value>]) -> Result<Value, String> {
         let operator = node.op_type.as_deref().unwrap_or_default();
         let attributes = Attributes(&node.attribute);
         for input in inputs.iter().flatten() {

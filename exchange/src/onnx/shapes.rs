@@ -132,7 +132,8 @@ fn reshaped(
                 .zip(&*shape)
                 .filter(|(_, dim)| **dim >= 0.0)
                 .try_fold(1usize, |known, (&dim, _)| known.checked_mul(dim));
-            let known = known.filter(|&known| known > 0 && count % known == 0).ok_or("to a shape of another size")?;
+            let known =
+                known.filter(|&known| known > 0 && count.is_multiple_of(known)).ok_or("to a shape of another size")?;
             dims =
                 given.iter().zip(&*shape).map(|(&given, &dim)| if dim < 0.0 { count / known } else { given }).collect();
             if dims.iter().try_fold(1usize, |size, &dim| size.checked_mul(dim)) != Some(count) || dims.len() > 8 {

@@ -36,12 +36,9 @@ pub fn of_tables(
             let in_order = keys.iter().copied().eq(0..keys.len() as i64) && texts.len() == keys.len();
             if in_order { Ok(Value::Label(of.clone(), Rc::new(texts))) } else { Err("class names out of order".into()) }
         }
-        ("OneHotEncoder", value) if attributes.int("zeros", 1) != 0 => match value {
-            Value::Text(_) | Value::Level(..) => {
-                Err("it takes any category (zeros), expected those of the training alone".into())
-            }
-            _ => return None,
-        },
+        ("OneHotEncoder", Value::Text(_) | Value::Level(..)) if attributes.int("zeros", 1) != 0 => {
+            Err("it takes any category (zeros), expected those of the training alone".into())
+        }
         ("OneHotEncoder", Value::Text(name)) => {
             columns(Ok(Columns::texts(name, attributes.texts("cats_strings"), None)))
         }

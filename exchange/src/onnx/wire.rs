@@ -32,8 +32,11 @@ impl<'a> Iterator for Fields<'a> {
     }
 }
 
-/// The first field, and what comes behind it.
-fn field(bytes: &[u8]) -> Option<(u64, Option<&[u8]>, &[u8])> {
+/// The number of a field, what is inside if it has a length of its own, and what comes behind.
+type Field<'a> = (u64, Option<&'a [u8]>, &'a [u8]);
+
+/// The first field.
+fn field(bytes: &[u8]) -> Option<Field<'_>> {
     let (key, rest) = varint(bytes)?;
     let fixed = |length: usize| rest.split_at_checked(length).map(|(_, rest)| (key >> 3, None, rest));
     match key & 7 {

@@ -109,8 +109,8 @@ class Model:
 
         ``.onnx`` holds the whole pipeline for ONNX Runtime and others, with one input for each column, or one array ``x`` with
         ``one_input``. ``.c`` (C99) and ``.rs`` (``no_std``) are source files without dependencies that compute the model and can check
-        themselves; ``name`` begins their functions' names (that of the file if it is an identifier, else ``model``). ``.safetensors`` holds the network
-        as PyTorch's ``nn.Sequential`` names and lays out its tensors: :meth:`save` writes deltarule's own.
+        themselves; ``name`` begins their functions' names (that of the file if it is an identifier, else ``model``). ``.safetensors`` holds the
+        network as PyTorch's ``nn.Sequential`` names and lays out its tensors: :meth:`save` writes deltarule's own.
 
         A file that exists is replaced with ``overwrite`` alone.
         """

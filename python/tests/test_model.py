@@ -14,6 +14,8 @@ import pytest
 import deltarule
 from deltarule import Model
 
+pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+
 ROOT = pathlib.Path(__file__).parents[2]
 CAR, VERTEBRAL = ROOT / "data/car.csv", ROOT / "data/vertebral.csv"
 

@@ -48,7 +48,7 @@ figure.savefig(folder / "digits.png", dpi=120)
 # ## A pipeline
 
 # %%
-mlp = MLPClassifier(hidden_layer_sizes=(64,), max_iter=100, early_stopping=True, random_state=0)
+mlp = MLPClassifier(hidden_layer_sizes=(64,), alpha=0.1, learning_rate_init=0.005, early_stopping=True, random_state=0)
 model = make_pipeline(MinMaxScaler(), mlp)
 started = time.perf_counter()
 model.fit(X_train, y_train)

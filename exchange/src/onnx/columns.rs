@@ -15,6 +15,8 @@ pub struct Columns {
     parts: Vec<Part>,
     /// Whether they are known to have two dimensions.
     pub flat: bool,
+    /// How many rows there are in the one batch that the graph was made for, if it says so.
+    rows: Option<i64>,
 }
 
 /// Columns of one input of the graph, encoded as `(value - mean) / scale`; a list of one number is the same for all.
@@ -50,7 +52,17 @@ impl Columns {
     pub fn numbers(name: &str, width: Option<usize>, flat: bool) -> Self {
         let (mean, scale) = (vec![0.0], vec![1.0]);
         let part = Part { name: name.into(), width, mean, scale, fill: Vec::new(), levels: None };
-        Self { parts: vec![part], flat }
+        Self { parts: vec![part], flat, rows: None }
+    }
+
+    /// The same for a batch of so many rows.
+    pub fn of_rows(self, rows: Option<i64>) -> Self {
+        Self { rows, ..self }
+    }
+
+    /// Whether so many rows are all that there are: -1 is any number, 0 as many as before.
+    pub fn is_all(&self, rows: f64) -> bool {
+        rows <= 0.0 || self.rows.is_some_and(|all| all as f64 == rows)
     }
 
     /// An input of texts, one-hot.
@@ -67,7 +79,8 @@ impl Columns {
             return Err(format!("it is not known how many columns the input '{}' has", part.name));
         }
         // Texts are one-hot in a dimension of their own until they are squeezed.
-        Ok(Self { parts, flat: all.iter().all(|columns| columns.flat) })
+        let rows = all.first().and_then(|columns| columns.rows);
+        Ok(Self { parts, flat: all.iter().all(|columns| columns.flat), rows })
     }
 
     /// The same in two dimensions.

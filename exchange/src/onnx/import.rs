@@ -1,12 +1,13 @@
 //! A plain multilayer perceptron from an ONNX file.
 //!
-//! Imports `columns`, `constant`, `layers`, `messages`, `operators`, `wire`. Begin reading at [`import`].
+//! Imports `columns`, `constant`, `layers`, `messages`, `operators`, `value`, `wire`. Begin reading at [`import`].
 
 use super::columns::Columns;
 use super::constant::Constant;
 use super::layers::{Form, Layers, Parent, Rows};
 use super::messages::{Graph, Model as File, Node, element};
-use super::operators::{Machine, Value};
+use super::operators::Machine;
+use super::value::Value;
 use super::wire;
 use crate::AnyModel;
 use deltarule::activation::Activation;
@@ -25,6 +26,9 @@ use std::rc::Rc;
 
 /// The most nodes: a multilayer perceptron has some ten, and with a node for each input column some thousand.
 const NODES: usize = 20_000;
+
+/// How a refusal of a node begins.
+const NO_NETWORK: &str = "it is no plain multilayer perceptron";
 
 /// The model of an ONNX file that is a plain multilayer perceptron; `path` is for messages.
 ///
@@ -132,8 +136,9 @@ fn run(machine: &mut Machine, graph: Graph) -> std::result::Result<Vec<(String, 
                 let width = dims
                     .as_deref()
                     .and_then(|dims| if let [_, width] = dims { usize::try_from(width.dim_value?).ok() } else { None });
+                let rows = dims.as_deref().and_then(|dims| dims.first()?.dim_value);
                 let flat = dims.is_none_or(|dims| dims.len() == 2);
-                Value::Columns(Rc::new(Columns::numbers(&name, width.filter(|&width| width > 0), flat)))
+                Value::Columns(Rc::new(Columns::numbers(&name, width.filter(|&width| width > 0), flat).of_rows(rows)))
             }
             Some(element::STRING) => Value::Text(name.as_str().into()),
             Some(other) => Value::Unknown(
@@ -159,8 +164,15 @@ fn run(machine: &mut Machine, graph: Graph) -> std::result::Result<Vec<(String, 
                 }
             })
             .collect();
-        let value = inputs.and_then(|inputs| machine.run(node, &inputs));
-        let value = value.unwrap_or_else(|why| Value::Unknown(format!("{named}: {why}").into()));
+        let named: Rc<str> = named.into();
+        let value = match inputs.and_then(|inputs| machine.run(node, &inputs)) {
+            Ok(Value::Rows(rows)) => Value::Rows(Rows { made: Some(named.clone()), ..rows }),
+            Ok(value) => value,
+            Err(why) => {
+                let blamed = machine.layers.blamed.take().unwrap_or_else(|| named.clone());
+                Value::Unknown(format!("{blamed}: {why}").into())
+            }
+        };
         let mut outputs = outputs.into_iter();
         if let Some(first) = outputs.next() {
             values.insert(first, value);
@@ -196,7 +208,7 @@ fn found(outputs: &[(String, Value)]) -> std::result::Result<Rows, String> {
     for (name, value) in outputs {
         let rows = match value {
             Value::Rows(rows) => rows,
-            Value::Unknown(why) => return Err(format!("it is no plain multilayer perceptron: {why}")),
+            Value::Unknown(why) => return Err(format!("{NO_NETWORK}: {why}")),
             Value::Label(rows, _) | Value::Of(_, rows) => rows,
             _ => return Err(format!("its output '{name}' is not what a network gives")),
         };
@@ -239,7 +251,11 @@ fn model<T: Float>(
     about: About,
     asked: Option<Activation>,
 ) -> std::result::Result<Model<T>, Fault> {
-    let (stage, mut activation, line) = layers.settle(rows)?;
+    let settled = layers.settle(rows).map_err(|why| {
+        let blamed = layers.blamed.take().unwrap_or_default();
+        format!("{NO_NETWORK}: {blamed}: {why}")
+    });
+    let (stage, mut activation, line) = settled?;
     let line = line.map(|line| Rc::unwrap_or_clone(line));
     if let Some(asked) = asked {
         if activation != Activation::Identity || line.is_some() {

@@ -44,6 +44,8 @@ pub struct Rows {
     pub line: Option<Rc<[Vec<f64>; 2]>>,
     /// Whether rows were divided by their sums.
     pub scaled: bool,
+    /// The node that made them, for messages.
+    pub made: Option<Rc<str>>,
 }
 
 /// `f`.
@@ -62,6 +64,10 @@ pub struct Layers {
     pub stages: Vec<Stage>,
     /// How many more numbers may be copied: a file can name one matrix again and again.
     budget: usize,
+    /// Which stage a line behind another has become: whoever uses both the sums and a function of them means one stage.
+    folded: Vec<(usize, Rc<[Vec<f64>; 2]>, usize)>,
+    /// Whose fault the last refusal is, where it is not that of the node at which it showed.
+    pub blamed: Option<Rc<str>>,
 }
 
 /// A number for each, or one for all.
@@ -79,7 +85,7 @@ fn then([a, b]: [&[f64]; 2], [c, d]: [&[f64]; 2]) -> [Vec<f64>; 2] {
 impl Layers {
     /// None, of a file of so many bytes.
     pub fn new(bytes: usize) -> Self {
-        Self { stages: Vec::new(), budget: bytes.saturating_add(1 << 20) }
+        Self { stages: Vec::new(), budget: bytes.saturating_add(1 << 20), folded: Vec::new(), blamed: None }
     }
 
     /// Refuses to copy more numbers than the file has bytes: it would hold each several times.
@@ -91,7 +97,7 @@ impl Layers {
     fn push(&mut self, stage: Stage) -> Result<Rows, String> {
         self.spend(stage.outputs.saturating_mul(4))?;
         self.stages.push(stage);
-        Ok(Rows { stage: self.stages.len() - 1, form: Form::Sums, line: None, scaled: false })
+        Ok(Rows { stage: self.stages.len() - 1, form: Form::Sums, line: None, scaled: false, made: None })
     }
 
     /// Units of a stage.
@@ -178,7 +184,9 @@ impl Layers {
     /// The rows as weighted sums alone, with what is linear in them folded into the weights.
     fn sums(&mut self, rows: &Rows) -> Result<Rows, String> {
         match self.settle(rows)? {
-            (stage, Activation::Identity, None) => Ok(Rows { stage, form: Form::Sums, line: None, scaled: false }),
+            (stage, Activation::Identity, None) => {
+                Ok(Rows { stage, form: Form::Sums, line: None, scaled: false, made: None })
+            }
             (stage, Activation::Identity, Some(line)) => self.fold(stage, [&line[0], &line[1]]),
             (_, activation, _) => Err(format!("a norm behind the activation {activation}")),
         }
@@ -228,10 +236,25 @@ impl Layers {
         }
     }
 
+    /// A line behind weighted sums as part of the weights.
+    pub fn canonical(&mut self, rows: &Rows) -> Result<Rows, String> {
+        let (Form::Sums, Some(line)) = (&rows.form, &rows.line) else { return Ok(rows.clone()) };
+        let known = self.folded.iter().find(|(stage, of, _)| *stage == rows.stage && Rc::ptr_eq(of, line));
+        let stage = match known {
+            Some((.., stage)) => *stage,
+            None => {
+                let stage = self.fold(rows.stage, [&line[0], &line[1]])?.stage;
+                self.folded.push((rows.stage, line.clone(), stage));
+                stage
+            }
+        };
+        Ok(Rows { stage, line: None, ..rows.clone() })
+    }
+
     /// A function of each number.
     pub fn function(&mut self, rows: &Rows, function: One) -> Result<Rows, String> {
-        let rows = if rows.line.is_some() { self.sums(rows)? } else { rows.clone() };
-        let inner = rows.expression().ok_or("a function of probabilities")?;
+        let rows = self.canonical(rows)?;
+        let inner = rows.expression().ok_or("a function of probabilities, or of an activation that is scaled")?;
         rows.function(inner.one(function))
     }
 
@@ -268,7 +291,10 @@ impl Layers {
                     line = behind(line, of);
                     inner
                 }
-                None => return Err("what the nodes before it make of weighted sums is none of the activations".into()),
+                None => {
+                    self.blamed.clone_from(&rows.made);
+                    return Err("what it makes of weighted sums is none of the activations".into());
+                }
             };
         }
     }
@@ -282,6 +308,11 @@ impl Rows {
             (Form::Function(expression), None) => Some(expression.clone()),
             _ => None,
         }
+    }
+
+    /// Whether they are the sums themselves.
+    pub fn is_sums(&self) -> bool {
+        matches!((&self.form, &self.line), (Form::Sums, None))
     }
 
     /// Another function of the sums.

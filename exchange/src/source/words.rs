@@ -239,8 +239,8 @@ mod tests {
     #[test]
     fn texts_stay_inside_their_quotes() {
         let text = "a\"b\\c\n??/*/ é\x007";
-        assert_eq!(Language::C.text(text), r#""a\"b\\c\012\?\?/*/ \303\251\000007""#);
-        assert_eq!(Language::Rust.text(text), r#""a\"b\\c\u{a}??/*/ \u{e9}\u{0}007""#);
+        assert_eq!(Language::C.text(text), r#""a\"b\\c\012\?\?/*/ \303\251\0007""#);
+        assert_eq!(Language::Rust.text(text), r#""a\"b\\c\u{a}??/*/ \u{e9}\u{0}7""#);
         let remark = Language::C.remark("x*/ int y; /* ??/ \n \\");
         assert_eq!(remark, "x* / int y; / * ? ? / \\n ");
     }

@@ -3,15 +3,23 @@
 //! Its pieces are templates in which `@` is the name's prefix, `@@` that in capitals, and `REAL` the type. Other words in capitals are filled in first, `@` last: whatever the name is. What comes from the model is
 //! added behind them, so that nothing of it is read as a template. Begin reading at [`write`].
 
+mod arithmetic;
+mod pipeline;
+
 use super::golden::{Golden, MISSING, ROWS, START, mix};
 use super::head;
 use super::plan::{Inputs, Outputs, Plan};
 use super::words::{Language, write_to};
+use arithmetic::{BITS, FMA_DOUBLE, FMA_SINGLE, LAYER_NORM, MAGNITUDE, POWER_OF_TWO, SIGNED_AS, SOFTMAX};
 use deltarule::data::Target;
 use deltarule::float::Float;
 use deltarule::kernel::{layer_norm, vector};
 use deltarule::network::Norm;
 use deltarule::{Error, Result};
+use pipeline::{
+    BODY, CLASS, CLASS_DECLARED, CODE, CODE_DECLARED, COLUMNS, END, GUARD, INPUT_NAMES_DECLARED, LABEL,
+    LABELS_DECLARED, OUTPUT_NAMES_DECLARED, PIXELS, STATUSES, TEST, TEST_DECLARED,
+};
 
 /// The longest text of a category: C99 promises literals of 4095 characters.
 const LONGEST_TEXT: usize = 4095;
@@ -77,19 +85,6 @@ fn fill<T: Float>(template: &str, name: &str) -> String {
         .replace('@', name)
 }
 
-const GUARD: &str = "
-#ifndef @@_DECLARED
-#define @@_DECLARED
-
-#include <stddef.h>
-#include <stdint.h>
-
-#ifdef __cplusplus
-extern \"C\" {
-#endif
-
-";
-
 fn declarations<T: Float>(plan: &Plan<'_, T>, name: &str) -> String {
     let upper = name.to_uppercase();
     let numbers: usize = plan.halves().iter().sum();
@@ -116,78 +111,6 @@ fn declarations<T: Float>(plan: &Plan<'_, T>, name: &str) -> String {
     );
     out + &fill::<T>(TEST_DECLARED, name)
 }
-
-const STATUSES: &str = "
-/* What a prediction can end with; `out` is written for @@_OK alone. */
-enum {
-    @@_OK = 0,
-    @@_UNSEEN = -1,       /* the code of a category is none of those that are known */
-    @@_MISSING = -2,      /* a value is NaN, and nothing is known to fill in */
-    @@_OUT_OF_RANGE = -3  /* an input is infinite or out of its range, or so far away that the answer is no number */
-};
-
-/* The prediction for one row. Keeps @@_WORKSPACE numbers on the stack. */
-int @_predict(const REAL *in, REAL *out);
-/* The same, with the caller's memory in place of the stack. */
-int @_predict_with(const REAL *in, REAL *out, REAL *workspace);
-";
-
-const CODE_DECLARED: &str = "/* The code of a text (of so many bytes) in an input column (from 0), or -1: what stands in `in` for a category. */
-int @_code(size_t column, const char *text, size_t length);
-";
-const INPUT_NAMES_DECLARED: &str = "/* The names of the input columns. */
-extern const char *const @_input_names[@@_INPUTS];
-";
-const CLASS_DECLARED: &str = "/* The most probable class of a prediction. */
-size_t @_class(const REAL *out);
-/* The names of the classes. */
-extern const char *const @_class_names[@@_OUTPUTS];
-";
-const LABELS_DECLARED: &str = "/* Whether a prediction says that the row has a label (from 0). */
-int @_label(const REAL *out, size_t label);
-/* The names of the labels, and for each those of its two classes: without it, and with it. */
-extern const char *const @_label_names[@@_OUTPUTS];
-extern const char *const @_class_names[@@_OUTPUTS][2];
-";
-const OUTPUT_NAMES_DECLARED: &str = "/* The names of the predicted numbers. */
-extern const char *const @_output_names[@@_OUTPUTS];
-";
-const TEST_DECLARED: &str = "/* 0 if all is as it was when this file was written; -1 if its parameters are others; else the number of the first row, from 1, whose
-   answer differs from the library's by more than is said above. Rows behind the last are those that must be refused. */
-int @_self_test(void);
-/* Whether the answers have exactly the bits that they had when this file was written: they have unless a compiler fuses or reorders. */
-int @_same_bits(void);
-
-#ifdef __cplusplus
-}
-#endif
-
-#endif
-";
-
-const BODY: &str = "
-#ifndef @@_HEADER
-
-#ifdef __FAST_MATH__
-#error \"compile this file without -ffast-math: it tells NaN from numbers, and its functions live on how sums are rounded\"
-#endif
-/* No product is fused with a sum where it is not said, whatever the options; vectors of additions beside subtractions are made of such. */
-#if defined(__clang__)
-#pragma STDC FP_CONTRACT OFF
-#elif defined(__GNUC__)
-#pragma GCC push_options
-#pragma GCC optimize (\"fp-contract=off\", \"no-tree-slp-vectorize\")
-#endif
-
-";
-
-const END: &str = "
-#if defined(__GNUC__) && !defined(__clang__)
-#pragma GCC pop_options
-#endif
-
-#endif
-";
 
 /// The constant texts.
 fn names<T: Float>(plan: &Plan<'_, T>, name: &str) -> Result<String> {
@@ -242,204 +165,6 @@ fn names<T: Float>(plan: &Plan<'_, T>, name: &str) -> Result<String> {
     Ok(out)
 }
 
-const BITS: &str = "static WORD @_bits(const REAL number) {
-    union { REAL number; WORD bits; } both;
-    both.number = number;
-    return both.bits;
-}
-
-static REAL @_of_bits(const WORD bits) {
-    union { REAL number; WORD bits; } both;
-    both.bits = bits;
-    return both.number;
-}
-
-";
-
-const MAGNITUDE: &str = "static REAL @_magnitude(const REAL x) {
-    return @_of_bits(@_bits(x) & ~SIGN_BIT);
-}
-
-";
-
-const SIGNED_AS: &str = "static REAL @_signed_as(const REAL magnitude, const REAL sign) {
-    return @_of_bits((@_bits(magnitude) & ~SIGN_BIT) | (@_bits(sign) & SIGN_BIT));
-}
-
-";
-
-const POWER_OF_TWO: &str =
-    "/* 2^k: in k + magic the low bits are k plus the bias of the exponent, and the shift drops the rest. */
-static REAL @_power_of_two(const REAL k) {
-    return @_of_bits(@_bits(k + (MAGIC)) << PLACES);
-}
-
-";
-
-const FMA_SINGLE: &str = "/* a b + c, rounded once. The product is exact in double; the sum is rounded to odd (Boldo and Melquiond, 2008), so that rounding it
-   again, to float, does no harm. */
-static float @_fma(const float a, const float b, const float c) {
-#if defined(__GNUC__) && (defined(__FMA__) || defined(__aarch64__) || defined(__FP_FAST_FMAF))
-    return __builtin_fmaf(a, b, c);
-#else
-    const double product = (double)a * (double)b;
-    const double sum = product + (double)c;
-    const double back = sum - product;
-    const double lost = (product - (sum - back)) + ((double)c - back);
-    union { double number; uint64_t bits; } odd;
-    odd.number = sum;
-    if ((lost < 0.0 || lost > 0.0) && (odd.bits & 1) == 0) {
-        odd.bits += (lost > 0.0) == (sum > 0.0) ? 1 : UINT64_MAX;
-    }
-    return (float)odd.number;
-#endif
-}
-
-";
-
-const FMA_DOUBLE: &str = "/* a b + c, rounded once (but for subnormal results): the product as a sum of two (Dekker, 1971), to which c is added with the last but
-   one rounding to odd (Boldo and Melquiond, 2008). */
-#if !(defined(__GNUC__) && (defined(__FMA__) || defined(__aarch64__) || defined(__FP_FAST_FMA)))
-static double @_fma_near(const double a, const double b, const double c) {
-    const double split_a = 134217729.0 * a, split_b = 134217729.0 * b;
-    const double a_high = split_a - (split_a - a), b_high = split_b - (split_b - b);
-    const double a_low = a - a_high, b_low = b - b_high;
-    const double high = a * b;
-    const double low = (((a_high * b_high - high) + a_high * b_low) + a_low * b_high) + a_low * b_low;
-    const double t = c + low, t_back = t - c;
-    const double t_low = (c - (t - t_back)) + (low - t_back);
-    const double v = high + t, v_back = v - high;
-    const double v_low = (high - (v - v_back)) + (t - v_back);
-    const double rest = t_low + v_low, rest_back = rest - t_low;
-    const double lost = (t_low - (rest - rest_back)) + (v_low - rest_back);
-    uint64_t odd = @_bits(rest);
-    if ((lost < 0.0 || lost > 0.0) && (odd & 1) == 0) {
-        odd += (lost > 0.0) == (rest > 0.0) ? 1 : UINT64_MAX;
-    }
-    return v + @_of_bits(odd);
-}
-#endif
-
-static double @_fma(const double a, const double b, const double c) {
-#if defined(__GNUC__) && (defined(__FMA__) || defined(__aarch64__) || defined(__FP_FAST_FMA))
-    return __builtin_fma(a, b, c);
-#else
-    const int of_a = (int)(@_bits(a) >> 52 & 2047), of_b = (int)(@_bits(b) >> 52 & 2047), of_c = (int)(@_bits(c) >> 52 & 2047);
-    const uint64_t rest = ~(UINT64_C(2047) << 52), one = UINT64_C(1023) << 52;
-    double sum;
-    int shift = of_a + of_b - 2046, moved;
-    if (of_a > 600 && of_a < 1400 && of_b > 600 && of_b < 1400 && of_c < 1800) {
-        return @_fma_near(a, b, c);
-    }
-    /* Zeros, subnormal numbers and those that are none. */
-    if (of_a == 0 || of_b == 0 || of_a == 2047 || of_b == 2047 || of_c == 2047) {
-        return a * b + c;
-    }
-    /* Others are moved to where nothing overflows or vanishes, and the sum is moved back. */
-    moved = of_c - shift;
-    if (moved > 1800) {
-        return c;
-    }
-    moved = of_c == 0 || moved < 200 ? 200 : moved;
-    sum = @_fma_near(@_of_bits((@_bits(a) & rest) | one), @_of_bits((@_bits(b) & rest) | one),
-        c == 0.0 ? c : @_of_bits((@_bits(c) & rest) | (uint64_t)moved << 52));
-    for (; shift > 1000; shift -= 1000) {
-        sum *= 0x1p+1000;
-    }
-    for (; shift < -1000; shift += 1000) {
-        sum *= 0x1p-1000;
-    }
-    return sum * @_of_bits((uint64_t)(1023 + shift) << 52);
-#endif
-}
-
-";
-
-const LAYER_NORM: &str = "/* The square root, rounded to the nearest: digit after digit in whole numbers. For normal numbers; others come back as they are. */
-static REAL @_root(const REAL x) {
-    const WORD bits = @_bits(x);
-    WORD mantissa = (bits & (((WORD)1 << PLACES) - 1)) | (WORD)1 << PLACES, rest = 0, root = 0;
-    int exponent = (int)(bits >> PLACES) - BIAS, i;
-    if (!(x > 0) || x - x != 0) {
-        return x;
-    }
-    if (exponent & 1) {
-        mantissa <<= 1;
-        exponent -= 1;
-    }
-    for (i = PLACES + 1; i >= 0; i--) {
-        const int at = 2 * i - (PLACES + 2);
-        const WORD two = at >= 0 ? mantissa >> at & 3 : at == -1 ? mantissa << 1 & 3 : 0;
-        const WORD trial = root << 2 | 1;
-        rest = rest << 2 | two;
-        root <<= 1;
-        if (rest >= trial) {
-            rest -= trial;
-            root |= 1;
-        }
-    }
-    root = (root + 1) >> 1;
-    return @_of_bits(((WORD)(exponent / 2 + BIAS - 1) << PLACES) + root);
-}
-
-/* The sum of numbers or of their squares, in CHAINS partial sums that are added in halves. */
-static REAL @_total(const REAL *z, const size_t units, const int squares) {
-    REAL part[CHAINS] = {0};
-    size_t i, half;
-    for (i = 0; i < units; i++) {
-        part[i % CHAINS] = squares ? @_fma(z[i], z[i], part[i % CHAINS]) : z[i] + part[i % CHAINS];
-    }
-    for (half = CHAINS / 2; half > 0; half /= 2) {
-        for (i = 0; i < half; i++) {
-            part[i] += part[i + half];
-        }
-    }
-    return part[0];
-}
-
-/* To mean 0 and variance 1, then scaled and shifted. */
-static void @_normalise(REAL *z, const size_t units, const REAL *scale, const REAL *shift) {
-    const REAL share = (REAL)1 / (REAL)units;
-    const REAL mean = @_total(z, units, 0) * share;
-    REAL by;
-    size_t i;
-    for (i = 0; i < units; i++) {
-        z[i] -= mean;
-    }
-    by = @_total(z, units, 1) * share;
-    by = (REAL)1 / @_root(by + EPSILON);
-    for (i = 0; i < units; i++) {
-        const REAL normalised = z[i] * by;
-        z[i] = @_fma(scale[i], normalised, shift[i]);
-    }
-}
-
-";
-
-const SOFTMAX: &str = "/* e^z_j over their sum, which is kept in 16 partial sums that are added in halves. */
-static void @_softmax(REAL *z, const size_t units) {
-    REAL part[16] = {0}, top = z[0], inverse;
-    size_t i, half;
-    for (i = 1; i < units; i++) {
-        top = z[i] > top ? z[i] : top;
-    }
-    for (i = 0; i < units; i++) {
-        z[i] = @_exp_below(z[i], top);
-        part[i % 16] += z[i];
-    }
-    for (half = 8; half > 0; half /= 2) {
-        for (i = 0; i < half; i++) {
-            part[i] += part[i + half];
-        }
-    }
-    inverse = (REAL)1 / part[0];
-    for (i = 0; i < units; i++) {
-        z[i] *= inverse;
-    }
-}
-
-";
-
 /// A layer: its numbers, and the function from its inputs to its outputs.
 fn layer<T: Float>(plan: &Plan<'_, T>, l: usize, name: &str) -> String {
     let (spec, params) = (plan.network.spec(), plan.network.params());
@@ -484,61 +209,6 @@ fn layer<T: Float>(plan: &Plan<'_, T>, l: usize, name: &str) -> String {
     let code = template.replace("UNITS", &units).replace("WIDTH", &width).replace("_N", &format!("_{n}"));
     out + &fill::<T>(&(code.replace("START", &start) + &rest), name) + "}\n\n"
 }
-
-const PIXELS: &str = "static int @_encode(const REAL *in, REAL *x) {
-    size_t i;
-    for (i = 0; i < @@_INPUTS; i++) {
-        if (in[i] != in[i]) {
-            return @@_MISSING;
-        }
-        if (!(in[i] >= 0 && in[i] <= 255)) {
-            return @@_OUT_OF_RANGE;
-        }
-        x[i] = (REAL)((double)in[i] / 255.0);
-    }
-    return @@_OK;
-}
-
-";
-
-/* The table of columns: what a C compiler reads as {mean, scale, fill, has_fill, levels}. */
-const COLUMNS: &str = "static int @_encode(const REAL *in, REAL *x) {
-    size_t i;
-    for (i = 0; i < @@_INPUTS; i++) {
-        double value = (double)in[i];
-        if (value != value) {
-            if (!@_columns[i].fills) {
-                return @@_MISSING;
-            }
-            value = @_columns[i].fill;
-        }
-        if (@_columns[i].levels == 0) {
-            const double mean = @_columns[i].mean, scale = @_columns[i].scale;
-            const double difference = value - mean;
-            *x = (REAL)(difference - difference == 0.0 ? difference / scale : value / scale - mean / scale);
-            if (!(*x - *x == 0)) {
-                return @@_OUT_OF_RANGE;
-            }
-            x += 1;
-        } else {
-            const size_t levels = @_columns[i].levels;
-            size_t level;
-            int seen = 0;
-            for (level = 0; level < levels; level++) {
-                const int is_it = value == (double)level;
-                x[level] = is_it ? (REAL)1 : (REAL)0;
-                seen |= is_it;
-            }
-            if (!seen) {
-                return @@_UNSEEN;
-            }
-            x += levels;
-        }
-    }
-    return @@_OK;
-}
-
-";
 
 /// From raw inputs to the network's.
 fn encoder<T: Float>(plan: &Plan<'_, T>, name: &str) -> String {
@@ -664,40 +334,6 @@ int @_predict(const REAL *in, REAL *out) {
     out + &fill::<T>(&code, name)
 }
 
-const CODE: &str = "int @_code(size_t column, const char *text, size_t length) {
-    size_t at = 0, i, k;
-    if (column >= @@_INPUTS) {
-        return -1;
-    }
-    for (i = 0; i < column; i++) {
-        at += @_columns[i].levels;
-    }
-    for (i = 0; i < @_columns[column].levels; i++) {
-        for (k = 0; k < length && k < @_levels[at + i].length && text[k] == @_levels[at + i].text[k]; k++) {
-        }
-        if (k == length && k == @_levels[at + i].length) {
-            return (int)i;
-        }
-    }
-    return -1;
-}
-
-";
-const CLASS: &str = "size_t @_class(const REAL *out) {
-    size_t best = 0, i;
-    for (i = 1; i < @@_OUTPUTS; i++) {
-        best = out[i] > out[best] ? i : best;
-    }
-    return best;
-}
-
-";
-const LABEL: &str = "int @_label(const REAL *out, size_t label) {
-    return label < @@_OUTPUTS && (double)out[label] > 0.5;
-}
-
-";
-
 /// From texts to codes, and from predictions to classes.
 fn questions<T: Float>(plan: &Plan<'_, T>, name: &str) -> Result<String> {
     let mut out = String::new();
@@ -729,73 +365,6 @@ fn questions<T: Float>(plan: &Plan<'_, T>, name: &str) -> Result<String> {
         _ => out,
     })
 }
-
-const TEST: &str = "/* The third row, with nothing where something can be filled in; and rows that must be refused. */
-static void @_golden_row(const size_t row, REAL *in) {
-    size_t i;
-    for (i = 0; i < @@_INPUTS; i++) {
-        in[i] = @_golden_inputs[row][i];
-    }
-MISSING_ROW}
-
-/* FNV-1a over whole numbers. */
-static uint64_t @_mixed(const uint64_t sum, const REAL number) {
-    return (sum ^ (uint64_t)@_bits(number)) * UINT64_C(0x100000001b3);
-}
-
-static uint64_t @_parameters(void) {
-    uint64_t sum = UINT64_C(SEED);
-    size_t i;
-PARAMETERS    return sum;
-}
-
-int @_self_test(void) {
-    REAL in[@@_INPUTS], out[@@_OUTPUTS];
-    size_t row, i;
-    if (@_parameters() != UINT64_C(CHECKSUM)) {
-        return -1;
-    }
-    for (row = 0; row < ROW_COUNT; row++) {
-        @_golden_row(row, in);
-        if (@_predict(in, out) != @@_OK) {
-            return (int)row + 1;
-        }
-        for (i = 0; i < @@_OUTPUTS; i++) {
-            const REAL difference = out[i] - @_golden_outputs[row][i];
-            if (!(difference <= @_tolerances[i] && -difference <= @_tolerances[i])) {
-                return (int)row + 1;
-            }
-        }
-    }
-REFUSED    return 0;
-}
-
-int @_same_bits(void) {
-    REAL in[@@_INPUTS], out[@@_OUTPUTS];
-    uint64_t sum = UINT64_C(SEED);
-    size_t row, i;
-    for (row = 0; row < ROW_COUNT; row++) {
-        @_golden_row(row, in);
-        if (@_predict(in, out) != @@_OK) {
-            return 0;
-        }
-        for (i = 0; i < @@_OUTPUTS; i++) {
-            sum = @_mixed(sum, out[i]);
-        }
-    }
-    return sum == UINT64_C(OWN_BITS);
-}
-
-#ifdef @@_MAIN
-#include <stdio.h>
-
-int main(void) {
-    const int fault = @_self_test();
-    printf(\"self-test: %s (%d); bits as written: %s\\n\", fault == 0 ? \"passed\" : \"FAILED\", fault, @_same_bits() ? \"yes\" : \"no\");
-    return fault == 0 ? 0 : 1;
-}
-#endif
-";
 
 /// The golden rows and what compares them.
 fn self_test<T: Float>(plan: &Plan<'_, T>, golden: &Golden<T>, name: &str) -> String {

@@ -376,7 +376,7 @@ def _numbers(array: np.ndarray, name: str) -> np.ndarray:
     if array.dtype.kind not in "biufO":
         raise TypeError(f"{name}: expected numbers, found {array.dtype}")
     try:
-        return np.ascontiguousarray(array, dtype=np.float64)
+        return np.require(array, np.float64, ["C", "A"])
     except (TypeError, ValueError) as error:
         raise TypeError(f"{name}: expected numbers: {error}") from None
 
@@ -407,7 +407,7 @@ def _as_numbers(values: Any) -> np.ndarray | None:
         array = np.asarray(values)
     except (TypeError, ValueError):
         return None
-    return np.ascontiguousarray(array, dtype=np.float64) if array.dtype.kind in "biuf" and array.ndim == 1 else None
+    return np.require(array, np.float64, ["C", "A"]) if array.dtype.kind in "biuf" and array.ndim == 1 else None
 
 
 class _Spelling:

@@ -6,6 +6,28 @@ from typing import Any, Callable, final
 import numpy as np
 import numpy.typing as npt
 
+__all__ = [
+    "DataSource",
+    "DivergenceError",
+    "GradientError",
+    "ModelFileError",
+    "Network",
+    "StoredModel",
+    "__version__",
+    "activate",
+    "activate_rows",
+    "activate_rows_backward",
+    "export_model",
+    "gradcheck",
+    "hold_back",
+    "import_model",
+    "info",
+    "jacobian_check",
+    "log_sum_exp",
+    "read_network",
+    "smooth_labels",
+]
+
 __version__: str
 
 class DivergenceError(ValueError):

@@ -109,8 +109,8 @@ class Model:
 
         ``.onnx`` holds the whole pipeline for ONNX Runtime and others, with one input for each column, or one array ``x`` with
         ``one_input``. ``.c`` (C99) and ``.rs`` (``no_std``) are source files without dependencies that compute the model and can check
-        themselves; ``name`` begins their functions' names (that of the file if it is an identifier, else ``model``). ``.safetensors`` holds the network
-        as PyTorch's ``nn.Sequential`` names and lays out its tensors: :meth:`save` writes deltarule's own.
+        themselves; ``name`` begins their functions' names (that of the file if it is an identifier, else ``model``). ``.safetensors`` holds the
+        network as PyTorch's ``nn.Sequential`` names and lays out its tensors: :meth:`save` writes deltarule's own.
 
         A file that exists is replaced with ``overwrite`` alone.
         """
@@ -376,7 +376,7 @@ def _numbers(array: np.ndarray, name: str) -> np.ndarray:
     if array.dtype.kind not in "biufO":
         raise TypeError(f"{name}: expected numbers, found {array.dtype}")
     try:
-        return np.ascontiguousarray(array, dtype=np.float64)
+        return np.require(array, np.float64, ["C", "A"])
     except (TypeError, ValueError) as error:
         raise TypeError(f"{name}: expected numbers: {error}") from None
 
@@ -407,7 +407,7 @@ def _as_numbers(values: Any) -> np.ndarray | None:
         array = np.asarray(values)
     except (TypeError, ValueError):
         return None
-    return np.ascontiguousarray(array, dtype=np.float64) if array.dtype.kind in "biuf" and array.ndim == 1 else None
+    return np.require(array, np.float64, ["C", "A"]) if array.dtype.kind in "biuf" and array.ndim == 1 else None
 
 
 class _Spelling:

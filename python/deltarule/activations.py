@@ -65,6 +65,8 @@ _NATIVE = (np.dtype(np.float32), np.dtype(np.float64))
 def _array(x: Any, name: str = "x") -> np.ndarray:
     """The numbers as an array of one of the two types, contiguous; the caller's own where it is so already."""
     array = np.asarray(x)
+    if not array.flags.aligned:
+        array = array.copy()  # a field of packed records, say
     if array.dtype in _NATIVE and array.dtype.isnative:
         return np.ascontiguousarray(array).reshape(array.shape)
     kind = array.dtype.kind

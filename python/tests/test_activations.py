@@ -137,6 +137,12 @@ def test_shapes_types_and_layouts(name):
     same(f(x[:, ::-2]), expected[:, ::-2])
     same(f(x.astype(">f8")), expected)
     same(f(x.tolist()), expected)
+    packed = np.zeros(x.shape, dtype=[("pad", "i1"), ("x", "f8")])["x"]
+    packed[:] = x
+    assert not packed.flags.aligned
+    same(f(packed), expected)
+    f(x, out=packed)
+    same(packed, expected)
     assert f(x.astype(">f4")).dtype == np.dtype(np.float32)
     assert f(x.astype(np.float16)).dtype == f(np.arange(3)).dtype == f([True, False]).dtype == np.float64
     scalar = f(np.float32(0.5))

@@ -14,6 +14,8 @@ import pytest
 import deltarule
 from deltarule import Model
 
+pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+
 ROOT = pathlib.Path(__file__).parents[2]
 CAR, VERTEBRAL = ROOT / "data/car.csv", ROOT / "data/vertebral.csv"
 
@@ -137,6 +139,11 @@ def test_frames_arrays_and_files_say_the_same(car, vertebral, numbers):
         same(inputs)
         same(inputs.to_numpy())
         same(inputs.to_numpy(dtype=object))
+        # Numbers that lie across words, as in packed records.
+        packed = np.zeros(len(frame), [("pad", "i1"), *((name, "f8") for name in frame.select_dtypes("number"))])
+        for name in packed.dtype.names[1:]:
+            packed[name] = frame[name]
+        same({name: packed[name] if name in packed.dtype.names else frame[name] for name in frame})
         same(frame.to_numpy())
         same(inputs.iloc[::-1].iloc[::-1])
 

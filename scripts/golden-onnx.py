@@ -223,6 +223,9 @@ def refusals():
     hot = g.node("Squeeze", g.ml("OneHotEncoder", "c", cats_strings=["a", "b", "c", "d"], zeros=1), np.array([1], np.int64))
     refused("refused_any_category", g.model([(g.gemm(hot, 4, 1), "float")]), "any category")
     g = Graph()
+    y = g.node("ReduceSum", g.gemm("x", 4, 2), np.array([1], np.int64))
+    refused("refused_sum", g.model([(y, "float")]), "its output 'v1' is not what a network gives")
+    g = Graph()
     w = g.array(4, 2)
     w[1, 1] = np.nan
     refused("refused_nan", g.model([(g.node("MatMul", "x", w), "float")]), "weight from input 2 to unit 2 is NaN")

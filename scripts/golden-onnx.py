@@ -79,7 +79,8 @@ def accepted(name, graph, outputs, network, feeds=None, columns=None, **more):
     # Cells as a table has them: by column of each input.
     cells = [[str(c) for c in np.hstack([v.reshape(6, -1).astype(object) for v in feeds.values()])[r]] for r in range(6)]
     (FOLDER / f"{name}.onnx").write_bytes(model.SerializeToString())
-    CASES[name] = {"network": network, "cells": cells, "outputs": np.asarray(given, float).reshape(6, -1).tolist(), "columns": columns, **more}
+    given = np.asarray(given, float).reshape(6, -1).tolist()
+    CASES[name] = {"network": network, "cells": cells, "outputs": given, "columns": columns, **more}
 
 
 def refused(name, model, *words):
@@ -118,7 +119,8 @@ def pytorch():
     g = Graph(inputs=[("x", "float", [6, 2, 2])])
     flat = g.node("Reshape", "x", np.array([6, 4], np.int64))
     feeds = {"x": g.array(6, 2, 2)}
-    accepted("pytorch_flatten", g, [(g.gemm(g.node("Elu", g.gemm(flat, 4, 3), alpha=0.3), 3, 1), "float")], "4-3-1, elu=0.3, identity", feeds)
+    y = g.gemm(g.node("Elu", g.gemm(flat, 4, 3), alpha=0.3), 3, 1)
+    accepted("pytorch_flatten", g, [(y, "float")], "4-3-1, elu=0.3, identity", feeds)
 
 
 def keras():
@@ -189,7 +191,8 @@ def refusals():
     refused("refused_activation", g.model([(g.gemm(relu6, 5, 2), "float")]), "node 2 of 3 'Clip_1', Clip", "none of the activations")
     g = Graph()
     z = g.gemm("x", 4, 4)
-    refused("refused_residual", g.model([(g.gemm(g.node("Add", "x", g.node("Relu", z)), 4, 1), "float")]), "node 3 of 4 'Add_2', Add", "joins")
+    sum = g.node("Add", "x", g.node("Relu", z))
+    refused("refused_residual", g.model([(g.gemm(sum, 4, 1), "float")]), "node 3 of 4 'Add_2', Add", "joins")
     g = Graph(inputs=[("x", "float", [None, 1, 8, 8])])
     y = g.node("Conv", "x", g.array(2, 1, 3, 3))
     refused("refused_convolution", g.model([(g.node("Flatten", y), "float")]), "node 1 of 2 'Conv_0', Conv")
@@ -222,6 +225,9 @@ def refusals():
     g = Graph(inputs=[("c", "string", [None, 1])])
     hot = g.node("Squeeze", g.ml("OneHotEncoder", "c", cats_strings=["a", "b", "c", "d"], zeros=1), np.array([1], np.int64))
     refused("refused_any_category", g.model([(g.gemm(hot, 4, 1), "float")]), "any category")
+    g = Graph()
+    y = g.node("ReduceSum", g.gemm("x", 4, 2), np.array([1], np.int64))
+    refused("refused_sum", g.model([(y, "float")]), "its output 'v1' is not what a network gives")
     g = Graph()
     w = g.array(4, 2)
     w[1, 1] = np.nan

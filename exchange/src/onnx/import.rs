@@ -7,7 +7,7 @@ use super::constant::Constant;
 use super::layers::{Form, Layers, Parent, Rows};
 use super::messages::{Graph, Model as File, Node, element};
 use super::operators::Machine;
-use super::value::Value;
+use super::value::{self, Value};
 use super::wire;
 use crate::AnyModel;
 use deltarule::activation::Activation;
@@ -242,7 +242,7 @@ fn found(outputs: &[(String, Value)]) -> std::result::Result<Rows, String> {
         let rows = match value {
             Value::Rows(rows) => rows,
             Value::Unknown(why) => return Err(format!("{NO_NETWORK}: {why}")),
-            Value::Label(rows, _) | Value::Of(_, rows) => rows,
+            Value::Label(rows, _) | Value::Of(value::About::Place, rows) => rows,
             _ => return Err(format!("its output '{}' is not what a network gives", shown(name))),
         };
         match network {

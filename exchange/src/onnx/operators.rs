@@ -64,7 +64,7 @@ impl Machine {
         if let Some(value) = passed(operator, &attributes, first, input(1), input(2), units) {
             return value;
         }
-        if let Some(value) = known(operator, &attributes, first, input(1), input(2)) {
+        if let Some(value) = known(operator, &attributes, first, input(1)) {
             return value;
         }
         if let Some(function) = two(operator) {

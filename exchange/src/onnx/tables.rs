@@ -85,7 +85,6 @@ pub fn known(
     attributes: &Attributes<'_>,
     first: &Value,
     second: Option<&Value>,
-    _: Option<&Value>,
 ) -> Option<Result<Value, String>> {
     let over_units = || {
         let axes = second.and_then(numbers).map(|axes| axes.to_vec());

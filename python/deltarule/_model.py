@@ -218,6 +218,8 @@ class Model:
         """
         text, confusion = self._stored.evaluate(self._source(data, y, True, weight_column))
         figures = json.loads(text)
+        if figures["rows"] == 0:
+            raise ValueError("data: expected rows to measure on, found none")
         if confusion is not None:
             figures["confusion_matrix"] = confusion[0]
         return figures

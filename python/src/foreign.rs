@@ -10,7 +10,7 @@ use deltarule::model::{Input, Model, read};
 use deltarule::{Error, Result};
 use deltarule_exchange::{AnyModel, Kind, fann, onnx, source, torch};
 use pyo3::prelude::*;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Writes a model in another program's form: `onnx`, `c`, `rust` or `torch`.
 #[pyfunction]
@@ -67,7 +67,7 @@ pub fn import_model(
     })
 }
 
-fn imported(path: &PathBuf, hidden: Option<Activation>, output: Option<Activation>) -> Result<AnyModel> {
+fn imported(path: &Path, hidden: Option<Activation>, output: Option<Activation>) -> Result<AnyModel> {
     let bytes = read(path)?;
     let none = |what: &str| Error::setting(what, "none, for the file says what its activations are", "one");
     match (Kind::of(&bytes), hidden, output) {

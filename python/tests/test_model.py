@@ -329,6 +329,9 @@ def test_errors_name_the_place(car, vertebral, folder):
         model.evaluate(frame.drop(columns="class"))
     with pytest.raises(ValueError, match=r"y: expected rows x 1, found the shape"):
         model.evaluate(frame, np.zeros((5, 2)))
+    assert model.predict(frame.head(0)).shape == (0,) and model.predict_proba(frame.head(0).to_numpy()).shape == (0, 4)
+    with pytest.raises(ValueError, match="data: expected rows to measure on, found none"):
+        model.evaluate(frame.head(0))
     broken = folder / "broken.csv"
     broken.write_text(CAR.read_text().replace("vhigh,vhigh,2,2,small,med", "vhigh,vhigh,2,2,small,none", 1))
     with pytest.raises(ValueError, match="broken.csv:3: .*safety.*'none' was not seen"):

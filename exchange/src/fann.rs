@@ -99,6 +99,9 @@ pub fn import(bytes: &[u8], path: &Path) -> Result<AnyModel> {
     }
 }
 
+/// Where such a model comes from.
+const FROM: &str = "a network of FANN's";
+
 /// Offset and divisor of each column that is scaled.
 type Scales = Vec<(f64, f64)>;
 
@@ -110,7 +113,7 @@ fn model<T: Float>(
 ) -> Result<Model<T>> {
     let spec = Spec::new(inputs, layers)?;
     let network = Network::from_params(spec, parameters.into_iter().map(T::from_f64).collect())?;
-    let Some([of_inputs, of_outputs]) = scales else { return foreign::model(network) };
+    let Some([of_inputs, of_outputs]) = scales else { return foreign::model(network, FROM) };
     let several = of_outputs.len() > 1;
     let number = |(i, &(mean, scale)): (usize, &(f64, f64))| {
         let name = if several { format!("target {}", i + 1) } else { "target".into() };
@@ -118,8 +121,7 @@ fn model<T: Float>(
     };
     let mut numbers: Vec<Number> = of_outputs.iter().enumerate().map(number).collect();
     let target = if several { Target::Numbers(numbers) } else { Target::Number(numbers.remove(0)) };
-    let loss = foreign::loss(&target, None);
-    let mut model = Model::of_network(network, None, target, loss)?;
+    let mut model = foreign::model_of(network, target, FROM)?;
     if let Input::Table(features) = &mut model.input {
         for (column, (mean, scale)) in features.columns.iter_mut().zip(of_inputs) {
             column.kind = Kind::Number { mean, scale, fill: None };

@@ -8,22 +8,30 @@ use deltarule::model::{Model, plain_target};
 use deltarule::network::Network;
 use deltarule::{Error, Result};
 
-/// The model of a network that takes numbers as they are; what its outputs mean is what their activation tells.
+/// The model of a network that takes numbers as they are, `from` such a file; what its outputs mean is what their activation tells.
 ///
 /// **Errors** as [`Model::of_network`].
-pub(crate) fn model<T: Float>(network: Network<T>) -> Result<Model<T>> {
+pub(crate) fn model<T: Float>(network: Network<T>, from: &str) -> Result<Model<T>> {
     let target = plain_target(network.spec());
-    let output = network.spec().layers().last().map(|layer| layer.activation);
-    let loss = loss(&target, output);
-    Model::of_network(network, None, target, loss)
+    model_of(network, target, from)
 }
 
-/// The loss that such a target is trained with.
-pub(crate) fn loss(target: &Target, output: Option<Activation>) -> Loss {
+/// The same with the target given.
+pub(crate) fn model_of<T: Float>(network: Network<T>, target: Target, from: &str) -> Result<Model<T>> {
+    let output = network.spec().layers()[network.spec().layers().len() - 1].activation;
+    let loss = loss(&target, output);
+    let mut model = Model::of_network(network, None, target, loss)?;
+    model.provenance.training = format!("imported from {from}");
+    Ok(model)
+}
+
+/// The loss that such a target is trained with by outputs of this activation.
+pub(crate) fn loss(target: &Target, output: Activation) -> Loss {
     match (target, output) {
-        (_, Some(Activation::Softmax)) => Loss::SoftmaxCrossEntropy,
-        (Target::Classes(_) | Target::Labels(_), Some(Activation::Sigmoid)) => Loss::LogisticCrossEntropy,
-        (Target::Number(_) | Target::Numbers(_), Some(Activation::Exponential)) => Loss::Poisson,
+        (Target::Classes(_) | Target::Labels(_), Activation::Softmax) => Loss::SoftmaxCrossEntropy,
+        (Target::Classes(_) | Target::Labels(_), Activation::Sigmoid) => Loss::LogisticCrossEntropy,
+        (Target::Classes(_) | Target::Labels(_), Activation::Identity) => Loss::Hinge,
+        (Target::Number(_) | Target::Numbers(_), Activation::Exponential) => Loss::Poisson,
         _ => Loss::SquaredError,
     }
 }

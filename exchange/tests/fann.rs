@@ -50,6 +50,9 @@ fn a_network_gives_what_was_computed_by_hand() {
     let model = single(XOR);
     assert_eq!(model.network.spec().architecture(), "2-2-1, tanh, sigmoid");
     assert!(matches!(model.target, Target::Classes(_)));
+    assert_eq!(model.provenance.training, "imported from a network of FANN's");
+    let saved = Model::from_bytes(&model.to_bytes().unwrap(), Path::new("again")).unwrap();
+    assert_eq!(saved, model);
     // For (1, 0): z = (1.75, -1.5), a = tanh of half of them = (0.703906, -0.635149), z = 3 a1 - 4 a2 + 1/2 = 5.152313 and
     // 1 / (1 + e^(-z / 2)) = 0.929311. For (-1, 2): z = (-5.25, 1.5), a = (-0.989560, 0.635149), z = -5.009275, 0.075534.
     let said = model.network.predict(array![[1.0, 0.0], [-1.0, 2.0]].view()).unwrap();

@@ -93,6 +93,8 @@ fn round_trip<T: Float>() {
         let bits = |model: &Model<T>| model.network.state().iter().map(|v| v.real().to_bits()).collect::<Vec<_>>();
         assert_eq!(bits(&back), bits(&model), "{name}");
         assert_eq!(back.parameters_sha256(), model.parameters_sha256(), "{name}");
+        // Saved as deltarule's own and read again.
+        assert_eq!(Model::from_bytes(&back.to_bytes().unwrap(), Path::new("again")).unwrap(), back, "{name}");
         for (back, layer) in back.network.spec().layers().iter().zip(model.network.spec().layers()) {
             assert_eq!((back.outputs, back.bias, back.norm), (layer.outputs, layer.bias, layer.norm), "{name}");
         }

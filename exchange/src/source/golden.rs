@@ -32,9 +32,9 @@ pub struct Golden<T> {
     pub inputs: Vec<Vec<T>>,
     /// What the library says of them.
     pub outputs: Vec<Vec<T>>,
-    /// By how much each value may differ from that.
-    pub tolerances: Vec<T>,
-    /// That in units in the last place of 1 (probabilities) or of the largest number seen.
+    /// By how much each value of each row may differ from that.
+    pub tolerances: Vec<Vec<T>>,
+    /// That in units in the last place of 1 (probabilities) or of the output's largest number in rows like those of the training.
     pub units: u64,
     /// The largest difference that was found, in the same units.
     pub found: f64,
@@ -95,7 +95,8 @@ impl<T: Float> Golden<T> {
             return Err(Error::Check(why));
         }
         let units = LEAST_UNITS.max(4 * found.ceil() as u64);
-        let tolerances = ulps.iter().map(|ulp| T::from_f64(ulp * units as f64)).collect();
+        let tolerance = |ulp: &f64| T::from_f64(ulp * units as f64);
+        let tolerances = ulps.iter().take(ROWS).map(|row| row.iter().map(tolerance).collect()).collect();
         let bits = own.iter().take(ROWS).flatten().fold(START, |sum, &value| mix(sum, value));
         let sampled = inputs.len();
         inputs.truncate(ROWS);
@@ -109,20 +110,23 @@ fn epsilon<T: Float>() -> f64 {
     if T::NAME == "f32" { f64::from(f32::EPSILON) } else { f64::EPSILON }
 }
 
-/// The largest difference in units in the last place, and that unit of each value.
-fn differences<T: Float>(plan: &Plan<'_, T>, said: &[Vec<T>], own: &[Vec<T>]) -> (f64, Vec<f64>) {
-    let unit = |value: usize| {
-        let largest = match plan.outputs {
-            Outputs::Numbers(_) => said.iter().map(|row| row[value].real().abs()).fold(0.0, f64::max),
-            _ => 1.0,
-        };
+/// The largest difference in units in the last place, and that unit of each value of each row: of probabilities that of 1, of numbers that
+/// of the output's largest. The far row, where numbers may be of another size altogether, has its own.
+fn differences<T: Float>(plan: &Plan<'_, T>, said: &[Vec<T>], own: &[Vec<T>]) -> (f64, Vec<Vec<f64>>) {
+    let is_numbers = matches!(plan.outputs, Outputs::Numbers(_));
+    let near = || said.iter().enumerate().filter(|(row, _)| *row != ROWS - 1).map(|(_, values)| values);
+    let largest: Vec<f64> = (0..plan.values())
+        .map(|value| if is_numbers { near().map(|row| row[value].real().abs()).fold(0.0, f64::max) } else { 1.0 })
+        .collect();
+    let smallest = if T::NAME == "f32" { f64::from(f32::MIN_POSITIVE) } else { f64::MIN_POSITIVE };
+    let unit = |(value, largest): (&T, &f64)| {
+        let size = if is_numbers { value.real().abs().max(*largest) } else { *largest };
         // The power of two below it, times the distance of the numbers there.
-        let power = f64::from_bits(largest.to_bits() & !((1 << 52) - 1));
-        power.max(f64::from(f32::MIN_POSITIVE)) * epsilon::<T>()
+        f64::from_bits(size.to_bits() & !((1 << 52) - 1)).max(smallest) * epsilon::<T>()
     };
-    let units: Vec<f64> = (0..plan.values()).map(unit).collect();
-    let rows = said.iter().zip(own);
-    let each = rows.flat_map(|(said, own)| said.iter().zip(own).zip(&units));
+    let units: Vec<Vec<f64>> = said.iter().map(|row| row.iter().zip(&largest).map(unit).collect()).collect();
+    let rows = said.iter().zip(own).zip(&units);
+    let each = rows.flat_map(|((said, own), units)| said.iter().zip(own).zip(units));
     (each.map(|((said, own), unit)| (said.real() - own.real()).abs() / unit).fold(0.0, f64::max), units)
 }
 

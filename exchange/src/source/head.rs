@@ -100,7 +100,7 @@ fn of_outputs(target: &Target) -> Vec<&str> {
 /// How exact the file is, what it takes, and how it is built.
 fn accuracy<T: Float>(plan: &Plan<'_, T>, golden: &Golden<T>, language: Language, name: &str) -> Vec<String> {
     let unit = match plan.outputs {
-        Outputs::Numbers(_) => "of each output's largest value among them",
+        Outputs::Numbers(_) => "of each output's largest value among them (64 deviations away: of the value itself)",
         _ => "of 1",
     };
     let stack: usize = plan.halves().iter().sum::<usize>() * size_of::<T>();

@@ -156,7 +156,7 @@ fn network<T: Float>(
         .enumerate()
         .map(|(l, layer)| Layer { activation: if l == last { output } else { hidden }, ..layer });
     let spec = Spec::new(inputs, layers.collect())?;
-    foreign::model(Network::from_state(spec, state)?).map(Ok)
+    foreign::model(Network::from_state(spec, state)?, "safetensors").map(Ok)
 }
 
 /// The layers, the width of the inputs and the network's state.

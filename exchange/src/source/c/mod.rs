@@ -1,7 +1,8 @@
 //! The C99 file.
 //!
-//! Its pieces are templates in which `@` is the name's prefix, `@@` that in capitals, and `REAL` the type. Other words in capitals are filled in first, `@` last: whatever the name is. What comes from the model is
-//! added behind them, so that nothing of it is read as a template. Begin reading at [`write`].
+//! Its pieces are templates in which `@` is the name's prefix, `@@` that in capitals, and `REAL` the type. Other words in capitals are
+//! filled in first, `@` last, whatever the name is. What comes from the model is added behind them, so that nothing of it is read as a
+//! template. Begin reading at [`write`].
 
 mod arithmetic;
 mod pipeline;
@@ -372,7 +373,7 @@ fn self_test<T: Float>(plan: &Plan<'_, T>, golden: &Golden<T>, name: &str) -> St
     let inputs: Vec<Vec<T>> = golden.inputs.iter().map(finite).collect();
     let mut out = Language::C.table(&format!("{name}_golden_inputs"), &inputs);
     out += &Language::C.table(&format!("{name}_golden_outputs"), &golden.outputs);
-    out += &Language::C.vector(&format!("{name}_tolerances"), &golden.tolerances);
+    out += &Language::C.table(&format!("{name}_tolerances"), &golden.tolerances);
     let fills = plan.inputs.columns().iter().any(|column| column.fill().is_some());
     let missing = format!(
         "    if (row == {MISSING}) {{

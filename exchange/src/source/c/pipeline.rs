@@ -231,7 +231,7 @@ int @_self_test(void) {
         }
         for (i = 0; i < @@_OUTPUTS; i++) {
             const REAL difference = out[i] - @_golden_outputs[row][i];
-            if (!(difference <= @_tolerances[i] && -difference <= @_tolerances[i])) {
+            if (!(difference <= @_tolerances[row][i] && -difference <= @_tolerances[row][i])) {
                 return (int)row + 1;
             }
         }

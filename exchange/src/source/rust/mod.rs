@@ -287,7 +287,7 @@ fn self_test<T: Float>(plan: &Plan<'_, T>, golden: &Golden<T>) -> String {
     let inputs: Vec<Vec<T>> = golden.inputs.iter().map(finite).collect();
     let mut out = Language::Rust.table("GOLDEN_INPUTS", &inputs);
     out += &Language::Rust.table("GOLDEN_OUTPUTS", &golden.outputs);
-    out += &Language::Rust.vector("TOLERANCES", &golden.tolerances);
+    out += &Language::Rust.table("TOLERANCES", &golden.tolerances);
     let fills = plan.inputs.columns().iter().any(|column| column.fill().is_some());
     let missing = format!(
         "    if row == {MISSING} {{

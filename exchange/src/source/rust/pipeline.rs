@@ -125,7 +125,7 @@ pub fn self_test() -> Result<(), usize> {
         let done = predict(&golden_row(row), &mut output);
         let close = |i: usize| {
             let difference = output[i] - GOLDEN_OUTPUTS[row][i];
-            difference <= TOLERANCES[i] && -difference <= TOLERANCES[i]
+            difference <= TOLERANCES[row][i] && -difference <= TOLERANCES[row][i]
         };
         if done.is_err() || !(0..OUTPUTS).all(close) {
             return Err(row + 1);

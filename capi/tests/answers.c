@@ -277,7 +277,8 @@ static void networks(void) {
     const deltarule_batch_f64 packed = {ROWS, x, IN, IN, y, OUT, OUT, weights};
     DO(deltarule_workspace_new(network, ROWS, alone, &workspace));
     DO(deltarule_value_and_gradient_f64(network, workspace, NULL, 0, &batch, NULL, 0.01, 0.02, gradient, COUNT, &value));
-    DO(deltarule_value_and_gradient_f64(network, workspace, p, COUNT, &packed, "squared_error", 0.01, 0.02, packed_gradient, COUNT, &value));
+    const char *loss = "squared_error";
+    DO(deltarule_value_and_gradient_f64(network, workspace, p, COUNT, &packed, loss, 0.01, 0.02, packed_gradient, COUNT, &value));
     DO(deltarule_value_and_gradient_f64(network, workspace, p, COUNT, &packed, NULL, 0.01, 0.02, NULL, 0, &alone_value));
     EXPECT(memcmp(gradient, packed_gradient, sizeof gradient) == 0);
     EXPECT(fabs(value.loss + value.penalty - objective(p, 0.01, 0.02)) < 1e-14);

@@ -75,13 +75,13 @@ class Data:
 
     loaded = {}
 
-    def __init__(self, name, load):
-        self.name, self.load = name, load
+    def __init__(self, name, load, key=None):
+        self.name, self.load, self.key = name, load, key or name
 
     def rows(self, dtype):
-        if self.name not in Data.loaded:
-            Data.loaded[self.name] = self.load()
-        x, y = Data.loaded[self.name]
+        if self.key not in Data.loaded:
+            Data.loaded[self.key] = self.load()
+        x, y = Data.loaded[self.key]
         return np.ascontiguousarray(x, dtype=dtype), y.astype(dtype) if y.dtype.kind == "f" else y
 
 
@@ -90,7 +90,7 @@ DIGITS, CAR, IMAGES = Data("digits", digits), Data("car", car), Data("MNIST", mn
 
 def made(rows, columns, classes):
     kind = f"{classes} classes" if classes else "a number"
-    return Data(f"synthetic, {columns} columns, {kind}", lambda: synthetic(rows, columns, classes))
+    return Data(f"synthetic, {columns} columns, {kind}", lambda: synthetic(rows, columns, classes), (rows, columns, classes))
 
 
 # --------------------------------------------------------------------------------------------------------------- cases

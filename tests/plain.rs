@@ -127,6 +127,8 @@ fn l_bfgs_ends_by_the_gradient_and_by_evaluations_and_no_other_solver_takes_them
     let usual = train(Solver::Lbfgs, Stopping::default()).unwrap();
     assert!(loose_epochs.training.len() < usual.training.len());
     assert_eq!(loose_epochs.stopped, Stopped::Converged);
+    let coarse = Stopping { function_tolerance: Some(1e-2), ..Stopping::default() };
+    assert!(train(Solver::Lbfgs, coarse).unwrap().training.len() < usual.training.len());
     let few = train(Solver::Lbfgs, Stopping { max_evaluations: Some(7), ..Stopping::default() }).unwrap();
     assert!(few.training.len() <= 7 && few.training.len() < usual.training.len());
     let error = train(Solver::Scg, loose).unwrap_err().to_string();

@@ -13,6 +13,7 @@ use deltarule::file::Existing;
 use deltarule::model::{Dtype, Model, plain_target};
 use deltarule::network::{Layer as Dense, Norm, Spec};
 use deltarule::prelude::{Activation, Float, Init, Loss, Network, Rng};
+use deltarule::rng::stream;
 use std::ffi::c_char;
 use std::ops::Range;
 use std::path::Path;
@@ -174,7 +175,8 @@ fn layer(call: &Call, index: usize, layer: &Layer) -> Result<Dense, Failure> {
 /// A network with random parameters.
 fn create(spec: Spec, number: i32, init: Option<&str>, seed: u64) -> Result<abi::Network, Failure> {
     let init = init.map(Init::parse).transpose()?;
-    let mut rng = Rng::new(seed);
+    // As everywhere in deltarule: the same seed gives the same weights to Rust, Python and the command.
+    let mut rng = Rng::with_stream(seed, stream::WEIGHTS);
     match type_from(number)? {
         Dtype::F32 => keep(Network::<f32>::new(spec, init, &mut rng)?),
         Dtype::F64 => keep(Network::<f64>::new(spec, init, &mut rng)?),

@@ -11,6 +11,7 @@ use deltarule::engine::{Backend, Engine};
 use deltarule::network::objective::Batch;
 use deltarule::optim::{levenberg_marquardt, rprop};
 use deltarule::prelude::{Method, Network, Noise, Rng, Schedule, Solver, Stopping, Trainer};
+use deltarule::rng::stream;
 use deltarule::simd::Isa;
 use deltarule::train::{self, Averaging, Clip, Run};
 use deltarule::{Error, memory};
@@ -74,7 +75,7 @@ fn solver(text: &str) -> Result<Solver, Failure> {
         "lbfgs" => Some(Solver::Lbfgs),
         "rprop" => Some(Solver::Rprop(rprop::Options::default())),
         "scg" => Some(Solver::Scg),
-        "levenberg_marquardt" => Some(Solver::LevenbergMarquardt(levenberg_marquardt::Options::default())),
+        "levenberg_marquardt" | "lm" => Some(Solver::LevenbergMarquardt(levenberg_marquardt::Options::default())),
         "bayes" => Some(Solver::Bayes(levenberg_marquardt::Options::default())),
         "perceptron" => Some(Solver::Perceptron),
         _ => None,
@@ -244,7 +245,11 @@ where
             return Err(usage("validation_share", "0, where rows are held back already", options.validation_share));
         }
         (Some(share), None) => {
-            let split = hold_out(Strata::None(training.x.nrows()), share, &mut Rng::new(options.seed))?;
+            let split = hold_out(
+                Strata::None(training.x.nrows()),
+                share,
+                &mut Rng::with_stream(options.seed, stream::SPLIT + 1),
+            )?;
             (
                 Packed::Owned(Owned::of(&training, &split.train)?),
                 Some(Packed::Owned(Owned::of(&training, &split.test)?)),

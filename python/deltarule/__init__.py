@@ -6,7 +6,7 @@
 [1, 0]
 """
 
-from . import activations
+from . import _deltarule, activations
 from ._deltarule import DivergenceError, GradientError, ModelFileError, __version__
 from ._files import load
 from ._gradcheck import GradientEntry, GradientReport, TensorReport, check_jacobian, gradcheck
@@ -32,5 +32,12 @@ __all__ = [
     "activations",
     "check_jacobian",
     "gradcheck",
+    "info",
     "load",
 ]
+
+
+def info() -> dict[str, str]:
+    """What computes here: the version, and the instruction set that the kernels use (forced by ``DELTARULE_ISA``)."""
+    isa, version = _deltarule.info()
+    return {"version": version, "isa": isa}

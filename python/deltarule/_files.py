@@ -6,6 +6,8 @@ import os
 from typing import Any
 
 import numpy as np
+from sklearn.base import is_classifier
+from sklearn.utils.validation import check_is_fitted
 
 from . import _deltarule
 
@@ -26,12 +28,18 @@ class FilesMixin:
         kind, names = self._target()
         columns = getattr(self, "feature_names_in_", None)
         columns = None if columns is None else [str(name) for name in columns]
-        training = f"{MARK}{_name or type(self).__name__}; {self.solver}, {self.n_iter_} epochs"
+        classes = getattr(self, "classes_", np.zeros(0))
+        if len(classes) == 1:
+            raise ValueError(f"classes: expected two or more to save a classifier, found one: {classes[0]!r}.")
+        training = f"{MARK}{_name or type(self).__name__}; {classes.dtype.str}; {self.solver}, {self.n_iter_} epochs"
         net.save(os.fspath(path), overwrite, columns, kind, names, self._loss(), {"training": training, "data": "arrays"})
 
     @classmethod
     def from_sklearn(cls, estimator: Any) -> Any:
         """The same network as a fitted estimator of scikit-learn, with its parameters: it predicts the same."""
+        check_is_fitted(estimator)
+        if is_classifier(estimator) != is_classifier(cls()) or not hasattr(estimator, "coefs_"):
+            raise TypeError(f"expected scikit-learn's {cls.__name__}, got {type(estimator).__name__}.")
         known = cls().get_params()
         new = cls(**{name: value for name, value in estimator.get_params().items() if name in known})
         inputs = estimator.coefs_[0].shape[0]
@@ -48,6 +56,8 @@ class FilesMixin:
         new.set_weights(estimator.coefs_, estimator.intercepts_)
         new.n_iter_, new._epochs, new.t_, new.loss_ = estimator.n_iter_, estimator.n_iter_, estimator.t_, estimator.loss_
         new.loss_curve_ = list(getattr(estimator, "loss_curve_", []))
+        for name in ("best_loss_", "best_validation_score_", "validation_scores_"):
+            setattr(new, name, getattr(estimator, name, None))
         return new
 
     def to_sklearn(self) -> Any:
@@ -57,10 +67,16 @@ class FilesMixin:
 
         kind = getattr(neural_network, type(self).__name__)
         known = kind().get_params()
-        new = kind(**{name: value for name, value in self.get_params().items() if name in known})
+        settings = {name: value for name, value in self.get_params().items() if name in known}
+        names = {self.activation} if isinstance(self.activation, str) else set(self.activation)
+        if len(names) <= 1:
+            settings["activation"] = {"sigmoid": "logistic"}.get(*names, *names) if names else "relu"
+        new = kind(**settings)
         new._validate_params()
-        if self.norm is not None or self.out_activation_ not in ("identity", "logistic", "softmax", "exp"):
-            raise ValueError("scikit-learn has no norms and no such output.")
+        many = len(getattr(self, "classes_", ())) > 2 and getattr(self, "_kind", "") == "classes"
+        outputs = ("softmax" if many else "logistic",) if is_classifier(self) else ("identity", "exp")
+        if self.norm is not None or self.out_activation_ not in outputs:
+            raise ValueError(f"scikit-learn has no norms, and of this kind no output but {' or '.join(outputs)}.")
         new.coefs_ = [np.array(coef) for coef in self.coefs_]
         new.intercepts_ = [np.array(intercept) for intercept in self.intercepts_]
         for name in ("classes_", "n_features_in_", "feature_names_in_", "n_iter_", "t_", "loss_", "loss_curve_", "best_loss_"):
@@ -87,7 +103,7 @@ def load(path: str | os.PathLike[str]) -> Any:
 
         return Model.load(path)
     net, kind, names, loss, columns, training = found
-    name = training.removeprefix(MARK).split(";")[0]
+    name, dtype, _ = training.removeprefix(MARK).split("; ", 2)
     inputs, layers = net.describe()
     hidden = layers[:-1]
     settings: dict[str, Any] = {
@@ -105,7 +121,7 @@ def load(path: str | os.PathLike[str]) -> Any:
     else:
         estimator = MLPClassifier(loss="log_loss" if loss.endswith("cross_entropy") else loss.removeprefix("softmax_"), **settings)
         estimator._kind = kind
-        estimator.classes_ = np.arange(len(names)) if kind == "labels" else _labels(names)
+        estimator.classes_ = np.arange(len(names)) if kind == "labels" else _labels(names, np.dtype(dtype))
     estimator.n_features_in_ = inputs
     if columns is not None:
         estimator.feature_names_in_ = np.array(columns, dtype=object)
@@ -116,9 +132,10 @@ def load(path: str | os.PathLike[str]) -> Any:
     estimator.n_iter_, estimator._epochs, estimator.t_, estimator.loss_curve_, estimator.loss_ = 1, 1, 0, [], np.nan
     estimator.validation_loss_curve_, estimator.validation_scores_ = [], None
     estimator.best_validation_score_, estimator.best_loss_ = None, np.inf
-    if name == type(estimator).__name__:
-        return estimator
     from . import _linear
+
+    if name not in _linear.NAMES:
+        return estimator
 
     # Another estimator's, with one layer.
     estimator._has_bias = layers[-1][2]
@@ -127,15 +144,19 @@ def load(path: str | os.PathLike[str]) -> Any:
     return linear
 
 
-def _labels(names: list[str]) -> np.ndarray:
-    """Classes as they were: whole numbers, numbers, truths or texts."""
-    if names == ["False", "True"]:
-        return np.array([False, True])
-    for kind in (int, float):
-        try:
-            numbers = [kind(name) for name in names]
-        except ValueError:
-            continue
-        if [str(number) for number in numbers] == names:
-            return np.array(numbers)
-    return np.array(names, dtype=object if any(len(name) > 64 for name in names) else None)
+def _labels(names: list[str], dtype: np.dtype[Any] | None = None) -> np.ndarray:
+    """Classes as they were: texts, truths or numbers. Of a file that does not say, numbers if all are."""
+    if dtype is None:
+        for kind in (int, float):
+            try:
+                numbers = [kind(name) for name in names]
+            except ValueError:
+                continue
+            if [str(number) for number in numbers] == names:
+                return np.array(numbers)
+        return np.array(names, dtype=object if any(len(name) > 64 for name in names) else None)
+    if dtype.kind == "b":
+        return np.array([name == "True" for name in names])
+    if dtype.kind in "iuf":
+        return np.array([float(name) if dtype.kind == "f" else int(name) for name in names], dtype=dtype)
+    return np.array(names, dtype=dtype if dtype.kind == "O" else None)

@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils import column_or_1d
+from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
 from ._mlp import MLPClassifier, MLPRegressor
 
@@ -23,7 +24,9 @@ class _OneLayer(BaseEstimator):
         mlp = self._network()
         if getattr(self, "warm_start", False) and hasattr(self, "_mlp"):
             mlp = self._mlp.set_params(**mlp.get_params())
-        mlp._has_bias = self.fit_intercept
+        mlp._has_bias = bool(self.fit_intercept)
+        # scikit-learn's, too.
+        mlp._function_tolerance = 64 * np.finfo(float).eps
         mlp.fit(X, y, sample_weight) if sample_weight is not None else mlp.fit(X, y)
         self._mlp = mlp
         self._take_over()
@@ -72,7 +75,7 @@ class LogisticRegression(ClassifierMixin, _OneLayer):
     C : float, default=1.0
         The inverse of the penalty on squared weights, as in scikit-learn; ``np.inf`` for none.
     tol : float, default=1e-4
-        It ends where no component of the gradient is larger.
+        It ends where no component of the gradient of the mean loss is larger, or where the loss falls no more (by 1.4e-14 of itself).
     fit_intercept, class_weight, max_iter, warm_start, verbose, random_state
         As scikit-learn's.
     n_threads
@@ -223,7 +226,9 @@ class Perceptron(ClassifierMixin, _OneLayer):
 
 
 class LinearRegression(RegressorMixin, _OneLayer):
-    """Least squares by one linear unit for each number, solved by Levenberg-Marquardt, in float64 whatever the input's type.
+    """Least squares by one linear unit for each number: Levenberg-Marquardt on columns brought to one mean and size, in float64.
+
+    With fewer rows than columns, or columns that say the same, one of many solutions. Of float32 rows the weights are kept in float32.
 
     Parameters
     ----------
@@ -246,7 +251,35 @@ class LinearRegression(RegressorMixin, _OneLayer):
 
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> "LinearRegression":
         """Trains on rows ``X`` with numbers ``y`` (rows, or rows x numbers)."""
-        return self._train(X, y, sample_weight)
+        kinds = (np.float64, np.float32)
+        X, y = validate_data(self, X, y, accept_sparse=["csr", "csc"], multi_output=True, y_numeric=True, dtype=kinds, order="C")
+        if y.ndim == 2 and y.shape[1] == 1:
+            y = column_or_1d(y, warn=True)
+        kept = X.dtype
+        # Sparse rows stay where they are: their zeros would be none.
+        is_sparse = hasattr(X, "indptr")
+        X, Y = X.astype(np.float64), np.asarray(y, dtype=np.float64).reshape(len(y), -1)
+        weights = None if sample_weight is None else _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
+        centres = self.fit_intercept and not is_sparse
+        shift, scale = _moments(X, weights, centres)
+        # y is centred even of sparse rows: a constant can take that up.
+        y_shift, y_scale = _moments(Y, weights, bool(self.fit_intercept))
+        scaled = X.multiply(1 / scale).tocsr() if is_sparse else (X - shift) / scale
+        mlp = self._network()
+        mlp._has_bias = bool(self.fit_intercept)
+        mlp.fit(scaled, ((Y - y_shift) / y_scale)[:, 0] if Y.shape[1] == 1 else (Y - y_shift) / y_scale, weights)
+        coef = mlp.coefs_[0] * y_scale / scale[:, np.newaxis]
+        bias = mlp.intercepts_[0] * y_scale + y_shift - shift @ coef if self.fit_intercept else np.zeros(0)
+        if kept != np.float64:
+            mlp._begin(X.shape[1], Y.shape[1], kept, [])
+            mlp.n_iter_ = 1
+        mlp.set_weights([coef], [bias])
+        for name in ("n_features_in_", "feature_names_in_"):
+            if hasattr(self, name):
+                setattr(mlp, name, getattr(self, name))
+        self._mlp = mlp
+        self._take_over()
+        return self
 
     def _take_over(self) -> None:
         super()._take_over()
@@ -257,6 +290,20 @@ class LinearRegression(RegressorMixin, _OneLayer):
         """The number of each row, or rows x numbers."""
         scores = self._scores(X)
         return scores[:, 0] if scores.shape[1] == 1 else scores
+
+
+#: The estimators of this file.
+NAMES = ("LinearRegression", "LogisticRegression", "Perceptron")
+
+
+def _moments(columns: Any, weights: np.ndarray | None, centres: bool) -> tuple[np.ndarray, np.ndarray]:
+    """What is taken from each column, and what it is then divided by: weighted means and deviations; 1 for one that is constant."""
+    total = float(columns.shape[0]) if weights is None else float(weights.sum())
+    mean = lambda rows: np.asarray(rows.sum(axis=0) if weights is None else rows.T @ weights).ravel() / total  # noqa: E731
+    shift = mean(columns) if centres else np.zeros(columns.shape[1])
+    squares = columns.multiply(columns) if hasattr(columns, "indptr") else (columns - shift) ** 2
+    scale = np.sqrt(mean(squares))
+    return shift, np.where(scale > 0, scale, 1.0)
 
 
 def _one_column(y: Any) -> Any:
@@ -270,8 +317,6 @@ def _one_column(y: Any) -> Any:
 def of(name: str, mlp: Any) -> Any:
     """The estimator of that name around a network that was loaded."""
     kinds = {kind.__name__: kind for kind in (LogisticRegression, Perceptron, LinearRegression)}
-    if name not in kinds:
-        return mlp
     estimator = kinds[name]()
     estimator.fit_intercept = mlp._net.describe()[1][0][2]
     estimator._mlp = mlp

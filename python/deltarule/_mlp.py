@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import warnings
 from numbers import Real
 from typing import Any
@@ -26,6 +27,27 @@ _STALLED = {
     False: "Training loss did not improve more than tol={tol} for {n} consecutive epochs. ",
     True: "Validation score did not improve more than tol={tol} for {n} consecutive epochs. ",
 }
+
+
+#: Figures of which less is better.
+_FALLING = ("log_loss", "hamming_loss", "rmse", "mae")
+
+
+def _whole_or_not_at_all(method: Any) -> Any:
+    """A fit that fails leaves the estimator as it was; what a callback raises ends a fit that keeps what was learnt."""
+
+    @functools.wraps(method)
+    def fit(self: Any, *args: Any, **kwargs: Any) -> Any:
+        before = dict(self.__dict__)
+        try:
+            return method(self, *args, **kwargs)
+        except Exception as error:
+            if self.__dict__.pop("_raised", None) is not error:
+                self.__dict__.clear()
+                self.__dict__.update(before)
+            raise
+
+    return fit
 
 
 def _is_stepping(estimator: Any) -> bool:
@@ -57,8 +79,8 @@ class _Network(FilesMixin, BaseEstimator):
         """Rows as the engine borrows them: an array, or the parts of a sparse matrix."""
         if hasattr(X, "indptr"):
             X = X.tocsr()
-            return X.data, X.indices.astype(np.int64, copy=False), X.indptr.astype(np.int64, copy=False), X.shape[1]
-        return np.ascontiguousarray(X)
+            return _whole(X.data), X.indices.astype(np.int64), X.indptr.astype(np.int64), X.shape[1]
+        return _whole(X)
 
     def _forward(self, X: Any) -> np.ndarray:
         """The network's outputs."""
@@ -66,14 +88,14 @@ class _Network(FilesMixin, BaseEstimator):
         if "_net" not in known:
             check_is_fitted(self)
         net, count = known["_net"], _settings.threads(self.n_threads)
-        if type(X) is np.ndarray and X.ndim == 2 and X.dtype == known["_dtype"] and X.flags.c_contiguous:
+        if type(X) is np.ndarray and X.ndim == 2 and X.dtype == known["_dtype"] and X.flags.c_contiguous and X.flags.aligned:
             if X.shape[1] == self.n_features_in_ and X.shape[0] > 0 and "feature_names_in_" not in known:
                 # Nothing is left to check but that all is finite, which the engine does as it reads.
-                outputs = net.predict(X, count, True)
+                outputs = _engine(net.predict, X, count, True)
                 if outputs is not None:
                     return outputs
         X = validate_data(self, X, accept_sparse=["csr", "csc"], dtype=net.dtype, order="C", reset=False)
-        return net.predict(self._rows(X), count, False)
+        return _engine(net.predict, self._rows(X), count, False)
 
     # -- training ------------------------------------------------------------------------------------------------------
 
@@ -145,10 +167,9 @@ class _Network(FilesMixin, BaseEstimator):
             self._check_same(X.shape[1], encoded.shape[1])
         else:
             self._begin(X.shape[1], encoded.shape[1], X.dtype, self._means(encoded, weights))
-        if X.dtype != self._net.dtype:
-            cast = self._net.dtype
-            X, encoded = X.astype(cast), encoded.astype(cast)
-            weights = None if weights is None else weights.astype(cast)
+        X, encoded, weights = self._cast(X, encoded, weights)
+        if judged is not None:
+            judged = self._cast(*judged)
         batch = rows if self.batch_size == "auto" else int(self.batch_size)
         if self.batch_size == "auto":
             batch = min(200, rows)
@@ -164,19 +185,28 @@ class _Network(FilesMixin, BaseEstimator):
         seed = self._seed if incremental else self._seed + self._epochs
         kind, names = self._target()
         chosen = _settings.settings(self, self._loss(), batch, l2, seed, kind, names)
+        if judged is None and self.monitor is not None:
+            raise ValueError(f"monitor={self.monitor!r} without rows held back: early_stopping=True or validation_data.")
+        if incremental:
+            # What an optimiser remembers is of its kind alone.
+            memory = (self.solver, self.ema is not None, self.momentum != 0, self.solver_options)
+            if getattr(self, "_memory", memory) != memory:
+                self._net.forget()
+            self._memory = memory
         if self.n_threads is None and batch * self._net.parameters < _WORTH_THREADS:
             # The bits are the same, and starting threads takes longer than they would save.
             chosen["threads"] = 1
         if judged is not None and chosen["monitor"] is None:
             chosen["monitor"] = "r2" if kind == "numbers" else "accuracy"
         if self.label_smoothing_ > 0:
-            encoded = np.ascontiguousarray(encoded)
-            _deltarule.smooth_labels(encoded, float(self.label_smoothing_))
+            # A copy: it may be the caller's array. Labels do not exclude each other: each is one of two by itself.
+            encoded = np.array(encoded, order="C")
+            _deltarule.smooth_labels(encoded.reshape(-1, 1) if kind == "labels" else encoded, float(self.label_smoothing_))
         if judged is not None:
-            judged = (self._rows(judged[0]), np.ascontiguousarray(judged[1]), judged[2])
+            judged = (self._rows(judged[0]), _whole(judged[1]), _whole(judged[2]))
         try:
             history, raised = self._net.fit(
-                self._rows(X), np.ascontiguousarray(encoded), weights, chosen, judged, self._callback(chosen, judged), incremental
+                self._rows(X), _whole(encoded), _whole(weights), chosen, judged, self._callback(chosen, judged, incremental), incremental
             )
         except _deltarule.DivergenceError as error:
             message = "Solver produced non-finite parameter weights. The input data may contain large values and need to be preprocessed."
@@ -184,16 +214,19 @@ class _Network(FilesMixin, BaseEstimator):
         self._take_in(history, rows, incremental, judged is not None)
         if raised is not None:
             if not isinstance(raised, KeyboardInterrupt):
+                self._raised = raised
                 raise raised
             warnings.warn("Training interrupted by user.", stacklevel=4)
         return self
 
+    def _cast(self, X: Any, encoded: np.ndarray, weights: np.ndarray | None) -> tuple[Any, np.ndarray, np.ndarray | None]:
+        """Rows in the network's type."""
+        cast = self._dtype
+        return X.astype(cast, copy=False), encoded.astype(cast, copy=False), None if weights is None else weights.astype(cast, copy=False)
+
     def _take_in(self, history: dict[str, Any], rows: int, incremental: bool, is_judged: bool) -> None:
         """What happened, as attributes."""
         losses, validation, scores = history["training"], history["validation"], history["scores"]
-        if incremental:
-            # The engine's history is of all parts.
-            losses, validation, scores = losses[-1:], validation[-1:], scores[-1:]
         self.loss_curve_ = self.loss_curve_ + losses
         self.n_iter_ = len(self.loss_curve_) if incremental else len(losses)
         before, self._epochs = self._epochs, self._epochs + len(losses)
@@ -203,7 +236,8 @@ class _Network(FilesMixin, BaseEstimator):
         self.validation_loss_curve_ = self.validation_loss_curve_ + validation
         if is_judged:
             self.validation_scores_ = (self.validation_scores_ or []) + scores
-            self.best_validation_score_ = max(self.validation_scores_, default=None)
+            best = min if self.monitor in _FALLING else max
+            self.best_validation_score_ = best(self.validation_scores_, default=None)
             self.best_loss_ = None
             self.n_iter_kept_ = before + history["kept"]
         elif self.loss_curve_:
@@ -218,13 +252,14 @@ class _Network(FilesMixin, BaseEstimator):
             )
         elif history["stopped"] == "epochs" and not incremental:
             warnings.warn(
-                f"{self.solver} failed to converge after {self.n_iter_} iteration(s): max_iter={self.max_iter} or max_fun={self.max_fun} was reached. "
-                "Increase them, or scale the data (sklearn.preprocessing.StandardScaler).",
+                f"{self.solver} failed to converge after {self.n_iter_} iteration(s): max_iter={self.max_iter}"
+                f"{f' or max_fun={self.max_fun}' if self.solver == 'lbfgs' else ''} was reached. "
+                "Increase it, or scale the data (sklearn.preprocessing.StandardScaler).",
                 ConvergenceWarning,
                 stacklevel=5,
             )
 
-    def _callback(self, chosen: dict[str, Any], judged: Any) -> Any:
+    def _callback(self, chosen: dict[str, Any], judged: Any, incremental: bool) -> Any:
         """What is called after each epoch, if anybody wants to know."""
         callbacks = self.callbacks or []
         callbacks = [callbacks] if callable(callbacks) else list(callbacks)
@@ -236,9 +271,11 @@ class _Network(FilesMixin, BaseEstimator):
             "labels": ("accuracy", "hamming_loss", "f1_macro", "f1_micro", "log_loss"),
             "numbers": ("r2", "rmse", "mae"),
         }[kind]
-        before = self._epochs
+        # Passes of partial fits are counted on.
+        passes = self._epochs + 1
 
         def tell(number: int, loss: float, validation_loss: float | None, rate: float, scores: list[float]) -> bool:
+            number = passes if incremental else number
             epoch = {
                 "epoch": number,
                 "loss": loss,
@@ -247,7 +284,7 @@ class _Network(FilesMixin, BaseEstimator):
                 "scores": dict(zip(figures, scores)),
             }
             if self.verbose:
-                print("Iteration %d, loss = %.8f" % (before + number, loss))
+                print("Iteration %d, loss = %.8f" % (number, loss))
                 if judged is not None:
                     print("Validation score: %f" % epoch["scores"].get(chosen["monitor"], np.nan))
             # All are told, whatever one of them wants.
@@ -308,7 +345,7 @@ class _Network(FilesMixin, BaseEstimator):
         return self._net
 
     def _tensors(self, of_layer: Any) -> list[np.ndarray]:
-        tensors = [of_layer(layer) for layer in range(self.n_layers_ - 1)]
+        tensors = [_engine(of_layer, layer) for layer in range(self.n_layers_ - 1)]
         for tensor in tensors:
             tensor.flags.writeable = False
         return tensors
@@ -339,10 +376,10 @@ class _Network(FilesMixin, BaseEstimator):
     @property
     def parameters_sha256_(self) -> str:
         """The SHA-256 of all parameters: the same numbers, seed, type and settings have the same, here, in Rust and from the command."""
-        return self._net_or_raise().sha256()
+        return _engine(self._net_or_raise().sha256)
 
     def __sklearn_is_fitted__(self) -> bool:
-        return hasattr(self, "_net") and self.n_iter_ > 0
+        return "_net" in self.__dict__
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
@@ -350,10 +387,27 @@ class _Network(FilesMixin, BaseEstimator):
         return tags
 
 
+def _engine(call: Any, *args: Any) -> Any:
+    """A call of the engine, with better words where a fit has the network."""
+    try:
+        return call(*args)
+    except RuntimeError as error:
+        if "borrowed" not in str(error):
+            raise
+        raise RuntimeError(
+            "this network is being trained: it can be looked at between two fits, not in a callback nor from another thread meanwhile"
+        ) from None
+
+
+def _whole(array: Any) -> Any:
+    """The array as the engine borrows it, in one piece and aligned: itself if it is so; None stays None."""
+    return None if array is None else np.require(array, requirements=["C", "A"])
+
+
 def _words(described: Any) -> str:
     inputs, layers = described
     widths = "-".join(str(n) for n in (inputs, *(layer[0] for layer in layers)))
-    return f"{widths} ({', '.join(layer[1] for layer in layers)})"
+    return f"{widths} ({', '.join(layer[1] + ('' if layer[2] else ' without biases') for layer in layers)})"
 
 
 class MLPClassifier(ClassifierMixin, _Network):
@@ -369,7 +423,7 @@ random_state, tol, verbose, warm_start, momentum, nesterovs_momentum, early_stop
 n_iter_no_change, max_fun
         As scikit-learn's. ``activation`` is one name or one for each hidden layer, of identity, logistic (sigmoid), tanh, relu,
         leaky_relu[=slope], elu[=alpha], selu, softplus, silu, gelu, gelu_tanh, exponential. ``solver`` is also adamw, amsgrad, nadam,
-        rmsprop, adagrad, adadelta, lion (mini-batches), rprop, scg, lm and bayes (all rows). ``early_stopping`` holds for every solver.
+        rmsprop, adagrad, adadelta, lion (mini-batches), rprop, scg, lm and bayes (all rows). ``early_stopping`` holds for all of them.
     loss : str, default="log_loss"
         log_loss, focal[=gamma] (of several classes softmax_focal), hinge, squared_hinge, squared_error.
     class_weight : dict, "balanced" or None, default=None
@@ -572,6 +626,7 @@ feature_names_in_, n_iter_, n_layers_, n_outputs_, out_activation_
         return X, y
 
     @_fit_context(prefer_skip_nested_validation=True)
+    @_whole_or_not_at_all
     def fit(self, X: Any, y: Any, sample_weight: Any = None, validation_data: Any = None) -> "MLPClassifier":
         """Trains on rows ``X`` (dense or sparse) with classes ``y``, or labels (rows x labels of 0 and 1).
 
@@ -591,10 +646,13 @@ feature_names_in_, n_iter_, n_layers_, n_outputs_, out_activation_
 
     @available_if(_is_stepping)
     @_fit_context(prefer_skip_nested_validation=True)
+    @_whole_or_not_at_all
     def partial_fit(self, X: Any, y: Any, sample_weight: Any = None, classes: Any = None) -> "MLPClassifier":
         """One pass over the given rows. ``classes``: all there will be, in the first call."""
         if self.early_stopping:
             raise ValueError("partial_fit does not support early_stopping=True")
+        if self.class_weight == "balanced":
+            raise ValueError("class_weight='balanced' is not supported for partial_fit, which never sees all rows: give the weights.")
         is_first = not hasattr(self, "classes_")
         if is_first and classes is None:
             raise ValueError("classes must be passed on the first call to partial_fit.")
@@ -764,6 +822,7 @@ class MLPRegressor(RegressorMixin, _Network):
         return X, y
 
     @_fit_context(prefer_skip_nested_validation=True)
+    @_whole_or_not_at_all
     def fit(self, X: Any, y: Any, sample_weight: Any = None, validation_data: Any = None) -> "MLPRegressor":
         """Trains on rows ``X`` (dense or sparse) with numbers ``y`` (rows, or rows x numbers).
 
@@ -780,6 +839,7 @@ class MLPRegressor(RegressorMixin, _Network):
 
     @available_if(_is_stepping)
     @_fit_context(prefer_skip_nested_validation=True)
+    @_whole_or_not_at_all
     def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> "MLPRegressor":
         """One pass over the given rows."""
         if self.early_stopping:

@@ -84,7 +84,10 @@ def threads(n_threads: int | None) -> int:
 
 def hidden(sizes: Any) -> list[int]:
     """The widths of the hidden layers."""
-    widths = [int(size) for size in np.atleast_1d(np.asarray(sizes, dtype=object)).tolist()]
+    widths = np.atleast_1d(np.asarray(sizes, dtype=object)).tolist()
+    if any(isinstance(width, (bool, np.bool_)) or not isinstance(width, Integral) for width in widths):
+        raise ValueError(f"hidden_layer_sizes must be whole numbers, got {sizes!r}.")
+    widths = [int(width) for width in widths]
     if any(width <= 0 for width in widths):
         raise ValueError(f"hidden_layer_sizes must be > 0, got {widths}.")
     return widths
@@ -158,6 +161,7 @@ def settings(estimator: Any, loss: str, batch: int, l2: float, seed: int, target
         "target_loss": estimator.target_loss,
         "time_limit": estimator.time_limit,
         "gradient_tolerance": float(estimator.tol) if is_lbfgs else None,
+        "function_tolerance": getattr(estimator, "_function_tolerance", None) if is_lbfgs else None,
         "max_evaluations": int(estimator.max_fun) if is_lbfgs else None,
         "dropout": [] if dropout == [0.0] else dropout,
         "input_dropout": float(estimator.input_dropout),

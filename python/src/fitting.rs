@@ -6,11 +6,13 @@ use crate::measure::{Score, target};
 use crate::rows::Rows;
 use crate::settings::Settings;
 use crate::training;
-use deltarule::Result;
 use deltarule::data::target::Target;
 use deltarule::float::Float;
 use deltarule::prelude::{Batch, Network, Trainer};
-use deltarule::train::{Epoch, History, Inputs, Measure, Monitor, Run, Saved, Saving, Snapshot, Solver};
+use deltarule::train::{
+    Averaging, Epoch, History, Inputs, Measure, Monitor, Run, Saved, Saving, Snapshot, Solver, Stopped,
+};
+use deltarule::{Error, Result};
 use ndarray::{Array2, ArrayView2};
 use numpy::{Element, PyReadonlyArray1};
 use pyo3::prelude::*;
@@ -56,8 +58,10 @@ pub fn fit<T: Float + Element>(
         Monitor::Loss => None,
     };
     let resume = if goes_on { saved.take() } else { None };
+    let begun = resume.as_ref().map_or(0, |saved| saved.standing.epoch);
     if goes_on {
-        trainer.epochs = resume.as_ref().map_or(0, |saved| saved.standing.epoch) + 1;
+        guard(|| check_parts(&trainer))?;
+        trainer.epochs = begun + 1;
         trainer.stopping.patience = usize::MAX;
     }
     *saved = None;
@@ -66,8 +70,19 @@ pub fn fit<T: Float + Element>(
         train(net, &trainer, parts, &link)
     });
     let (history, names, kept) = ended.result?;
-    *saved = kept;
-    Ok((training::history(py, &history, &names, monitor)?, ended.raised))
+    // Half an epoch is of these rows alone; the next part may be of others.
+    *saved = if history.stopped == Stopped::Interrupted { None } else { kept };
+    Ok((training::history(py, &history, begun, &names, monitor)?, ended.raised))
+}
+
+/// Refuses what has no meaning where each part is a pass of its own.
+fn check_parts(trainer: &Trainer) -> Result<()> {
+    let what = match trainer.averaging {
+        _ if trainer.schedule.knows_the_end() => format!("schedule {}", trainer.schedule),
+        Some(Averaging::Uniform { from }) if from > 1 => "swa from a later epoch on".into(),
+        _ => return Ok(()),
+    };
+    Err(Error::Unsupported(format!("{what} in partial_fit, which does not know how many passes there will be")))
 }
 
 /// Inputs, targets and weights of rows, as the library reads them.

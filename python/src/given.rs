@@ -3,17 +3,33 @@
 use crate::errors::guard;
 use crate::rows::{Csr, Rows};
 use deltarule::float::Float;
-use numpy::{Element, PyReadonlyArray1, PyReadonlyArray2, PyUntypedArray, PyUntypedArrayMethods};
+use ndarray::Dimension;
+use numpy::{
+    Element, PyArrayMethods, PyReadonlyArray, PyReadonlyArray1, PyReadonlyArray2, PyUntypedArray, PyUntypedArrayMethods,
+};
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 
 /// An array of the network's type, borrowed.
 pub fn borrowed2<'py, T: Element>(array: &Bound<'py, PyAny>, name: &str) -> PyResult<PyReadonlyArray2<'py, T>> {
-    array.extract().map_err(|_| wrong_array(array, name, "two dimensions"))
+    aligned(array.extract().map_err(|_| wrong_array(array, name, "two dimensions"))?, name)
 }
 
+/// The same, of one dimension.
 pub fn borrowed1<'py, T: Element>(array: &Bound<'py, PyAny>, name: &str) -> PyResult<PyReadonlyArray1<'py, T>> {
-    array.extract().map_err(|_| wrong_array(array, name, "one dimension"))
+    aligned(array.extract().map_err(|_| wrong_array(array, name, "one dimension"))?, name)
+}
+
+/// Refuses numbers that lie across their words, which Python allows and Rust does not: the estimators copy such arrays.
+fn aligned<'py, T: Element, D: Dimension>(
+    array: PyReadonlyArray<'py, T, D>,
+    name: &str,
+) -> PyResult<PyReadonlyArray<'py, T, D>> {
+    let align = align_of::<T>();
+    match array.data().addr().is_multiple_of(align) && array.strides().iter().all(|step| step % align as isize == 0) {
+        true => Ok(array),
+        false => Err(PyTypeError::new_err(format!("{name}: expected an aligned array"))),
+    }
 }
 
 fn wrong_array(array: &Bound<'_, PyAny>, name: &str, dimensions: &str) -> PyErr {

@@ -4,7 +4,7 @@ use crate::errors::{exception, guard};
 use crate::fitting::{Owned, fit};
 use crate::given::borrowed1;
 use crate::measure::target;
-use crate::predicting::{predict, value_and_gradient};
+use crate::predicting::predict;
 use crate::settings::Settings;
 use deltarule::activation::Activation;
 use deltarule::data::features::{Features, Kind};
@@ -168,16 +168,9 @@ impl Network {
         with!(&self.inner, held => predict(py, &held.net, x, (threads, check)))
     }
 
-    /// The loss and its gradient with respect to the parameters.
-    fn value_and_gradient<'py>(
-        &self,
-        py: Python<'py>,
-        x: &Bound<'py, PyAny>,
-        y: &Bound<'py, PyAny>,
-        loss: &str,
-        l2: f64,
-    ) -> PyResult<(f64, Bound<'py, PyAny>)> {
-        with!(&self.inner, held => value_and_gradient(py, &held.net, x, y, (loss, l2)))
+    /// Forgets where its training in parts stands: the next begins with an optimiser that remembers nothing.
+    fn forget(&mut self) {
+        with!(&mut self.inner, held => held.saved = None);
     }
 
     /// Trains: `x` is an array, or (data, indices, indptr, columns) of a sparse one; `y` rows x outputs. Gives what happened, and the

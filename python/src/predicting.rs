@@ -1,16 +1,16 @@
-//! What a network says of rows: its outputs, and a loss with its gradient.
+//! What a network says of rows: its outputs.
 
 use crate::errors::guard;
-use crate::given::{Given, borrowed2};
+use crate::given::Given;
 use crate::rows::Rows;
 use deltarule::Result;
 use deltarule::float::Float;
 use deltarule::kernel::vector;
 use deltarule::network::workspace::rows_at_a_time;
-use deltarule::prelude::{Batch, Engine, Loss, Network, Objective, Threads, Workspace, pass};
+use deltarule::prelude::Network;
 use deltarule::simd::Isa;
 use ndarray::{Array2, Axis};
-use numpy::{Element, IntoPyArray, PyArray1};
+use numpy::{Element, IntoPyArray};
 use pyo3::prelude::*;
 
 /// Fewer multiplications than this are not worth a second thread: a millisecond of them.
@@ -94,25 +94,4 @@ fn outputs<T: Float>(net: &Network<T>, rows: Rows<'_, T>, threads: usize) -> Res
             .try_for_each(|thread| thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
     })?;
     Ok(out)
-}
-
-pub fn value_and_gradient<'py, T: Float + Element>(
-    py: Python<'py>,
-    net: &Network<T>,
-    x: &Bound<'py, PyAny>,
-    y: &Bound<'py, PyAny>,
-    (loss, l2): (&str, f64),
-) -> PyResult<(f64, Bound<'py, PyAny>)> {
-    let (x, y) = (borrowed2::<T>(x, "X")?, borrowed2::<T>(y, "y")?);
-    let (x, y) = (x.as_array(), y.as_array());
-    let (value, gradient) = guard(|| {
-        let objective = Objective { loss: Loss::parse(loss)?, l1: 0.0, l2 };
-        let spec = net.spec();
-        let mut workspace = Workspace::new(spec, x.nrows(), Engine::default(), Threads::one())?;
-        let mut gradient = vec![T::ZERO; spec.parameters()];
-        let batch = Batch { x, y, weights: None };
-        let value = pass::value_and_gradient(spec, net.params(), batch, &objective, &mut workspace, &mut gradient)?;
-        Ok((value.objective(), gradient))
-    })?;
-    Ok((value, PyArray1::from_vec(py, gradient).into_any()))
 }

@@ -41,6 +41,7 @@ pub struct Settings {
     target_loss: Option<f64>,
     time_limit: Option<f64>,
     gradient_tolerance: Option<f64>,
+    function_tolerance: Option<f64>,
     max_evaluations: Option<usize>,
     dropout: Vec<f64>,
     input_dropout: f64,
@@ -95,6 +96,7 @@ impl Settings {
                 .transpose()
                 .map_err(|error| Error::setting("time_limit", "seconds of at least 0", error))?,
             gradient_tolerance: self.gradient_tolerance,
+            function_tolerance: self.function_tolerance,
             max_evaluations: self.max_evaluations,
             ..Stopping::default()
         };

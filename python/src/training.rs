@@ -146,16 +146,26 @@ pub fn run<R: Send>(
     })
 }
 
-/// What is said of a training: a dictionary's items.
-pub fn history(py: Python<'_>, history: &History, names: &[String], monitor: Option<usize>) -> PyResult<Py<PyAny>> {
+/// What is said of a training, of its epochs from `begun` on: a dictionary's items.
+pub fn history(
+    py: Python<'_>,
+    history: &History,
+    begun: usize,
+    names: &[String],
+    monitor: Option<usize>,
+) -> PyResult<Py<PyAny>> {
+    fn since<T>(all: &[T], begun: usize) -> &[T] {
+        &all[begun.min(all.len())..]
+    }
     let dict = pyo3::types::PyDict::new(py);
-    dict.set_item("training", &history.training)?;
-    dict.set_item("validation", &history.validation)?;
-    dict.set_item("rates", &history.rates)?;
+    dict.set_item("training", since(&history.training, begun))?;
+    dict.set_item("validation", since(&history.validation, begun))?;
+    dict.set_item("rates", since(&history.rates, begun))?;
     dict.set_item("figure_names", names)?;
-    dict.set_item("figures", &history.figures.validation)?;
+    let figures = since(&history.figures.validation, begun);
+    dict.set_item("figures", figures)?;
     let scores: Vec<f64> = match monitor {
-        Some(index) => history.figures.validation.iter().map(|figures| figures[index]).collect(),
+        Some(index) => figures.iter().map(|figures| figures[index]).collect(),
         None => Vec::new(),
     };
     dict.set_item("scores", scores)?;

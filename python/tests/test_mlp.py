@@ -99,6 +99,9 @@ def test_what_is_given_in_odd_shapes_is_read_or_refused_by_name(iris):
     expected = model.predict_proba(X)
     padded = np.zeros((300, 8))
     padded[::2, ::2] = X
+    across = np.zeros(X.nbytes + 1, np.uint8)[1:].view(float).reshape(X.shape)
+    across[:] = X
+    assert not across.flags.aligned
     read_only = X.copy()
     read_only.flags.writeable = False
     for rows in (
@@ -107,12 +110,19 @@ def test_what_is_given_in_odd_shapes_is_read_or_refused_by_name(iris):
         X[::-1][::-1],
         X.astype(">f8"),
         read_only,
+        across,
         X.tolist(),
         X.astype(object),
         np.ma.array(X),
     ):
         assert (model.predict_proba(rows) == expected).all()
         assert fitted(rows, y).parameters_sha256_ == model.parameters_sha256_
+    targets = np.zeros(150 * 8 + 1, np.uint8)[1:].view(float)
+    targets[:] = y
+    numbers = fitted(across, targets, MLPRegressor, early_stopping=True).fit(across, targets, targets + 1)
+    assert numbers.predict(across).shape == (150,)
+    with pytest.raises(TypeError, match="aligned"):
+        model._net.predict(across, 1, False)
     for bad, words in (
         (X[0], "Expected 2D array"),
         (X[:, :3], "3 features"),
@@ -130,11 +140,27 @@ def test_what_is_given_in_odd_shapes_is_read_or_refused_by_name(iris):
         MLPClassifier().coefs_
 
 
-def test_rows_are_borrowed_and_never_changed(digits):
+def test_rows_and_targets_are_never_changed(digits):
     X, y = digits
-    before = X.copy()
+    Y = np.c_[y > 3, y > 6, y % 2].astype(float)
+    before = X.copy(), Y.copy()
     fitted(X, y, dropout=0.2, label_smoothing=0.1, early_stopping=True)
-    assert (X == before).all()
+    fitted(X, Y, dropout=0.2, label_smoothing=0.1)
+    fitted(X, Y, MLPRegressor, validation_fraction=0.2, early_stopping=True)
+    assert (X == before[0]).all() and (Y == before[1]).all()
+
+
+def test_rows_are_borrowed_and_not_copied():
+    tracemalloc = pytest.importorskip("tracemalloc")
+    X, y = np.zeros((50_000, 100)), np.arange(50_000) % 2
+    X[:, 0] = y
+    tracemalloc.start()
+    # Some copies of the targets; of the rows, 40 MB, none.
+    model = fitted(X, y, hidden_layer_sizes=(2,), max_iter=1)
+    model.predict(X)
+    most = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert most < 20e6
 
 
 def test_frames_are_read_with_their_names(iris):
@@ -345,6 +371,44 @@ def test_a_saved_estimator_comes_back(tmp_path, iris):
         deltarule.load(tmp_path / "bad")
 
 
+@pytest.mark.parametrize("classes", [["0", "1"], ["False", "True"], [0, 7], [False, True], [0.0, 1.5], np.array([1, 2], np.uint8)])
+def test_classes_come_back_as_what_they_were(tmp_path, iris, classes):
+    X, y = iris
+    model = fitted(X, np.array(classes)[(y > 0).astype(int)], solver="lbfgs") if np.array(classes).dtype != float else None
+    if model is None:
+        # Of numbers with a fraction there are no classes.
+        return
+    model.save(tmp_path / "m.safetensors")
+    again = deltarule.load(tmp_path / "m.safetensors")
+    assert again.classes_.dtype.kind == model.classes_.dtype.kind
+    assert (again.predict(X) == model.predict(X)).all()
+
+
+def test_one_class_alone_is_learnt_and_not_saved(tmp_path, iris):
+    model = fitted(iris[0], np.full(150, 4))
+    assert (model.predict(iris[0]) == 4).all()
+    with pytest.raises(ValueError, match="expected two or more"):
+        model.save(tmp_path / "m.safetensors")
+
+
+def test_a_subclass_is_saved_and_loaded(tmp_path, iris):
+    class Mine(MLPClassifier):
+        pass
+
+    fitted(*iris, Mine).save(tmp_path / "m.safetensors")
+    assert type(deltarule.load(tmp_path / "m.safetensors")) is MLPClassifier
+
+
+def test_scikit_learn_has_no_hinge_and_its_names_are_its_own(iris):
+    X, y = iris
+    with pytest.raises(ValueError, match="no output but"):
+        fitted(X, y, loss="hinge").to_sklearn()
+    assert fitted(X, y, activation=["sigmoid"]).to_sklearn().activation == "logistic"
+    for bad in (MLPRegressor().fit(X, y), StandardScaler().fit(X)):
+        with pytest.raises(TypeError, match="expected scikit-learn's MLPClassifier"):
+            MLPClassifier.from_sklearn(bad)
+
+
 def test_scikit_learns_networks_come_in_and_go_out(iris):
     from sklearn import neural_network
 
@@ -543,6 +607,112 @@ def test_pipelines_and_searches_take_it():
     pipeline = make_pipeline(StandardScaler(), MLPRegressor(solver="lbfgs", max_iter=200, random_state=0))
     search = GridSearchCV(pipeline, {"mlpregressor__hidden_layer_sizes": [(3,), (5,)], "mlpregressor__alpha": [1.0, 30.0]}, cv=3, n_jobs=2)
     assert search.fit(X, y).best_score_ > 0.3
+
+
+def test_labels_are_smoothed_each_by_itself():
+    _, Y = make_multilabel_classification(300, n_classes=20, random_state=0)
+    # Rows that are all alike teach the mean of the targets.
+    model = MLPClassifier((), solver="lbfgs", label_smoothing=0.2, alpha=0.0, tol=1e-9, random_state=0).fit(np.ones((300, 1)), Y)
+    assert np.abs(model.predict_proba([[1.0]])[0] - (0.1 + 0.8 * Y.mean(axis=0))).max() < 1e-4
+
+
+def test_what_fails_changes_nothing(iris):
+    X, y = iris
+    model = MLPClassifier((5,), loss="nonsense", random_state=0)
+    with pytest.raises(ValueError):
+        model.fit(X, y)
+    with pytest.raises(NotFittedError):
+        model.predict(X)
+    model.set_params(loss="log_loss").fit(X, y)
+    before = model.parameters_sha256_, model.classes_
+    for settings, rows, classes in (
+        ({"loss": "nonsense"}, X, y),
+        ({"monitor": "accuracy"}, X, y),
+        ({"activation": "nonsense"}, X, y + 5),
+        ({"learning_rate_init": 1e30, "solver": "sgd"}, X * 1e20, y + 5),
+    ):
+        with pytest.raises(ValueError):
+            clone(model).set_params(**settings)
+            model.set_params(**settings).fit(rows, classes)
+        assert (model.parameters_sha256_, model.classes_) == (before[0], before[1])
+        model.set_params(loss="log_loss", monitor=None, activation="relu", learning_rate_init=0.001, solver="adam")
+
+
+def test_rows_that_judge_may_be_of_another_type_and_figures_may_fall(digits):
+    X, y = digits
+    for x in (X.astype(np.float32), X):
+        model = fitted(X.astype(np.float32), y).fit(X.astype(np.float32), y, validation_data=(x, y))
+        assert model.coefs_[0].dtype == np.float32
+    warm = fitted(X, y, early_stopping=True, warm_start=True)
+    warm.fit(X.astype(np.float32), y)
+    falling = fitted(X, y / 9.0, MLPRegressor, early_stopping=True, monitor="mae", max_iter=30)
+    assert falling.best_validation_score_ == min(falling.validation_scores_) < falling.validation_scores_[0]
+
+
+def test_parts_know_no_end_and_count_on(iris, capsys):
+    X, y = iris
+    for settings in ({"schedule": "one_cycle"}, {"schedule": "cosine"}, {"swa": 5}):
+        with pytest.raises(ValueError, match="partial_fit"):
+            MLPClassifier((5,), **settings).partial_fit(X, y, classes=[0, 1, 2])
+    with pytest.raises(ValueError, match="balanced"):
+        MLPClassifier((5,), class_weight="balanced").partial_fit(X, y, classes=[0, 1, 2])
+    heard = []
+    model = MLPClassifier((5,), verbose=True, random_state=0, callbacks=lambda epoch: heard.append(epoch["epoch"]))
+    for _ in range(3):
+        model.partial_fit(X, y, classes=[0, 1, 2])
+    assert heard == [1, 2, 3] and model.n_iter_ == len(model.loss_curve_) == 3
+    assert [line.split(",")[0] for line in capsys.readouterr().out.splitlines()] == ["Iteration 1", "Iteration 2", "Iteration 3"]
+    # Another optimiser remembers nothing of the last one's.
+    model.set_params(solver="sgd").partial_fit(X, y)
+    assert model.n_iter_ == 4
+
+
+def test_a_network_in_training_says_so(iris):
+    X, y = iris
+    said = []
+
+    def look(epoch):
+        try:
+            model.predict(X)
+        except RuntimeError as error:
+            said.append(str(error))
+
+    model = fitted(X, y, warm_start=True)
+    model.set_params(callbacks=look, max_iter=2).fit(X, y)
+    assert len(said) == 2 and "being trained" in said[0]
+
+
+def test_linear_regression_finds_what_least_squares_find():
+    from sklearn.linear_model import LinearRegression
+
+    rng = np.random.default_rng(0)
+    base = rng.normal(size=(200, 4))
+    weights = rng.uniform(0.5, 2, 200)
+    y = (base @ [1.0, -2.0, 3.0, 0.5] + rng.normal(scale=0.1, size=200)) * 1e-8 + 5
+    # Neither scales nor shifts of the columns change what the best prediction is.
+    best = LinearRegression().fit(base, y, weights).predict(base)
+    for X in (base, base * [1e-6, 1, 1e4, 1e8], base + 1e6, base + [0, 1.7e9, 0, 0]):
+        ours = deltarule.LinearRegression().fit(X, y, weights)
+        assert np.abs(best - ours.predict(X)).max() < 1e-4 * np.std(best)
+    through = LinearRegression(fit_intercept=False).fit(base, y, weights).predict(base)
+    for X in (base, base * [1e-6, 1, 1e4, 1e8]):
+        ours = deltarule.LinearRegression(fit_intercept=False).fit(X, y, weights)
+        assert np.abs(through - ours.predict(X)).max() < 1e-9 * np.std(through)
+    several = np.c_[y, 1e5 * base[:, 0]]
+    theirs, ours = LinearRegression().fit(base, several), deltarule.LinearRegression().fit(base, several)
+    assert ours.coef_.shape == theirs.coef_.shape == (2, 4)
+    assert (np.abs(theirs.predict(base) - ours.predict(base)).max(axis=0) < 1e-9 * several.std(axis=0)).all()
+
+
+def test_logistic_regression_reaches_scikit_learns_minimum():
+    from sklearn.datasets import load_breast_cancer
+    from sklearn.linear_model import LogisticRegression
+
+    X, y = load_breast_cancer(return_X_y=True)
+    X = StandardScaler().fit_transform(X)
+    theirs, ours = LogisticRegression(tol=1e-8).fit(X, y), deltarule.LogisticRegression(tol=1e-8).fit(X, y)
+    assert np.abs(theirs.predict_proba(X) - ours.predict_proba(X)).max() < 1e-5
+    assert np.allclose(theirs.coef_, ours.coef_, atol=1e-4)
 
 
 def test_verbose_says_what_scikit_learn_says(iris, capsys):

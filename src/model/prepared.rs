@@ -184,7 +184,8 @@ impl Recipe {
         // Rows that lie in a file stay there; their targets are a few numbers each.
         let mut learnt = Rows::new(&model, source, &training, factors.as_deref(), false)?;
         if self.label_smoothing > 0.0 {
-            let cols = learnt.y.ncols();
+            // Labels do not exclude each other: each is one of two by itself.
+            let cols = if model.target.labels().is_empty() { 1 } else { learnt.y.ncols() };
             smooth_labels(learnt.y.as_slice_mut().expect("row-major, as it was made"), cols, self.label_smoothing)?;
         }
         Ok(Prepared { model, trainer, training, factors, learnt, judged, told, warnings })

@@ -349,6 +349,7 @@ impl<L: LossFn> Trainer<L> {
         self.objective.loss.check()?;
         let of_lbfgs = [
             ("gradient tolerance", self.stopping.gradient_tolerance.is_some()),
+            ("function tolerance", self.stopping.function_tolerance.is_some()),
             ("most evaluations", self.stopping.max_evaluations.is_some()),
         ];
         if let Some((name, _)) = of_lbfgs.into_iter().find(|(_, given)| *given && self.solver != Solver::Lbfgs) {

@@ -31,6 +31,9 @@ pub struct Stopping {
     /// Ends a training by L-BFGS where no component of the gradient is larger, scikit-learn's `tol` for it; without, as
     /// [`lbfgs::Options`] has it. For [`Solver::Lbfgs`](super::Solver::Lbfgs) alone.
     pub gradient_tolerance: Option<f64>,
+    /// Ends a training by L-BFGS where an iteration lessens the objective by no larger a part of it (or of 1, if that is more), SciPy's
+    /// `ftol`; without, as [`lbfgs::Options`] has it. For [`Solver::Lbfgs`](super::Solver::Lbfgs) alone.
+    pub function_tolerance: Option<f64>,
     /// Ends a training by L-BFGS after so many evaluations of the objective, scikit-learn's `max_fun`; without, as [`lbfgs::Options`] has
     /// it. For [`Solver::Lbfgs`](super::Solver::Lbfgs) alone.
     pub max_evaluations: Option<usize>,
@@ -68,6 +71,7 @@ impl Stopping {
         time_limit: None,
         monitor: Monitor::Loss,
         gradient_tolerance: None,
+        function_tolerance: None,
         max_evaluations: None,
     };
 
@@ -88,10 +92,12 @@ impl Stopping {
         if self.patience == 0 {
             return Err(Error::setting("patience", "at least 1 epoch", 0));
         }
-        if let Some(tolerance) =
-            self.gradient_tolerance.filter(|tolerance| !(tolerance.is_finite() && *tolerance >= 0.0))
+        for (name, tolerance) in
+            [("gradient tolerance", self.gradient_tolerance), ("function tolerance", self.function_tolerance)]
         {
-            return Err(Error::setting("gradient tolerance", "a finite number of at least 0", tolerance));
+            if let Some(tolerance) = tolerance.filter(|tolerance| !(tolerance.is_finite() && *tolerance >= 0.0)) {
+                return Err(Error::setting(name, "a finite number of at least 0", tolerance));
+            }
         }
         if self.max_evaluations == Some(0) {
             return Err(Error::setting("evaluations", "at least 1", 0));

@@ -43,6 +43,7 @@ pub(super) fn fit<'a, T: Float, A: ActivationFn, L: LossFn>(
                 max_iterations,
                 max_evaluations: rule.max_evaluations.unwrap_or(usual.max_evaluations),
                 gradient_tolerance: rule.gradient_tolerance.unwrap_or(usual.gradient_tolerance),
+                function_tolerance: rule.function_tolerance.unwrap_or(usual.function_tolerance),
                 ..usual
             };
             minimise::<T, A, L, Lbfgs<T>>(trainer, options, net, training, run)

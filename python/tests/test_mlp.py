@@ -54,7 +54,8 @@ def test_the_same_bits_for_any_number_of_threads_and_every_time(digits, solver, 
 @pytest.mark.parametrize("count", [1, 7, 1024, 1797])
 def test_predictions_have_the_same_bits_for_any_number_of_threads(digits, count):
     X, y = digits
-    model = fitted(X, y, hidden_layer_sizes=(64,))
+    # Enough of them for a second thread: 4 10^9 multiplications.
+    model = fitted(X, y, hidden_layer_sizes=(700,), max_iter=1)
     X = np.tile(X, (40, 1))[: 40 * count]
     one, three = (model.set_params(n_threads=n).predict_proba(X) for n in (1, 3))
     assert (one == three).all()

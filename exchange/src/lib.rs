@@ -12,6 +12,7 @@
 
 pub mod fann;
 mod foreign;
+mod form;
 mod kind;
 pub mod onnx;
 pub mod source;
@@ -19,6 +20,7 @@ pub mod torch;
 
 use deltarule::Result;
 use deltarule::model::{self, Dtype, Model};
+pub use form::Form;
 pub use kind::Kind;
 use std::path::Path;
 
@@ -36,10 +38,27 @@ impl AnyModel {
     ///
     /// **Errors** as [`Model::load`].
     pub fn load(path: &Path) -> Result<Self> {
-        let bytes = model::read(path)?;
-        Ok(match model::peek_dtype(&bytes, path)? {
-            Dtype::F32 => Self::F32(Model::from_bytes(&bytes, path)?),
-            Dtype::F64 => Self::F64(Model::from_bytes(&bytes, path)?),
+        Self::from_bytes(&model::read(path)?, path)
+    }
+
+    /// Reads the bytes of such a file; `path` names it in messages.
+    ///
+    /// **Errors** as [`Model::from_bytes`].
+    pub fn from_bytes(bytes: &[u8], path: &Path) -> Result<Self> {
+        Ok(match model::peek_dtype(bytes, path)? {
+            Dtype::F32 => Self::F32(Model::from_bytes(bytes, path)?),
+            Dtype::F64 => Self::F64(Model::from_bytes(bytes, path)?),
         })
     }
+}
+
+/// Runs the same code on a model of either precision.
+#[macro_export]
+macro_rules! with_model {
+    ($any:expr, $model:ident => $body:expr) => {
+        match $any {
+            $crate::AnyModel::F32($model) => $body,
+            $crate::AnyModel::F64($model) => $body,
+        }
+    };
 }

@@ -126,12 +126,8 @@ def load(path: str | os.PathLike[str]) -> Any:
     if columns is not None:
         estimator.feature_names_in_ = np.array(columns, dtype=object)
     estimator._seed = 0
-    estimator._net = net
-    estimator._dtype = np.dtype(net.dtype)
-    estimator.n_layers_, estimator.n_outputs_ = len(layers) + 1, layers[-1][0]
-    estimator.n_iter_, estimator._epochs, estimator.t_, estimator.loss_curve_, estimator.loss_ = 1, 1, 0, [], np.nan
-    estimator.validation_loss_curve_, estimator.validation_scores_ = [], None
-    estimator.best_validation_score_, estimator.best_loss_ = None, np.inf
+    estimator._adopt(net)
+    estimator.n_iter_, estimator._epochs, estimator.loss_ = 1, 1, np.nan
     from . import _linear
 
     if name not in _linear.NAMES:

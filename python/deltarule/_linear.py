@@ -67,7 +67,23 @@ class _OneLayer(BaseEstimator):
         return tags
 
 
-class LogisticRegression(ClassifierMixin, _OneLayer):
+class _OneLayerClassifier(ClassifierMixin, _OneLayer):
+    """The choice of a class by weighted sums."""
+
+    def decision_function(self, X: Any) -> np.ndarray:
+        """The weighted sums: of two classes one, positive for the second (of logistic regression the logarithm of their odds)."""
+        scores = self._scores(X)
+        return scores[:, 0] if scores.shape[1] == 1 else scores
+
+    def predict(self, X: Any) -> np.ndarray:
+        """The most probable class of each row."""
+        scores = self._scores(X)
+        if scores.shape[1] == 1:
+            return self.classes_[(scores[:, 0] > 0).astype(np.intp) * (len(self.classes_) > 1)]
+        return self.classes_[scores.argmax(axis=1)]
+
+
+class LogisticRegression(_OneLayerClassifier):
     """Logistic regression: one sigmoid unit for two classes, a softmax for more, trained by L-BFGS to its one minimum.
 
     Parameters
@@ -133,18 +149,6 @@ class LogisticRegression(ClassifierMixin, _OneLayer):
         y = _one_column(y)
         return self._train(X, y, sample_weight)
 
-    def decision_function(self, X: Any) -> np.ndarray:
-        """The weighted sums: of two classes one, the logarithm of their odds."""
-        scores = self._scores(X)
-        return scores[:, 0] if scores.shape[1] == 1 else scores
-
-    def predict(self, X: Any) -> np.ndarray:
-        """The most probable class of each row."""
-        scores = self._scores(X)
-        if scores.shape[1] == 1:
-            return self.classes_[(scores[:, 0] > 0).astype(np.intp) * (len(self.classes_) > 1)]
-        return self.classes_[scores.argmax(axis=1)]
-
     def predict_proba(self, X: Any) -> np.ndarray:
         """The probability of each class."""
         check_is_fitted(self)
@@ -156,7 +160,7 @@ class LogisticRegression(ClassifierMixin, _OneLayer):
         return self._mlp.predict_log_proba(X)
 
 
-class Perceptron(ClassifierMixin, _OneLayer):
+class Perceptron(_OneLayerClassifier):
     """Rosenblatt's perceptron: threshold units, each moved by the rows it has wrong until there are none.
 
     Of several classes each has a unit that tells it from the others, and the largest weighted sum decides.
@@ -216,13 +220,6 @@ class Perceptron(ClassifierMixin, _OneLayer):
     def fit(self, X: Any, y: Any) -> "Perceptron":
         """Trains on rows ``X`` with classes ``y``."""
         return self._train(X, _one_column(y), None)
-
-    def decision_function(self, X: Any) -> np.ndarray:
-        """The weighted sums: of two classes one, positive for the second."""
-        scores = self._scores(X)
-        return scores[:, 0] if scores.shape[1] == 1 else scores
-
-    predict = LogisticRegression.predict
 
 
 class LinearRegression(RegressorMixin, _OneLayer):

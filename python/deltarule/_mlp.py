@@ -102,16 +102,16 @@ class _Network(FilesMixin, BaseEstimator):
     def _begin(self, inputs: int, outputs: int, dtype: Any, means: list[float]) -> None:
         """A new network; what happened to the last one is forgotten."""
         described = _settings.layers(self, inputs, outputs, self._output_activation())
-        if isinstance(self.random_state, (int, np.integer)):
-            self._seed = int(self.random_state)
-        else:
-            self._seed = int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
+        self._seed = self._drawn_seed()
         if self._seed < 0:
             raise ValueError(f"random_state: expected a whole number of at least 0, got {self._seed}.")
-        self._net = _deltarule.Network(inputs, described, self.init, self._seed, np.dtype(dtype).name, means)
-        self._dtype = np.dtype(dtype)
-        self.n_layers_ = len(described) + 1
-        self.n_outputs_ = outputs
+        self._adopt(_deltarule.Network(inputs, described, self.init, self._seed, np.dtype(dtype).name, means))
+
+    def _adopt(self, net: Any) -> None:
+        """A network of which nothing has happened here yet."""
+        _, layers = net.describe()
+        self._net, self._dtype = net, np.dtype(net.dtype)
+        self.n_layers_, self.n_outputs_ = len(layers) + 1, layers[-1][0]
         self.n_iter_ = 0
         self._epochs = 0
         self.t_ = 0
@@ -121,14 +121,20 @@ class _Network(FilesMixin, BaseEstimator):
         self.best_validation_score_ = None
         self.best_loss_ = np.inf
 
+    def _drawn_seed(self) -> int:
+        """The seed that ``random_state`` is, or one drawn from it."""
+        if isinstance(self.random_state, (int, np.integer)):
+            return int(self.random_state)
+        return int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
+
     def _check_same(self, inputs: int, outputs: int) -> None:
         """Refuses to go on with a network of another shape than the parameters say."""
-        known, said = self._net.describe(), _settings.layers(self, inputs, outputs, self._output_activation())
-        reference = _deltarule.Network(inputs, said, "zeros", 0, "float32", [])
-        if known != reference.describe():
+        known = self._net.describe()
+        said = _deltarule.describe(inputs, _settings.layers(self, inputs, outputs, self._output_activation()))
+        if known != said:
             raise ValueError(
                 "warm_start can only be used with the network that was trained: expected "
-                f"{_words(known)}, got {_words(reference.describe())}. Set warm_start to False to begin anew."
+                f"{_words(known)}, got {_words(said)}. Set warm_start to False to begin anew."
             )
 
     def _weights(self, sample_weight: Any, X: Any, y: np.ndarray) -> np.ndarray | None:
@@ -170,10 +176,8 @@ class _Network(FilesMixin, BaseEstimator):
         X, encoded, weights = self._cast(X, encoded, weights)
         if judged is not None:
             judged = self._cast(*judged)
-        batch = rows if self.batch_size == "auto" else int(self.batch_size)
-        if self.batch_size == "auto":
-            batch = min(200, rows)
-        elif batch > rows:
+        batch = min(200, rows) if self.batch_size == "auto" else int(self.batch_size)
+        if batch > rows:
             warnings.warn("Got `batch_size` less than 1 or larger than sample size. It is going to be clipped.", stacklevel=4)
             batch = rows
         if self.solver not in _settings.STEPPING:
@@ -313,10 +317,8 @@ class _Network(FilesMixin, BaseEstimator):
             raise ValueError(
                 "The validation set is too small. Increase 'validation_fraction' or the size of your dataset."
             )
-        if not isinstance(self.random_state, (int, np.integer)) and not hasattr(self, "_seed"):
-            seed = int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
-        else:
-            seed = int(self.random_state) if isinstance(self.random_state, (int, np.integer)) else self._seed
+        is_fixed = isinstance(self.random_state, (int, np.integer))
+        seed = self._drawn_seed() if is_fixed or not hasattr(self, "_seed") else self._seed
         return _deltarule.hold_back(rows, classes, labels, float(self.validation_fraction), seed)
 
     def _means(self, encoded: np.ndarray, weights: np.ndarray | None) -> list[float]:

@@ -131,7 +131,6 @@ def schedule(estimator: Any) -> str:
 
 def settings(estimator: Any, loss: str, batch: int, l2: float, seed: int, target: str, names: list[str]) -> dict[str, Any]:
     """Everything that the engine asks for."""
-    stepping = estimator.solver in STEPPING
     never = np.isinf(estimator.n_iter_no_change)
     dropout = estimator.dropout
     dropout = [float(dropout)] if isinstance(dropout, Real) else [float(rate) for rate in dropout]
@@ -166,7 +165,7 @@ def settings(estimator: Any, loss: str, batch: int, l2: float, seed: int, target
         "dropout": [] if dropout == [0.0] else dropout,
         "input_dropout": float(estimator.input_dropout),
         "input_noise": float(estimator.input_noise),
-        "max_norm": estimator.max_norm if stepping or estimator.max_norm is not None else None,
+        "max_norm": estimator.max_norm,
         "watch_gradients": estimator.watch_gradients,
         "gemm": estimator.gemm,
         "threads": threads(estimator.n_threads),

@@ -1,14 +1,14 @@
 //! Models for other programs, and other programs' models: what `Model.export` and `Model.read` of Python do.
 
 use crate::errors::guard;
-use crate::model::{StoredModel, with};
+use crate::model::StoredModel;
 use deltarule::activation::Activation;
 use deltarule::data::Target;
 use deltarule::file::{Existing, write_whole};
 use deltarule::float::Float;
 use deltarule::model::{Input, Model, read};
 use deltarule::{Error, Result};
-use deltarule_exchange::{AnyModel, Kind, fann, onnx, source, torch};
+use deltarule_exchange::{AnyModel, Form, Kind, fann, onnx, torch, with_model};
 use pyo3::prelude::*;
 use std::path::{Path, PathBuf};
 
@@ -26,18 +26,20 @@ pub fn export_model(
     let existing = if overwrite { Existing::Replace } else { Existing::Keep };
     py.detach(|| {
         guard(|| {
-            let bytes = with!(&model.inner, model => exported(model, form, name, one_input))?;
+            let (form, options) = (self::form(form)?, onnx::Options { one_input });
+            let bytes = with_model!(&model.inner, model => form.bytes(model, name, options))?;
             write_whole(&path, &bytes, existing)
         })
     })
 }
 
-fn exported<T: Float>(model: &Model<T>, form: &str, name: &str, one_input: bool) -> Result<Vec<u8>> {
-    match form {
-        "onnx" => onnx::export(model, onnx::Options { one_input }),
-        "c" => Ok(source::c(model, name)?.into_bytes()),
-        "rust" => Ok(source::rust(model, name)?.into_bytes()),
-        "torch" => torch::export(model),
+/// A form by its name.
+fn form(name: &str) -> Result<Form> {
+    match name {
+        "onnx" => Ok(Form::Onnx),
+        "c" => Ok(Form::C),
+        "rust" => Ok(Form::Rust),
+        "torch" => Ok(Form::Torch),
         other => Err(Error::setting("form", "onnx, c, rust or torch", format!("'{other}'"))),
     }
 }
@@ -58,7 +60,7 @@ pub fn import_model(
         guard(|| {
             let parse = |name: Option<String>| name.as_deref().map(Activation::parse).transpose();
             let mut inner = imported(&path, parse(hidden)?, parse(output)?)?;
-            with!(&mut inner, model => {
+            with_model!(&mut inner, model => {
                 name_columns(model, columns)?;
                 name_targets(model, targets, labels)?;
             });

@@ -72,6 +72,7 @@ fn _deltarule(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<network::Network>()?;
     module.add_function(wrap_pyfunction!(hold_back, module)?)?;
     module.add_function(wrap_pyfunction!(smooth_labels, module)?)?;
+    module.add_function(wrap_pyfunction!(network::describe, module)?)?;
     module.add_function(wrap_pyfunction!(network::read_network, module)?)?;
     module.add_function(wrap_pyfunction!(info, module)?)?;
     module.add_function(wrap_pyfunction!(activations::activate, module)?)?;

@@ -9,10 +9,10 @@ use deltarule::file::Existing;
 use deltarule::float::Float;
 use deltarule::loss::Loss;
 use deltarule::metrics::{Interval, Metrics};
-use deltarule::model::{Certificate, Dtype, Evaluation, Input, Model, Predictions, Provenance, Source, peek_dtype};
+use deltarule::model::{Certificate, Evaluation, Input, Model, Predictions, Provenance, Source};
 use deltarule::network::Spec;
 use deltarule::{Error, Result};
-use deltarule_exchange::AnyModel;
+use deltarule_exchange::{AnyModel, with_model};
 use ndarray::Array2;
 use numpy::{IntoPyArray, PyArray2, PyReadonlyArray1, PyReadonlyArrayDyn, PyUntypedArrayMethods};
 use pyo3::exceptions::PyValueError;
@@ -172,17 +172,6 @@ fn told(error: Error) -> PyErr {
     }
 }
 
-/// Runs the same code on a model of either precision.
-macro_rules! with {
-    ($any:expr, $model:ident => $body:expr) => {
-        match $any {
-            AnyModel::F32($model) => $body,
-            AnyModel::F64($model) => $body,
-        }
-    };
-}
-pub(crate) use with;
-
 /// What a model file holds.
 #[pyclass(module = "deltarule._deltarule", frozen)]
 #[derive(Debug)]
@@ -231,13 +220,7 @@ impl StoredModel {
     /// The model of a file's bytes; `path` names it in messages.
     #[new]
     fn new(bytes: &[u8], path: PathBuf) -> PyResult<Self> {
-        let inner = guard(|| {
-            Ok(match peek_dtype(bytes, &path)? {
-                Dtype::F32 => AnyModel::F32(Model::from_bytes(bytes, &path)?),
-                Dtype::F64 => AnyModel::F64(Model::from_bytes(bytes, &path)?),
-            })
-        })?;
-        Ok(Self { inner })
+        Ok(Self { inner: guard(|| AnyModel::from_bytes(bytes, &path))? })
     }
 
     /// The model of a file.
@@ -248,34 +231,35 @@ impl StoredModel {
 
     fn save(&self, path: PathBuf, overwrite: bool) -> PyResult<()> {
         let existing = if overwrite { Existing::Replace } else { Existing::Keep };
-        guard(|| with!(&self.inner, model => model.save(&path, existing)))
+        guard(|| with_model!(&self.inner, model => model.save(&path, existing)))
     }
 
     /// The file's bytes.
     fn to_bytes<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyBytes>> {
-        Ok(PyBytes::new(py, &guard(|| with!(&self.inner, model => model.to_bytes()))?))
+        Ok(PyBytes::new(py, &guard(|| with_model!(&self.inner, model => model.to_bytes()))?))
     }
 
     /// What `deltarule inspect --json` shows.
     fn describe(&self) -> PyResult<String> {
-        with!(&self.inner, model => describe(model)).map_err(|error| PyValueError::new_err(error.to_string()))
+        with_model!(&self.inner, model => describe(model)).map_err(|error| PyValueError::new_err(error.to_string()))
     }
 
     /// Whether what it says of classes are probabilities, and not the choices of scores.
     fn has_probabilities(&self) -> bool {
-        with!(&self.inner, model => model.has_probabilities())
+        with_model!(&self.inner, model => model.has_probabilities())
     }
 
     /// The probabilities or numbers for rows: a row to each.
     fn predict<'py>(&self, py: Python<'py>, data: &DataSource) -> PyResult<Bound<'py, PyArray2<f64>>> {
-        let said = py.detach(|| guard(|| Ok(with!(&self.inner, model => predict(model, data)))))?.map_err(told)?;
+        let said =
+            py.detach(|| guard(|| Ok(with_model!(&self.inner, model => predict(model, data)))))?.map_err(told)?;
         Ok(said.into_pyarray(py))
     }
 
     /// The figures of rows whose targets are known, as `deltarule evaluate --json` shows them; and of one column of classes the confusion.
     fn evaluate<'py>(&self, py: Python<'py>, data: &DataSource) -> PyResult<(String, Option<Confusion<'py>>)> {
         let evaluation =
-            py.detach(|| guard(|| Ok(with!(&self.inner, model => evaluate(model, data)))))?.map_err(told)?;
+            py.detach(|| guard(|| Ok(with_model!(&self.inner, model => evaluate(model, data)))))?.map_err(told)?;
         let Evaluation { rows, metrics, baseline, interval, columns, confusion, .. } = &evaluation;
         let targets = columns.iter().map(|c| JudgedColumn { name: &c.name, metrics: c.metrics, baseline: c.baseline });
         let judged =

@@ -70,6 +70,23 @@ fn spec(inputs: usize, layers: &[Described]) -> Result<Spec> {
     Spec::new(inputs, layers.iter().map(layer).collect::<Result<_>>()?)
 }
 
+/// A spec as Python describes it.
+fn described(spec: &Spec) -> (usize, Vec<Described>) {
+    let norm = |norm: Norm| match norm {
+        Norm::Layer => "layer",
+        Norm::Batch => "batch",
+        _ => "none",
+    };
+    let layer = |layer: &Layer| (layer.outputs, layer.activation.to_string(), layer.bias, norm(layer.norm).into());
+    (spec.inputs(), spec.layers().iter().map(layer).collect())
+}
+
+/// What `Network.describe` says of a network of these layers, without making one.
+#[pyfunction]
+pub fn describe(inputs: usize, layers: Vec<Described>) -> PyResult<(usize, Vec<Described>)> {
+    guard(|| Ok(described(&spec(inputs, &layers)?)))
+}
+
 /// A new network, as a recipe of the library begins: the same bits for the same seed. `means` are those of counts, whose logarithms its
 /// last biases are.
 fn first<T: Float>(spec: Spec, init: Option<Init>, seed: u64, means: &[f64]) -> Result<Held<T>> {
@@ -121,14 +138,7 @@ impl Network {
 
     /// Inputs, and each layer's units, activation, bias, norm.
     fn describe(&self) -> (usize, Vec<Described>) {
-        let spec = with!(&self.inner, held => held.net.spec());
-        let norm = |norm: Norm| match norm {
-            Norm::Layer => "layer",
-            Norm::Batch => "batch",
-            _ => "none",
-        };
-        let layer = |layer: &Layer| (layer.outputs, layer.activation.to_string(), layer.bias, norm(layer.norm).into());
-        (spec.inputs(), spec.layers().iter().map(layer).collect())
+        with!(&self.inner, held => described(held.net.spec()))
     }
 
     /// A copy of layer `layer`'s weights, inputs x outputs.
@@ -139,11 +149,6 @@ impl Network {
     /// A copy of layer `layer`'s biases; empty without.
     fn bias<'py>(&self, py: Python<'py>, layer: usize) -> Bound<'py, PyAny> {
         with!(&self.inner, held => held.net.bias(layer).to_owned().into_pyarray(py).into_any())
-    }
-
-    /// A copy of all parameters in the order of the flat buffer.
-    fn params<'py>(&self, py: Python<'py>) -> Bound<'py, PyAny> {
-        with!(&self.inner, held => PyArray1::from_slice(py, held.net.params()).into_any())
     }
 
     /// Replaces all parameters.

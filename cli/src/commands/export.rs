@@ -3,20 +3,9 @@
 use super::{AnyModel, Outcome, check_outputs, existing, with_model};
 use crate::args::Export;
 use deltarule::file;
-use deltarule::float::Float;
-use deltarule::model::Model;
 use deltarule::{Error, Result};
-use deltarule_exchange::{onnx, source, torch};
+use deltarule_exchange::{Form, onnx};
 use std::path::Path;
-
-/// What is written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Form {
-    Onnx,
-    C,
-    Rust,
-    Torch,
-}
 
 pub fn run(args: &Export) -> Result<Outcome> {
     let existing = existing(args.force);
@@ -24,8 +13,9 @@ pub fn run(args: &Export) -> Result<Outcome> {
     let paths: Vec<&Path> = outputs.iter().map(|(_, path)| *path).collect();
     check_outputs(&paths, &[&args.model], existing)?;
     let any = AnyModel::load(&args.model)?;
+    let options = onnx::Options { one_input: args.one_input };
     let made = with_model!(any, model => {
-        outputs.iter().map(|(form, _)| bytes(&model, *form, args)).collect::<Result<Vec<_>>>()?
+        outputs.iter().map(|(form, _)| form.bytes(&model, &args.name, options)).collect::<Result<Vec<_>>>()?
     });
     // All are made before the first is written: a model that one cannot hold leaves no half of what was asked for.
     for (path, bytes) in paths.into_iter().zip(made) {
@@ -63,14 +53,5 @@ fn form_of(path: &Path) -> Result<Form> {
             "a name that ends in .onnx, .c, .rs or .safetensors (--onnx, --c, --rust and --torch take any)",
             format!("'{}'", path.display()),
         )),
-    }
-}
-
-fn bytes<T: Float>(model: &Model<T>, form: Form, args: &Export) -> Result<Vec<u8>> {
-    match form {
-        Form::Onnx => onnx::export(model, onnx::Options { one_input: args.one_input }),
-        Form::C => Ok(source::c(model, &args.name)?.into_bytes()),
-        Form::Rust => Ok(source::rust(model, &args.name)?.into_bytes()),
-        Form::Torch => torch::export(model),
     }
 }

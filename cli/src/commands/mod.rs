@@ -17,7 +17,7 @@ use deltarule::gemm::blas::{Core, Library};
 use deltarule::simd::Isa;
 use deltarule::threads::Threads;
 use deltarule::{Error, Result};
-use deltarule_exchange::AnyModel;
+use deltarule_exchange::{AnyModel, with_model};
 use std::path::Path;
 
 /// How a command ended that met no error.
@@ -115,14 +115,3 @@ fn widths(name: &str, text: &str) -> Result<Vec<usize>> {
     };
     text.split(',').map(width).collect()
 }
-
-/// Runs the same code on a model of either precision.
-macro_rules! with_model {
-    ($any:expr, $model:ident => $body:expr) => {
-        match $any {
-            deltarule_exchange::AnyModel::F32($model) => $body,
-            deltarule_exchange::AnyModel::F64($model) => $body,
-        }
-    };
-}
-use with_model;
